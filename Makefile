@@ -1,0 +1,45 @@
+# Two commands are all a newcomer needs: `make run` and `make test`.
+SHELL := /bin/bash
+JOBS ?= $(shell nproc)
+
+.PHONY: help run build test bench nightly soak format lint clean bootstrap
+
+help:
+	@sed -n 's/^## //p' Makefile
+
+## make run      install packages, build the server, start it with a request bin and sample events
+run: bootstrap
+	@scripts/run
+
+## make build    build/release/eventhorn
+build: bootstrap
+	@cmake --preset release >/dev/null
+	@ninja -C build/release -j$(JOBS) eventhorn
+
+## make test     everything that must pass: unit, contract, fuzz corpora (ASan+UBSan), black box (release)
+test: bootstrap
+	@scripts/test
+
+## make bench    the benchmarks, as ratios in one run (docs/BENCHMARKS.md)
+bench: build
+	@ninja -C build/release -j$(JOBS) bench_tools
+	@bench/run
+
+## make nightly  TSan, libFuzzer, soak: hours
+nightly: bootstrap
+	@scripts/nightly
+
+## make format   clang-format on every source file
+format:
+	@git ls-files '*.cc' '*.h' | xargs clang-format-19 -i
+
+## make lint     layers, format, clang-tidy, links of docs to tests
+lint: bootstrap
+	@scripts/lint
+
+## make clean    removes build/
+clean:
+	@rm -rf build
+
+bootstrap:
+	@scripts/bootstrap

@@ -1,0 +1,31 @@
+#include "async/task.h"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+namespace eventhorn {
+
+Task<void> sleep_until(Deadline deadline) {
+  asio::steady_timer timer(co_await asio::this_coro::executor, deadline);
+  co_await timer.async_wait(asio::use_awaitable);
+}
+
+namespace detail {
+namespace {
+
+Task<void> call(void (*fn)(void*), void* arg) {
+  fn(arg);
+  co_return;
+}
+
+}  // namespace
+
+Task<void> run_on(asio::any_io_executor executor, void (*fn)(void*), void* arg) {
+  co_await asio::co_spawn(executor, call(fn, arg), asio::use_awaitable);
+}
+
+}  // namespace detail
+}  // namespace eventhorn

@@ -1,0 +1,70 @@
+#include "async/task_group.h"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/system/system_error.hpp>
+
+#include <exception>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "base/metrics.h"
+
+namespace eventhorn {
+namespace {
+
+void report(const char* name, const std::exception_ptr& error) {
+  if (!error) return;
+  try {
+    std::rethrow_exception(error);
+  } catch (const boost::system::system_error& e) {
+    if (e.code() == asio::error::operation_aborted) return;
+    log_error("async", "bug: exception escaped task={} error={}", name, e.what());
+  } catch (const std::exception& e) {
+    log_error("async", "bug: exception escaped task={} error={}", name, e.what());
+  }
+  metrics::counter("eventhorn_bugs_total", "Exceptions that escaped a background task; should stay 0").add();
+}
+
+}  // namespace
+
+TaskGroup::TaskGroup(asio::any_io_executor executor) : executor_(executor), idle_(executor) {}
+
+TaskGroup::~TaskGroup() { CHECK(children_.empty()); }
+
+void TaskGroup::spawn(const char* name, Task<void> body) {
+  const auto child = children_.emplace(children_.end(), name);
+  auto done = [this, child](const std::exception_ptr& error) {
+    report(child->name, error);
+    children_.erase(child);
+    if (children_.empty()) idle_.cancel();
+  };
+  asio::co_spawn(executor_, std::move(body), asio::bind_cancellation_slot(child->signal.slot(), std::move(done)));
+}
+
+void TaskGroup::cancel() {
+  for (auto it = children_.begin(); it != children_.end();) {
+    auto& child = *it++;  // emit may end the child at once
+    child.signal.emit(asio::cancellation_type::terminal);
+  }
+}
+
+Task<bool> TaskGroup::join(Deadline deadline) {
+  while (!children_.empty() && std::chrono::steady_clock::now() < deadline) {
+    idle_.expires_at(deadline);
+    auto [ec] = co_await idle_.async_wait(asio::as_tuple(asio::use_awaitable));
+    (void)ec;
+  }
+  co_return children_.empty();
+}
+
+std::vector<std::string> TaskGroup::names() const {
+  std::vector<std::string> out;
+  for (const auto& child : children_) out.emplace_back(child.name);
+  return out;
+}
+
+}  // namespace eventhorn

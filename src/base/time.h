@@ -1,0 +1,62 @@
+// Clocks and deadlines. Wall time (SystemTime) is for people and for rows that outlive the process; everything that
+// waits uses steady time. A Clock is a constructor parameter, so that tests can move it.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+namespace eventhorn {
+
+using Micros = std::chrono::microseconds;
+using SystemTime = std::chrono::time_point<std::chrono::system_clock, Micros>;
+using SteadyTime = std::chrono::steady_clock::time_point;
+using Deadline = SteadyTime;
+
+class Clock {
+ public:
+  virtual ~Clock() = default;
+  virtual SystemTime now() const = 0;
+  virtual SteadyTime steady_now() const = 0;
+};
+
+/// The machine's clocks. Thread-safe.
+class SystemClock final : public Clock {
+ public:
+  SystemTime now() const override;
+  SteadyTime steady_now() const override;
+};
+
+/// A clock that tests move by hand; both times advance together. Not thread-safe.
+class FakeClock final : public Clock {
+ public:
+  SystemTime now() const override { return wall_; }
+
+  SteadyTime steady_now() const override { return steady_; }
+
+  void advance(Micros by) {
+    wall_ += by;
+    steady_ += by;
+  }
+
+  /// Moves wall time only: a clock jump.
+  void jump_wall(Micros by) { wall_ += by; }
+
+  void set_wall(SystemTime to) { wall_ = to; }
+
+ private:
+  SystemTime wall_{std::chrono::seconds(1'773'222'000)};
+  SteadyTime steady_{std::chrono::hours(1)};
+};
+
+inline int64_t to_micros(SystemTime t) { return t.time_since_epoch().count(); }
+
+inline SystemTime from_micros(int64_t us) { return SystemTime(Micros(us)); }
+
+/// "2026-03-11T09:45:12.418Z": ISO 8601 with milliseconds, UTC.
+std::string format_iso8601(SystemTime t);
+
+/// "Wed, 11 Mar 2026 09:00:03 GMT": RFC 9110 section 5.6.7 (IMF-fixdate), two-digit day. Go's RFC 1123 parser needs it.
+std::string format_http_date(SystemTime t);
+
+}  // namespace eventhorn
