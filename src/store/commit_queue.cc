@@ -1,0 +1,321 @@
+#include "store/commit_queue.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+
+#include "async/suspend.h"
+#include "base/check.h"
+#include "base/log.h"
+
+namespace eventhorn::store {
+
+/// What one turn of the thread takes on.
+struct CommitQueue::Work {
+  std::vector<AppendRequest*> appends;
+  std::vector<EditRequest*> edits;
+  std::vector<SaveRequest> saves;
+};
+
+CommitQueue::CommitQueue(Store& store, Directory& directory, CommitOptions options)
+    : store_(store),
+      directory_(directory),
+      options_(options),
+      appended_(metrics::counter("eventhorn_appends_total", "Events appended to the log")),
+      duplicates_(metrics::counter("eventhorn_duplicates_total", "Appends of an id that was there already")),
+      conflicts_(metrics::counter("eventhorn_conflicting_total", "Duplicates whose bytes differ from the original's")),
+      commits_(metrics::counter("eventhorn_commits_total", "Writes to the store")),
+      syncs_(metrics::counter("eventhorn_fsyncs_total", "Writes and syncs that waited for the disk")),
+      failures_(metrics::counter("eventhorn_store_failures_total", "Writes that the store refused")),
+      batch_events_(metrics::histogram("eventhorn_commit_events", "Events per commit", metrics::size_buckets())),
+      commit_seconds_(metrics::histogram("eventhorn_commit_seconds", "Time of a commit with its fsync", metrics::latency_buckets())) {}
+
+CommitQueue::~CommitQueue() { stop(); }
+
+void CommitQueue::subscribe(std::function<void(const BatchPtr&)> subscriber) { subscribers_.push_back(std::move(subscriber)); }
+
+void CommitQueue::start() {
+  published_ = store_.head();
+  thread_ = std::thread([this] { run(); });
+  pthread_setname_np(thread_.native_handle(), "commit");
+}
+
+void CommitQueue::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+Status CommitQueue::refuse_reason() const {
+  if (failed_) return fail(Errc::kUnavailable, "the store cannot write; it is being reopened, try again");
+  if (disk_low_) return fail(Errc::kUnavailable, "the disk is nearly full (store.min_free)");
+  return {};
+}
+
+Task<Result<std::vector<CommitQueue::Outcome>>> CommitQueue::append(std::vector<NewEvent> events) {
+  if (auto refused = refuse_reason(); !refused) co_return fail(std::move(refused).error());
+  AppendRequest request;
+  for (const auto& e : events) request.bytes += e.event.bytes.size() + 256;
+  request.events = std::move(events);
+  bool full = false;
+  auto start = [&](std::function<void()> resume) {
+    request.resume = std::move(resume);
+    {
+      const std::lock_guard lock(mutex_);
+      full = stopping_ || (queued_bytes_ > 0 && queued_bytes_ + request.bytes > options_.max_queued_bytes);
+      if (!full) {
+        queued_bytes_ += request.bytes;
+        appends_.push_back(&request);
+      }
+    }
+    if (full) {
+      request.reply = fail(Errc::kRateLimited, "too many events wait for the disk; try again later");
+      request.resume();
+    } else {
+      wake_.notify_one();
+    }
+  };
+  co_await suspend(start);
+  co_return std::move(request.reply);
+}
+
+Task<Result<DomainChange>> CommitQueue::edit(std::string domain, DomainEdit edit) {
+  if (failed_) co_return fail(Errc::kUnavailable, "the store cannot write; it is being reopened, try again");
+  EditRequest request;
+  request.name = std::move(domain);
+  request.edit = std::move(edit);
+  auto start = [&](std::function<void()> resume) {
+    request.resume = std::move(resume);
+    bool stopped = false;
+    {
+      const std::lock_guard lock(mutex_);
+      stopped = stopping_;
+      if (!stopped) edits_.push_back(&request);
+    }
+    if (stopped) {
+      request.reply = fail(Errc::kUnavailable, "shutting down");
+      request.resume();
+    } else {
+      wake_.notify_one();
+    }
+  };
+  co_await suspend(start);
+  co_return std::move(request.reply);
+}
+
+void CommitQueue::save(Progress progress, std::function<void()> saved) {
+  {
+    const std::lock_guard lock(mutex_);
+    saves_.push_back({std::move(progress), std::move(saved)});
+  }
+  wake_.notify_one();
+}
+
+bool CommitQueue::wait_for_work(Work& work) {
+  std::unique_lock lock(mutex_);
+  const auto ready = [&] { return stopping_ || !appends_.empty() || !edits_.empty() || !saves_.empty() || !retry_saves_.empty(); };
+  if (unsynced_) {
+    if (!wake_.wait_until(lock, unsynced_since_ + options_.sync_interval, ready)) return true;
+  } else {
+    wake_.wait(lock, ready);
+  }
+  work.saves = std::exchange(retry_saves_, {});
+  std::move(saves_.begin(), saves_.end(), std::back_inserter(work.saves));
+  saves_.clear();
+  // Edits go alone, so that events appended after them see the directory as the edits left it.
+  if (!edits_.empty()) {
+    work.edits.assign(edits_.begin(), edits_.end());
+    edits_.clear();
+    return true;
+  }
+  size_t events = 0;
+  while (!appends_.empty() && (events == 0 || events + appends_.front()->events.size() <= options_.max_batch_events)) {
+    events += appends_.front()->events.size();
+    queued_bytes_ -= appends_.front()->bytes;
+    work.appends.push_back(appends_.front());
+    appends_.pop_front();
+  }
+  return !stopping_ || !work.saves.empty() || !work.appends.empty();
+}
+
+void CommitQueue::run() {
+  for (;;) {
+    Work work;
+    if (!wait_for_work(work)) break;
+    const auto now = std::chrono::steady_clock::now();
+    if (now - space_checked_ > std::chrono::seconds(1)) {
+      space_checked_ = now;
+      disk_low_ = store_.free_bytes() < options_.min_free_bytes;
+    }
+    if (!work.edits.empty()) {
+      commit_edits(work);
+    } else if (!work.appends.empty() || !work.saves.empty()) {
+      commit_appends(work);
+    }
+    if (unsynced_ && std::chrono::steady_clock::now() - unsynced_since_ >= options_.sync_interval) {
+      unsynced_ = false;
+      syncs_.add();
+      if (auto status = store_.sync(); !status) fail_until_recovered(status.error());
+    }
+  }
+  if (unsynced_ && !store_.sync()) log_error("store", "could not sync progress at the end");
+}
+
+Status CommitQueue::commit(WriteSet& set, Work& work) {
+  for (auto& save : work.saves) set.progress.push_back(std::move(save.progress));
+  const auto started = std::chrono::steady_clock::now();
+  auto status = store_.commit(set);
+  commits_.add();
+  if (!status) {
+    failures_.add();
+    for (size_t i = 0; i < work.saves.size(); ++i) work.saves[i].progress = std::move(set.progress[i]);
+    std::move(work.saves.begin(), work.saves.end(), std::back_inserter(retry_saves_));
+    work.saves.clear();
+    return status;
+  }
+  if (set.appends.empty() && set.edits.empty()) {
+    if (!unsynced_) unsynced_since_ = started;
+    unsynced_ = true;
+  } else {
+    unsynced_ = false;
+    syncs_.add();
+    commit_seconds_.observe(std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count());
+  }
+  for (const auto& save : work.saves) {
+    if (save.saved) save.saved();
+  }
+  return status;
+}
+
+void CommitQueue::publish(BatchPtr batch) {
+  published_ = batch->head;
+  for (const auto& subscriber : subscribers_) subscriber(batch);
+}
+
+void CommitQueue::commit_appends(Work& work) {
+  WriteSet set;
+  std::vector<AppendRequest*> live;
+  for (auto* request : work.appends) {
+    const bool gone = std::any_of(request->events.begin(), request->events.end(), [&](const NewEvent& e) {
+      return !directory_.has(e.domain);
+    });
+    if (gone) {
+      request->reply = fail(Errc::kNotFound, "Domain not found");
+      request->resume();
+      continue;
+    }
+    live.push_back(request);
+    for (auto& e : request->events) set.appends.push_back({std::move(e), Outcome::kStored, nullptr});
+  }
+  if (auto status = commit(set, work); !status) {
+    for (auto* request : live) {
+      request->reply = fail(Errc::kUnavailable, "the store cannot write; nothing of this request is acknowledged");
+      request->resume();
+    }
+    fail_until_recovered(status.error());
+    return;
+  }
+  if (set.appends.empty()) return;
+  auto batch = std::make_shared<CommittedBatch>();
+  for (const auto& a : set.appends) {
+    if (a.stored) batch->events.push_back(a.stored);
+    duplicates_.add(a.outcome == Outcome::kStored ? 0 : 1);
+    conflicts_.add(a.outcome == Outcome::kConflicting ? 1 : 0);
+  }
+  appended_.add(static_cast<double>(batch->events.size()));
+  batch_events_.observe(static_cast<double>(set.appends.size()));
+  batch->head = store_.head();
+  if (!batch->events.empty()) publish(std::move(batch));
+  size_t next = 0;
+  for (auto* request : live) {
+    std::vector<Outcome> outcomes;
+    outcomes.reserve(request->events.size());
+    for (size_t i = 0; i < request->events.size(); ++i) outcomes.push_back(set.appends[next++].outcome);
+    request->reply = std::move(outcomes);
+    request->resume();
+  }
+}
+
+void CommitQueue::commit_edits(Work& work) {
+  WriteSet set;
+  for (auto* request : work.edits) {
+    WriteSet::Edit edit;
+    edit.name = request->name;
+    edit.edit = request->edit;
+    set.edits.push_back(std::move(edit));
+  }
+  auto status = commit(set, work);
+  if (!status) {
+    for (auto* request : work.edits) {
+      request->reply = fail(Errc::kUnavailable, "the store cannot write; the change was not made");
+      request->resume();
+    }
+    fail_until_recovered(status.error());
+    return;
+  }
+  auto batch = std::make_shared<CommittedBatch>();
+  for (const auto& edit : set.edits) {
+    if (!edit.outcome) continue;
+    directory_.apply(edit.name, *edit.outcome);
+    batch->changes.push_back(*edit.outcome);
+  }
+  batch->head = store_.head();
+  publish(std::move(batch));
+  for (size_t i = 0; i < work.edits.size(); ++i) {
+    work.edits[i]->reply = std::move(set.edits[i].outcome);
+    work.edits[i]->resume();
+  }
+}
+
+void CommitQueue::fail_until_recovered(Error error) {
+  failed_ = true;
+  log_error("store", "a write failed; ingest answers 503 until the store is reopened error={}", error.message);
+  for (;;) {
+    {
+      std::unique_lock lock(mutex_);
+      for (auto* request : appends_) {
+        request->reply = fail(Errc::kUnavailable, "the store cannot write; nothing of this request is acknowledged");
+        request->resume();
+      }
+      for (auto* request : edits_) {
+        request->reply = fail(Errc::kUnavailable, "the store cannot write; the change was not made");
+        request->resume();
+      }
+      appends_.clear();
+      edits_.clear();
+      queued_bytes_ = 0;
+      if (wake_.wait_for(lock, options_.recover_interval, [&] { return stopping_; })) return;
+    }
+    auto status = store_.recover();
+    if (status) status = hand_over_recovered();
+    if (status) break;
+    log_error("store", "reopening failed, will try again error={}", status.error().message);
+  }
+  failed_ = false;
+}
+
+// What a failed commit wrote after all is now in the store; lanes and directory must know it as if it had succeeded.
+Status CommitQueue::hand_over_recovered() {
+  TRY(const auto domains, store_.load_domains());
+  auto changed = std::make_shared<CommittedBatch>();
+  changed->changes = directory_.replace_all(domains, store_.head());
+  changed->head = published_;
+  if (!changed->changes.empty()) publish(std::move(changed));
+  while (published_ < store_.head()) {
+    TRY(const auto heads, store_.read_heads(published_, options_.max_batch_events));
+    if (heads.empty()) break;
+    std::vector<Position> positions;
+    for (const auto& h : heads) positions.push_back(h.position);
+    auto batch = std::make_shared<CommittedBatch>();
+    TRY(batch->events, store_.read_events(positions));
+    std::erase(batch->events, nullptr);
+    batch->head = positions.back();
+    publish(std::move(batch));
+  }
+  return {};
+}
+
+}  // namespace eventhorn::store

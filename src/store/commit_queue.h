@@ -1,0 +1,132 @@
+// The single writer of a store: appends, edits and progress from all cores share commits (group commit), and are seen
+// and answered only afterwards: durable, then visible, then acknowledged.
+//
+// Owns one thread. The public members may be called from any thread or core. start() before use; stop() ends intake,
+// writes what is queued and joins.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "async/task.h"
+#include "base/metrics.h"
+#include "store/directory.h"
+#include "store/store.h"
+
+namespace eventhorn::store {
+
+/// What became durable together. Every change comes before every event.
+struct CommittedBatch {
+  std::vector<DomainChange> changes;
+  std::vector<EventPtr> events;  // by position
+  /// Everything up to here has been handed over.
+  Position head;
+};
+
+using BatchPtr = std::shared_ptr<const CommittedBatch>;
+
+struct CommitOptions {
+  /// Bytes of events that may wait; more is refused with kRateLimited.
+  size_t max_queued_bytes = 64 << 20;
+  size_t max_batch_events = 2048;
+  /// Unsynced progress is synced at least so often.
+  std::chrono::milliseconds sync_interval{1000};
+  /// Appends are refused with kUnavailable while the disk has less.
+  uint64_t min_free_bytes = 256 << 20;
+  /// Between two tries to reopen a failed store.
+  std::chrono::milliseconds recover_interval{1000};
+};
+
+class CommitQueue {
+ public:
+  using Outcome = WriteSet::Append::Outcome;
+
+  CommitQueue(Store& store, Directory& directory, CommitOptions options);
+  ~CommitQueue();
+
+  /// Called on the queue's thread with every batch, after it is durable and before its producers are answered. Add
+  /// subscribers before start().
+  void subscribe(std::function<void(const BatchPtr&)> subscriber);
+
+  void start();
+  void stop();
+
+  /// Appends all items. The outcomes come in the order of the items, after all of them (and the originals of
+  /// duplicates) are durable. kRateLimited: the queue is full; kUnavailable: the disk refuses; kNotFound: the domain
+  /// was deleted meanwhile. On error nothing is acknowledged.
+  Task<Result<std::vector<Outcome>>> append(std::vector<NewEvent> events);
+
+  /// Runs an edit of a domain in the order of the log; answers after it is durable and in the directory.
+  Task<Result<DomainChange>> edit(std::string domain, DomainEdit edit);
+
+  /// Writes progress with the next commit, or at once, unsynced, when there is none. Kept and tried again when the
+  /// store fails. `saved` is called on the queue's thread once it is written.
+  void save(Progress progress, std::function<void()> saved);
+
+ private:
+  struct AppendRequest {
+    std::vector<NewEvent> events;
+    size_t bytes = 0;
+    Result<std::vector<Outcome>> reply = fail(Errc::kInternal, "not committed");
+    std::function<void()> resume;
+  };
+
+  struct EditRequest {
+    std::string name;
+    DomainEdit edit;
+    Result<DomainChange> reply = fail(Errc::kInternal, "not committed");
+    std::function<void()> resume;
+  };
+
+  struct SaveRequest {
+    Progress progress;
+    std::function<void()> saved;
+  };
+
+  struct Work;
+
+  void run();
+  bool wait_for_work(Work& work);
+  void commit_appends(Work& work);
+  void commit_edits(Work& work);
+  Status commit(WriteSet& set, Work& work);
+  void publish(BatchPtr batch);
+  void fail_until_recovered(Error error);
+  Status hand_over_recovered();
+  Status refuse_reason() const;
+
+  Store& store_;
+  Directory& directory_;
+  const CommitOptions options_;
+  std::vector<std::function<void(const BatchPtr&)>> subscribers_;  // constant after start()
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<AppendRequest*> appends_;  // guarded by mutex_; the requests live in their callers' coroutines
+  std::deque<EditRequest*> edits_;      // guarded by mutex_
+  std::vector<SaveRequest> saves_;      // guarded by mutex_
+  size_t queued_bytes_ = 0;             // guarded by mutex_
+  bool stopping_ = false;               // guarded by mutex_
+
+  std::atomic<bool> failed_{false};
+  std::atomic<bool> disk_low_{false};
+
+  // Touched only on the thread.
+  std::vector<SaveRequest> retry_saves_;
+  bool unsynced_ = false;
+  SteadyTime unsynced_since_{};
+  SteadyTime space_checked_{};
+  Position published_;
+  std::thread thread_;
+
+  metrics::Counter appended_, duplicates_, conflicts_, commits_, syncs_, failures_;
+  metrics::Histogram batch_events_, commit_seconds_;
+};
+
+}  // namespace eventhorn::store

@@ -1,0 +1,164 @@
+// The values that the store keeps and hands out: events with their place in the log, domains with their hooks, and
+// the progress of lanes. Values only; immutable once shared.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/time.h"
+#include "event/event.h"
+#include "webhook/hook.h"
+
+namespace eventhorn::store {
+
+/// An event on its way in.
+struct NewEvent {
+  DomainUid domain;
+  ShardId shard;
+  /// False for items older than the id window: stored and listed, but no lane sees them.
+  bool push = true;
+  event::Event event;
+};
+
+/// An event in the log. Never changes after its commit.
+struct StoredEvent {
+  Position position;
+  DomainUid domain;
+  ShardId shard;
+  bool push = true;
+  SystemTime committed;
+  event::Event event;
+};
+
+using EventPtr = std::shared_ptr<const StoredEvent>;
+
+/// What the start needs of an event, without its bytes.
+struct EventHead {
+  Position position;
+  DomainUid domain;
+  bool push = true;
+  event::Name name{};
+  event::Severity severity{};
+};
+
+/// A URL of a hook: events of that hook at positions after `since` belong to the lane.
+struct Subscription {
+  LaneId lane;
+  Position since;
+};
+
+/// A lane of a domain: the delivery of that domain's events to one URL, whatever their hooks.
+struct LaneConfig {
+  LaneId id;
+  std::string url;
+};
+
+/// One life of a domain, with its hooks. A change makes a new value.
+struct Domain {
+  DomainUid uid;
+  std::string name;  // lower case
+  std::string id;    // 24 hex digits, as Mailgun's API shows it
+  SystemTime created_at;
+  std::vector<LaneConfig> lanes;
+  std::array<std::vector<Subscription>, webhook::kHooks> hooks;  // in the order of the URLs given
+
+  const LaneConfig* find_lane(LaneId lane) const;
+  /// The URLs of a hook in the order given.
+  std::vector<std::string> urls(webhook::Hook hook) const;
+};
+
+using DomainPtr = std::shared_ptr<const Domain>;
+
+/// A configuration change as the lanes see it: events before `at` belong to `before`, later ones to `after`.
+struct DomainChange {
+  Position at;
+  DomainPtr before;  // null when the domain was created
+  DomainPtr after;   // null when it was deleted
+};
+
+/// Makes `hook` of `domain` name exactly `urls`: a URL that stays keeps its lane and its `since`; a new one starts
+/// after `at`; a lane that no hook names any more is removed. `at` also names a new lane, together with its index.
+void set_hook_urls(Domain& domain, webhook::Hook hook, const std::vector<std::string>& urls, Position at);
+
+/// Closed range of positions.
+struct PositionRange {
+  Position first;
+  Position last;
+  friend bool operator==(const PositionRange&, const PositionRange&) = default;
+};
+
+/// The durable form of one segment of a lane (delivery/lane.h).
+struct SegmentRow {
+  webhook::Class cls{};
+  /// Events at positions after this one belong to the segment ...
+  Position after;
+  /// ... up to and including this one; nullopt while the segment is open.
+  std::optional<Position> to;
+  /// Every event of the segment up to and including this one is settled.
+  Position acked_through;
+  /// Settled beyond that, in order, disjoint. At most 8192.
+  std::vector<PositionRange> settled;
+  friend bool operator==(const SegmentRow&, const SegmentRow&) = default;
+};
+
+struct LaneRow {
+  LaneId lane;
+  DomainUid domain;
+  std::vector<SegmentRow> segments;
+};
+
+/// An event of a lane that waits for another attempt, or was missed.
+struct ExceptionRow {
+  LaneId lane;
+  Position position;
+  bool missed = false;
+  uint16_t attempts = 0;
+  SystemTime last_attempt;
+  Micros delay{};
+  int last_status = 0;  // 0: no status line came
+};
+
+/// The record of an attempt (design: 16-32 bytes for a success at first try, everything else in full).
+struct AttemptRow {
+  LaneId lane;
+  Position position;
+  SystemTime at;
+  std::chrono::milliseconds took{};
+  int attempt = 1;
+  int status = 0;
+  std::string failure;   // outcome label, empty for a success
+  std::string error;     // one line, bounded
+  std::string response;  // first KiB of the body
+};
+
+/// What a core saves in one atomic write. Everything in it is idempotent.
+struct Progress {
+  /// The core's place; `settled_through` holds for lanes of this place that have no row.
+  uint32_t slot = 0;
+  std::optional<Position> settled_through;
+  std::vector<LaneRow> lanes;
+  std::vector<LaneId> settled_lanes;  // rows to delete
+  std::vector<ExceptionRow> exceptions;
+  std::vector<std::pair<LaneId, Position>> ended_exceptions;
+  std::vector<LaneId> ended_lanes;  // the URL was removed: rows, exceptions and missed go
+  std::vector<AttemptRow> attempts;
+
+  bool empty() const;
+};
+
+/// What the start reads back.
+struct LoadedProgress {
+  /// The least over all slots; kNoPosition in a new store.
+  Position settled_through;
+  std::vector<LaneRow> lanes;
+  std::vector<ExceptionRow> waiting;
+  uint64_t missed = 0;
+};
+
+}  // namespace eventhorn::store

@@ -1,0 +1,181 @@
+// The write path of the embedded engine: one WriteBatch and one WAL fsync per commit.
+#include <rocksdb/db.h>
+#include <rocksdb/write_batch.h>
+
+#include <algorithm>
+#include <map>
+
+#include "base/hash.h"
+#include "store/rocks/format.h"
+#include "store/rocks/rocks_store.h"
+#include "store/rocks/status.h"
+
+namespace eventhorn::store {
+
+Status RocksStore::commit(WriteSet& set) {
+  const std::shared_lock lock(db_mutex_);
+  if (failed_) return fail(Errc::kUnavailable, "the store failed and is not reopened yet");
+  const uint64_t first_position = next_position_;
+  rocksdb::WriteBatch batch;
+  TRY_STATUS(put_edits(set, batch));
+  TRY_STATUS(find_duplicates(set));
+  TRY_STATUS(put_appends(set, batch));
+  for (const auto& progress : set.progress) TRY_STATUS(put_progress(progress, batch));
+  rocksdb::WriteOptions options;
+  options.sync = set.sync || !set.appends.empty() || !set.edits.empty();
+  if (batch.Count() > 0) {
+    if (auto status = to_status(db_->Write(options, &batch), "writing to the store"); !status) {
+      failed_ = true;
+      next_position_ = first_position;
+      return status;
+    }
+  }
+  publish(set);
+  return {};
+}
+
+Status RocksStore::sync() {
+  const std::shared_lock lock(db_mutex_);
+  auto status = to_status(db_->SyncWAL(), "syncing the store");
+  if (!status) failed_ = true;
+  return status;
+}
+
+Status RocksStore::put_edits(WriteSet& set, rocksdb::WriteBatch& batch) {
+  if (set.edits.empty()) return {};
+  // Edits of one set see each other, but domains_ changes only when all of it is durable.
+  std::map<std::string, DomainPtr> changed;
+  for (auto& edit : set.edits) {
+    const auto known = domains_.find(edit.name);
+    const DomainPtr before = changed.contains(edit.name) ? changed[edit.name] : known == domains_.end() ? nullptr : known->second;
+    const Position at{next_position_};
+    next_position_ += kEditStride;
+    auto after = edit.edit(before, at);
+    if (!after) {
+      edit.outcome = fail(std::move(after).error());
+      continue;
+    }
+    const std::string key = format::meta_key(format::kDomainPrefix, edit.name);
+    if (*after) {
+      batch.Put(family(kMeta), key, format::encode_domain(**after));
+    } else {
+      batch.Delete(family(kMeta), key);
+    }
+    changed[edit.name] = *after;
+    edit.outcome = DomainChange{at, before, *after};
+  }
+  batch.Put(family(kMeta), rocksdb::Slice(format::kNextPositionKey.data(), 1), format::u64_key(next_position_));
+  return {};
+}
+
+Status RocksStore::find_duplicates(WriteSet& set) {
+  if (set.appends.empty()) return {};
+  std::map<std::pair<uint64_t, std::string_view>, uint64_t> in_set;
+  std::vector<size_t> unknown;
+  std::vector<std::string> keys;
+  using Outcome = WriteSet::Append::Outcome;
+  const auto judge = [](WriteSet::Append& a, uint64_t known_hash) {
+    a.outcome = known_hash == hash_bytes(a.event.event.bytes) ? Outcome::kDuplicate : Outcome::kConflicting;
+  };
+  for (size_t i = 0; i < set.appends.size(); ++i) {
+    auto& a = set.appends[i];
+    const auto& e = a.event.event;
+    if (const auto* found = tail_.find(a.event.domain, e.id)) {
+      judge(a, found->content_hash);
+      continue;
+    }
+    const auto [it, fresh] = in_set.try_emplace({a.event.domain.value, e.id}, 0);
+    if (!fresh) {
+      judge(a, it->second);
+      continue;
+    }
+    it->second = hash_bytes(e.bytes);
+    unknown.push_back(i);
+    keys.push_back(format::id_key(a.event.domain, e.id));
+  }
+  const std::vector<rocksdb::Slice> slices(keys.begin(), keys.end());
+  std::vector<rocksdb::PinnableSlice> values(slices.size());
+  std::vector<rocksdb::Status> statuses(slices.size());
+  db_->MultiGet({}, family(kIds), slices.size(), slices.data(), values.data(), statuses.data());
+  for (size_t k = 0; k < slices.size(); ++k) {
+    if (statuses[k].IsNotFound()) continue;
+    TRY_STATUS(to_status(statuses[k], "looking up an event id"));
+    judge(set.appends[unknown[k]], format::get_u64_be(values[k].data() + 8));
+  }
+  return {};
+}
+
+Status RocksStore::put_appends(WriteSet& set, rocksdb::WriteBatch& batch) {
+  const SystemTime now = clock_.now();
+  for (auto& a : set.appends) {
+    if (a.outcome != WriteSet::Append::Outcome::kStored) continue;
+    const Position position{next_position_++};
+    const std::string key = format::u64_key(position.value);
+    const std::string header = format::log_header(a.event, now);
+    const rocksdb::Slice key_parts[] = {key};
+    const rocksdb::Slice value_parts[] = {header, a.event.event.bytes};
+    TRY_STATUS(to_status(batch.Put(family(kLog), {key_parts, 1}, {value_parts, 2}), "batching an event"));
+    auto stored = std::make_shared<StoredEvent>();
+    stored->position = position;
+    stored->domain = a.event.domain;
+    stored->shard = a.event.shard;
+    stored->push = a.event.push;
+    stored->committed = now;
+    stored->event = std::move(a.event.event);
+    a.stored = std::move(stored);
+  }
+  return {};
+}
+
+Status RocksStore::put_progress(const Progress& progress, rocksdb::WriteBatch& batch) {
+  auto* meta = family(kMeta);
+  for (const LaneId lane : progress.ended_lanes) {
+    batch.Delete(meta, format::meta_key(format::kLanePrefix, lane.value));
+    batch.DeleteRange(meta, format::meta_key(format::kExceptionPrefix, lane.value), format::meta_key(format::kExceptionPrefix, lane.value + 1));
+  }
+  for (const auto& row : progress.lanes) batch.Put(meta, format::meta_key(format::kLanePrefix, row.lane.value), format::encode_lane(row));
+  for (const LaneId lane : progress.settled_lanes) batch.Delete(meta, format::meta_key(format::kLanePrefix, lane.value));
+  for (const auto& row : progress.exceptions) {
+    batch.Put(meta, format::meta_key(format::kExceptionPrefix, row.lane.value, row.position.value), format::encode_exception(row));
+  }
+  for (const auto& [lane, position] : progress.ended_exceptions) {
+    batch.Delete(meta, format::meta_key(format::kExceptionPrefix, lane.value, position.value));
+  }
+  if (progress.settled_through) {
+    batch.Put(meta, format::meta_key(format::kSlotPrefix, progress.slot), format::u64_key(progress.settled_through->value));
+  }
+  const SystemTime now = clock_.now();
+  std::map<LaneId, std::vector<const AttemptRow*>> successes;
+  for (const auto& row : progress.attempts) {
+    if (row.attempt == 1 && row.failure.empty()) {
+      successes[row.lane].push_back(&row);
+    } else {
+      batch.Put(family(kAttempts), format::attempt_key(row.lane, now, row.position), format::encode_attempt(row));
+    }
+  }
+  for (const auto& [lane, rows] : successes) {
+    batch.Put(family(kAttempts), format::attempt_key(lane, now, rows.front()->position), format::encode_successes(rows));
+  }
+  return {};
+}
+
+void RocksStore::publish(WriteSet& set) {
+  for (auto& edit : set.edits) {
+    if (!edit.outcome) continue;
+    if (edit.outcome->after) {
+      domains_[edit.name] = edit.outcome->after;
+    } else {
+      domains_.erase(edit.name);
+    }
+  }
+  for (const auto& a : set.appends) {
+    if (!a.stored) continue;
+    const auto& e = *a.stored;
+    TailEntry entry{e.position, e.domain, e.event.timestamp_us, hash_bytes(e.event.bytes), e.event.id, e.event.name, e.event.severity, e.push};
+    tail_.append(entry);
+  }
+  head_.store(next_position_ - 1, std::memory_order_release);
+  if (tail_.oldest_closed()) index_wake_.notify_one();
+}
+
+}  // namespace eventhorn::store

@@ -1,0 +1,67 @@
+// The bytes on disk: keys and records of every column family (docs/STORAGE_FORMAT.md). Do not change values or order.
+// Integers in keys are big-endian, so that keys sort as numbers do; in records they are little-endian.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "store/model.h"
+
+namespace eventhorn::store::format {
+
+inline constexpr uint8_t kRecordVersion = 1;
+
+// Key prefixes in the `meta` column family.
+inline constexpr char kDomainPrefix = 'd';
+inline constexpr char kLanePrefix = 'l';
+inline constexpr char kExceptionPrefix = 'x';
+inline constexpr char kSlotPrefix = 's';
+inline constexpr char kValuePrefix = 'v';
+inline constexpr std::string_view kNextPositionKey = "n";
+inline constexpr std::string_view kIndexedThroughKey = "i";
+
+void put_u64_be(std::string& out, uint64_t v);
+uint64_t get_u64_be(const char* p);
+
+std::string u64_key(uint64_t v);
+std::string meta_key(char prefix, std::string_view rest);
+std::string meta_key(char prefix, uint64_t a);
+std::string meta_key(char prefix, uint64_t a, uint64_t b);
+
+/// `ids`: (domain, id) -> position, content hash.
+std::string id_key(DomainUid domain, std::string_view id);
+std::string id_value(Position position, uint64_t content_hash);
+
+/// `times`: (domain, timestamp, id) -> position, name, severity. Timestamps are positive (events before 2000 are refused).
+std::string time_key(DomainUid domain, int64_t timestamp_us, std::string_view id);
+std::string time_value(Position position, event::Name name, event::Severity severity);
+
+/// `classes`: (domain, class, position) -> hook. Only pushed events that have a hook.
+std::string class_key(DomainUid domain, webhook::Class cls, Position position);
+
+/// `attempts`: (lane, time of writing, position).
+std::string attempt_key(LaneId lane, SystemTime written, Position position);
+
+/// `log`: position -> header and the event's bytes. The header is separate so that the bytes need no copy.
+std::string log_header(const NewEvent& event, SystemTime committed);
+Result<EventPtr> decode_log(Position position, std::string_view value);
+Result<EventHead> decode_head(Position position, std::string_view value);
+
+std::string encode_domain(const Domain& domain);
+Result<DomainPtr> decode_domain(std::string_view value);
+
+std::string encode_lane(const LaneRow& row);
+Result<LaneRow> decode_lane(LaneId lane, std::string_view value);
+
+std::string encode_exception(const ExceptionRow& row);
+Result<ExceptionRow> decode_exception(LaneId lane, Position position, std::string_view value);
+
+/// Successes at first try of one lane, packed: 20 bytes each.
+std::string encode_successes(const std::vector<const AttemptRow*>& rows);
+std::string encode_attempt(const AttemptRow& row);
+/// Appends what an `attempts` row holds, of either form.
+Status decode_attempts(LaneId lane, std::string_view value, std::vector<AttemptRow>& out);
+
+}  // namespace eventhorn::store::format

@@ -1,0 +1,143 @@
+// Turns closed runs of the tail into index entries: a full run as sorted files that RocksDB takes in whole (no
+// memtable, no WAL: a random skip-list insert per key would cost more than the log itself), a short one as a batch.
+// Indexing a run twice gives the same entries, so a crash between the entries and the mark costs only the work.
+#include <rocksdb/db.h>
+#include <rocksdb/sst_file_writer.h>
+#include <rocksdb/write_batch.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "store/rocks/format.h"
+#include "store/rocks/rocks_store.h"
+#include "store/rocks/status.h"
+
+namespace eventhorn::store {
+namespace {
+
+constexpr size_t kBatchLimit = 4096;
+
+struct IndexRow {
+  std::string key;
+  std::string value;
+};
+
+struct IndexRows {
+  std::vector<IndexRow> ids;
+  std::vector<IndexRow> times;
+  std::vector<IndexRow> classes;
+};
+
+IndexRows rows_of(const TailRun& run) {
+  IndexRows out;
+  const size_t n = run.size();
+  out.ids.reserve(n);
+  out.times.reserve(n);
+  out.classes.reserve(n);
+  for (size_t i = 0; i < n; ++i) {
+    const auto& e = run[i];
+    out.ids.push_back({format::id_key(e.domain, e.id), format::id_value(e.position, e.content_hash)});
+    out.times.push_back({format::time_key(e.domain, e.timestamp_us, e.id), format::time_value(e.position, e.name, e.severity)});
+    if (const auto hook = e.hook()) {
+      out.classes.push_back({format::class_key(e.domain, webhook::class_of(*hook), e.position), std::string(1, static_cast<char>(*hook))});
+    }
+  }
+  return out;
+}
+
+Status write_file(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* family, const std::string& path, std::vector<IndexRow>& rows) {
+  std::sort(rows.begin(), rows.end(), [](const IndexRow& a, const IndexRow& b) { return a.key < b.key; });
+  rocksdb::SstFileWriter writer({}, db.GetOptions(family), family);
+  TRY_STATUS(to_status(writer.Open(path), "opening an index file"));
+  for (const auto& row : rows) TRY_STATUS(to_status(writer.Put(row.key, row.value), "writing an index file"));
+  return to_status(writer.Finish(), "finishing an index file");
+}
+
+}  // namespace
+
+void RocksStore::index_loop() {
+  auto lag = metrics::gauge("eventhorn_index_lag_events", "Events in the log that are not yet in the indexes (served from memory)");
+  auto indexed = metrics::counter("eventhorn_indexed_events_total", "Events written to the indexes");
+  size_t last_size = 0;
+  std::unique_lock lock(index_mutex_);
+  while (!stopping_) {
+    const bool woken = index_wake_.wait_for(lock, options_.index_idle, [&] { return stopping_ || index_requested_ || tail_.oldest_closed() != nullptr; });
+    if (stopping_) break;
+    lock.unlock();
+    {
+      const std::shared_lock db_lock(db_mutex_);
+      const size_t size = tail_.size();
+      if (index_requested_ || (!woken && size == last_size)) tail_.close_open_run();
+      while (const auto run = tail_.oldest_closed()) {
+        if (auto status = index_run(*run); !status) {
+          log_error("store", "indexing failed, will try again error={}", status.error().message);
+          break;
+        }
+        indexed.add(static_cast<double>(run->size()));
+        tail_.drop_oldest();
+      }
+      last_size = tail_.size();
+      lag.set(static_cast<double>(last_size));
+    }
+    lock.lock();
+    if (last_size == 0 || index_requested_) {
+      index_requested_ = false;
+      index_done_.notify_all();
+    }
+  }
+  index_done_.notify_all();
+}
+
+Status RocksStore::index_now() {
+  std::unique_lock lock(index_mutex_);
+  index_requested_ = true;
+  index_wake_.notify_all();
+  index_done_.wait(lock, [&] { return stopping_ || !index_requested_; });
+  if (tail_.size() > 0) return fail(Errc::kUnavailable, "events are still waiting for the indexes");
+  return {};
+}
+
+Status RocksStore::index_run(const TailRun& run) {
+  if (run.size() == 0) return {};
+  TRY_STATUS(run.size() <= kBatchLimit ? index_by_batch(run) : index_by_files(run));
+  const rocksdb::Slice key(format::kIndexedThroughKey.data(), format::kIndexedThroughKey.size());
+  return to_status(db_->Put({}, family(kMeta), key, format::u64_key(run[run.size() - 1].position.value)), "marking the index");
+}
+
+Status RocksStore::index_by_batch(const TailRun& run) {
+  const auto rows = rows_of(run);
+  rocksdb::WriteBatch batch;
+  for (const auto& r : rows.ids) batch.Put(family(kIds), r.key, r.value);
+  for (const auto& r : rows.times) batch.Put(family(kTimes), r.key, r.value);
+  for (const auto& r : rows.classes) batch.Put(family(kClasses), r.key, r.value);
+  return to_status(db_->Write({}, &batch), "writing the indexes");
+}
+
+Status RocksStore::index_by_files(const TailRun& run) {
+  auto rows = rows_of(run);
+  const auto base = options_.directory / ("index-" + std::to_string(run[0].position.value));
+  std::vector<rocksdb::IngestExternalFileArg> args;
+  const auto add = [&](Family f, const char* suffix, std::vector<IndexRow>& family_rows) -> Status {
+    if (family_rows.empty()) return {};
+    const std::string path = base.string() + suffix;
+    TRY_STATUS(write_file(*db_, family(f), path, family_rows));
+    rocksdb::IngestExternalFileArg arg;
+    arg.column_family = family(f);
+    arg.external_files = {path};
+    arg.options.move_files = true;
+    arg.options.write_global_seqno = false;
+    args.push_back(std::move(arg));
+    return {};
+  };
+  TRY_STATUS(add(kIds, ".ids", rows.ids));
+  TRY_STATUS(add(kTimes, ".times", rows.times));
+  TRY_STATUS(add(kClasses, ".classes", rows.classes));
+  auto status = to_status(db_->IngestExternalFiles(args), "taking in index files");
+  std::error_code ec;
+  for (const auto& arg : args) std::filesystem::remove(arg.external_files.front(), ec);
+  return status;
+}
+
+}  // namespace eventhorn::store

@@ -1,0 +1,266 @@
+#include "store/rocks/rocks_store.h"
+
+#include <rocksdb/cache.h>
+#include <rocksdb/db.h>
+#include <rocksdb/env.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/table.h>
+#include <rocksdb/write_batch.h>
+
+#include <array>
+
+#include "base/check.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "store/rocks/format.h"
+#include "store/rocks/status.h"
+
+namespace eventhorn::store {
+namespace {
+
+constexpr std::array<const char*, 6> kFamilyNames = {"default", "log", "ids", "times", "classes", "attempts"};
+constexpr size_t kBlockCacheBytes = 48 << 20;
+
+rocksdb::ColumnFamilyOptions family_options(const std::shared_ptr<rocksdb::Cache>& cache, bool is_log, bool point_reads) {
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = cache;
+  table.cache_index_and_filter_blocks = true;
+  table.pin_l0_filter_and_index_blocks_in_cache = true;
+  table.block_size = is_log ? 32 * 1024 : 8 * 1024;
+  if (point_reads) {
+    table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+    table.whole_key_filtering = true;
+  }
+  rocksdb::ColumnFamilyOptions out;
+  out.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  out.write_buffer_size = is_log ? 24 << 20 : 4 << 20;
+  out.max_write_buffer_number = 3;
+  out.compression = rocksdb::kLZ4Compression;
+  return out;
+}
+
+rocksdb::DBOptions db_options(rocksdb::Env* env) {
+  rocksdb::DBOptions out;
+  if (env != nullptr) out.env = env;
+  out.create_if_missing = true;
+  out.create_missing_column_families = true;
+  // RocksDB must not forget silently: a torn tail is cut, anything else refuses to open.
+  out.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
+  out.track_and_verify_wals_in_manifest = true;
+  out.paranoid_checks = true;
+  out.recycle_log_file_num = 0;
+  // One writer: concurrent memtable inserts only cost, and sequential ones find their place in O(1).
+  out.allow_concurrent_memtable_write = false;
+  out.enable_write_thread_adaptive_yield = false;
+  // Rarely written families would otherwise keep every WAL alive.
+  out.max_total_wal_size = 192 << 20;
+  out.max_background_jobs = 2;
+  out.keep_log_file_num = 4;
+  out.max_log_file_size = 4 << 20;
+  out.max_open_files = 512;
+  return out;
+}
+
+}  // namespace
+
+RocksStore::RocksStore(RocksOptions options, const Clock& clock) : options_(std::move(options)), clock_(clock) {}
+
+Result<std::unique_ptr<RocksStore>> RocksStore::open(RocksOptions options, const Clock& clock) {
+  std::error_code ec;
+  std::filesystem::create_directories(options.directory, ec);
+  if (ec) {
+    return fail(Errc::kUnavailable, "cannot create data directory " + options.directory.string() + ": " + ec.message());
+  }
+  auto store = std::unique_ptr<RocksStore>(new RocksStore(std::move(options), clock));
+  TRY_STATUS(store->open_db());
+  TRY_STATUS(store->make_ballast());
+  store->indexer_ = std::thread([s = store.get()] { s->index_loop(); });
+  return store;
+}
+
+RocksStore::~RocksStore() {
+  {
+    const std::lock_guard lock(index_mutex_);
+    stopping_ = true;
+  }
+  index_wake_.notify_all();
+  if (indexer_.joinable()) indexer_.join();
+  close_db();
+}
+
+void RocksStore::close_db() {
+  if (!db_) return;
+  for (auto* f : families_) db_->DestroyColumnFamilyHandle(f);
+  families_.clear();
+  db_.reset();
+}
+
+Status RocksStore::open_db() {
+  const auto cache = rocksdb::NewLRUCache(kBlockCacheBytes);
+  std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
+  for (size_t i = 0; i < kFamilies; ++i) {
+    descriptors.emplace_back(kFamilyNames[i], family_options(cache, i == kLog, i == kIds || i == kMeta));
+  }
+  const std::string path = (options_.directory / "store").string();
+  rocksdb::DB* db = nullptr;
+  const auto status = rocksdb::DB::Open(db_options(options_.env), path, descriptors, &families_, &db);
+  if (!status.ok()) {
+    const std::string text = status.ToString();
+    if (status.IsIOError() && text.find("lock") != std::string::npos) {
+      return fail(Errc::kConflict, "data directory " + options_.directory.string() + " is in use by another eventhorn process (" +
+                                       text + "); stop it or choose another --data");
+    }
+    if (status.IsCorruption()) {
+      return fail(Errc::kCorruption, "the store in " + path + " is damaged: " + text +
+                                         "; nothing was changed: restore a backup or keep the directory for repair");
+    }
+    return fail(Errc::kUnavailable, "cannot open the store in " + path + ": " + text);
+  }
+  db_.reset(db);
+
+  std::string stored;
+  next_position_ = 1;
+  if (db_->Get({}, family(kMeta), rocksdb::Slice(format::kNextPositionKey.data(), 1), &stored).ok() && stored.size() == 8) {
+    next_position_ = format::get_u64_be(stored.data());
+  }
+  {
+    const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}, family(kLog)));
+    it->SeekToLast();
+    if (it->Valid()) next_position_ = std::max(next_position_, format::get_u64_be(it->key().data()) + 1);
+    TRY_STATUS(to_status(it->status(), "reading the end of the log"));
+  }
+  domains_.clear();
+  TRY(const auto domains, load_domains());
+  for (const auto& d : domains) domains_.emplace(d->name, d);
+  failed_ = false;
+  TRY_STATUS(rebuild_tail());
+  head_.store(next_position_ - 1, std::memory_order_release);
+  return {};
+}
+
+Status RocksStore::rebuild_tail() {
+  tail_.clear();
+  std::string stored;
+  uint64_t indexed = 0;
+  const rocksdb::Slice key(format::kIndexedThroughKey.data(), format::kIndexedThroughKey.size());
+  if (db_->Get({}, family(kMeta), key, &stored).ok() && stored.size() == 8) indexed = format::get_u64_be(stored.data());
+  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}, family(kLog)));
+  size_t count = 0;
+  for (it->Seek(format::u64_key(indexed + 1)); it->Valid(); it->Next()) {
+    const Position position{format::get_u64_be(it->key().data())};
+    TRY(const EventPtr e, format::decode_log(position, it->value().ToStringView()));
+    TailEntry entry{position, e->domain, e->event.timestamp_us, hash_bytes(e->event.bytes), e->event.id, e->event.name, e->event.severity, e->push};
+    tail_.append(entry);
+    if (++count % 1'000'000 == 0) log_info("store", "reading the unindexed end of the log events={}", count);
+  }
+  return to_status(it->status(), "reading the log");
+}
+
+Status RocksStore::recover() {
+  const std::unique_lock lock(db_mutex_);
+  close_db();
+  std::error_code ec;
+  const auto space = std::filesystem::space(options_.directory, ec);
+  if (!ec && space.available < options_.ballast_bytes) {
+    std::filesystem::remove(options_.directory / "ballast", ec);
+    log_warn("store", "disk is full: gave up the ballast file so that progress can be written");
+  }
+  TRY_STATUS(open_db());
+  log_info("store", "reopened the store head={}", head().value);
+  return {};
+}
+
+uint64_t RocksStore::free_bytes() const {
+  std::error_code ec;
+  const auto space = std::filesystem::space(options_.directory, ec);
+  return ec ? UINT64_MAX : space.available;
+}
+
+Status RocksStore::make_ballast() {
+  const auto path = options_.directory / "ballast";
+  std::error_code ec;
+  if (options_.ballast_bytes == 0 || std::filesystem::exists(path, ec)) return {};
+  const auto space = std::filesystem::space(options_.directory, ec);
+  if (ec || space.available < 4 * options_.ballast_bytes) return {};
+  std::unique_ptr<rocksdb::WritableFile> file;
+  auto* env = rocksdb::Env::Default();
+  auto s = env->NewWritableFile(path.string(), &file, {});
+  const std::string block(1 << 20, '\0');
+  for (uint64_t n = 0; s.ok() && n < options_.ballast_bytes; n += block.size()) s = file->Append(block);
+  if (s.ok()) s = file->Close();
+  if (!s.ok()) log_warn("store", "no ballast file error={}", s.ToString());
+  return {};
+}
+
+Result<std::vector<DomainPtr>> RocksStore::load_domains() {
+  std::vector<DomainPtr> out;
+  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}, family(kMeta)));
+  const std::string prefix(1, format::kDomainPrefix);
+  for (it->Seek(prefix); it->Valid() && it->key().starts_with(prefix); it->Next()) {
+    TRY(auto domain, format::decode_domain(it->value().ToStringView()));
+    out.push_back(std::move(domain));
+  }
+  TRY_STATUS(to_status(it->status(), "reading domains"));
+  return out;
+}
+
+Result<LoadedProgress> RocksStore::load_progress() {
+  const std::shared_lock lock(db_mutex_);
+  LoadedProgress out;
+  bool any_slot = false;
+  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}, family(kMeta)));
+  for (it->SeekToFirst(); it->Valid(); it->Next()) {
+    const auto key = it->key().ToStringView();
+    const auto value = it->value().ToStringView();
+    if (key[0] == format::kSlotPrefix) {
+      const Position p{format::get_u64_be(value.data())};
+      out.settled_through = any_slot ? std::min(out.settled_through, p) : p;
+      any_slot = true;
+    } else if (key[0] == format::kLanePrefix) {
+      TRY(auto row, format::decode_lane({format::get_u64_be(key.data() + 1)}, value));
+      out.lanes.push_back(std::move(row));
+    } else if (key[0] == format::kExceptionPrefix) {
+      const LaneId lane{format::get_u64_be(key.data() + 1)};
+      TRY(auto row, format::decode_exception(lane, {format::get_u64_be(key.data() + 9)}, value));
+      if (row.missed) {
+        ++out.missed;
+      } else {
+        out.waiting.push_back(row);
+      }
+    }
+  }
+  TRY_STATUS(to_status(it->status(), "reading progress"));
+  return out;
+}
+
+Status RocksStore::reset_slots(uint32_t count, Position settled_through) {
+  const std::shared_lock lock(db_mutex_);
+  rocksdb::WriteBatch batch;
+  const std::string prefix(1, format::kSlotPrefix);
+  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}, family(kMeta)));
+  for (it->Seek(prefix); it->Valid() && it->key().starts_with(prefix); it->Next()) batch.Delete(family(kMeta), it->key());
+  for (uint32_t i = 0; i < count; ++i) {
+    batch.Put(family(kMeta), format::meta_key(format::kSlotPrefix, i), format::u64_key(settled_through.value));
+  }
+  rocksdb::WriteOptions options;
+  options.sync = true;
+  return to_status(db_->Write(options, &batch), "saving progress");
+}
+
+Result<std::optional<std::string>> RocksStore::load_value(const std::string& key) {
+  const std::shared_lock lock(db_mutex_);
+  std::string value;
+  const auto s = db_->Get({}, family(kMeta), format::meta_key(format::kValuePrefix, key), &value);
+  if (s.IsNotFound()) return std::optional<std::string>();
+  TRY_STATUS(to_status(s, "reading a setting"));
+  return std::optional<std::string>(std::move(value));
+}
+
+Status RocksStore::save_value(const std::string& key, const std::string& value) {
+  const std::shared_lock lock(db_mutex_);
+  rocksdb::WriteOptions options;
+  options.sync = true;
+  return to_status(db_->Put(options, family(kMeta), format::meta_key(format::kValuePrefix, key), value), "saving a setting");
+}
+
+}  // namespace eventhorn::store

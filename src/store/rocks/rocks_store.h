@@ -1,0 +1,119 @@
+// The embedded engine: RocksDB in the data directory, owned by one process (a lock file refuses a second).
+//
+// The log is keyed by position alone: all shards of the process share one sequence, so it is written in order and its
+// files never overlap. The indexes are written in bulk behind it (indexer.cc); what they lack is in the tail.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <filesystem>
+#include <memory>
+#include <shared_mutex>
+#include <thread>
+#include <unordered_map>
+
+#include "base/time.h"
+#include "store/rocks/tail.h"
+#include "store/store.h"
+
+namespace rocksdb {
+class ColumnFamilyHandle;
+class DB;
+class Env;
+class Iterator;
+class WriteBatch;
+}  // namespace rocksdb
+
+namespace eventhorn::store {
+
+struct RocksOptions {
+  std::filesystem::path directory;
+  /// Tests put a fault-injecting one here; null is the machine's.
+  rocksdb::Env* env = nullptr;
+  /// An open run of the tail that has not grown for so long is indexed.
+  std::chrono::milliseconds index_idle{200};
+  /// Size of the file given back to the disk when it is full, so that progress can still be written.
+  uint64_t ballast_bytes = 64 << 20;
+};
+
+class RocksStore final : public Store {
+ public:
+  /// Opens or creates. kConflict when another process owns the directory; kCorruption, naming the file, when the log is
+  /// damaged other than by a torn tail; kUnavailable for I/O errors.
+  static Result<std::unique_ptr<RocksStore>> open(RocksOptions options, const Clock& clock);
+  ~RocksStore() override;
+
+  Status commit(WriteSet& set) override;
+  Status sync() override;
+  Status recover() override;
+  uint64_t free_bytes() const override;
+
+  Position head() const override { return {head_.load(std::memory_order_acquire)}; }
+
+  Result<std::vector<DomainPtr>> load_domains() override;
+  Result<LoadedProgress> load_progress() override;
+  Status reset_slots(uint32_t count, Position settled_through) override;
+  Result<std::vector<EventHead>> read_heads(Position after, size_t max) override;
+  Result<LaneSlice> read_lane(const LaneQuery& query) override;
+  Result<PageSlice> read_page(const PageQuery& query) override;
+  Result<std::vector<EventPtr>> read_events(const std::vector<Position>& positions) override;
+  Result<std::optional<std::string>> load_value(const std::string& key) override;
+  Status save_value(const std::string& key, const std::string& value) override;
+
+  /// Waits until every event appended so far is in the indexes. For tests and benchmarks.
+  Status index_now();
+
+ private:
+  enum Family : size_t { kMeta, kLog, kIds, kTimes, kClasses, kAttempts, kFamilies };
+
+  RocksStore(RocksOptions options, const Clock& clock);
+
+  Status open_db();
+  void close_db();
+  Status rebuild_tail();
+  Status make_ballast();
+
+  // commit.cc, on the commit thread with db_mutex_ held shared.
+  Status find_duplicates(WriteSet& set);
+  Status put_edits(WriteSet& set, rocksdb::WriteBatch& batch);
+  Status put_appends(WriteSet& set, rocksdb::WriteBatch& batch);
+  Status put_progress(const Progress& progress, rocksdb::WriteBatch& batch);
+  void publish(WriteSet& set);
+
+  // indexer.cc, on the indexer's thread.
+  void index_loop();
+  Status index_run(const TailRun& run);
+  Status index_by_batch(const TailRun& run);
+  Status index_by_files(const TailRun& run);
+
+  // read.cc
+  Status candidates_from_index(const LaneQuery& query, Position to, std::vector<Position>& out, bool& more);
+  Status fetch(const std::vector<Position>& positions, std::vector<EventPtr>& out);
+
+  rocksdb::ColumnFamilyHandle* family(Family f) const { return families_[f]; }
+
+  const RocksOptions options_;
+  const Clock& clock_;
+
+  // Held shared by every use of db_, exclusively by open and recover.
+  mutable std::shared_mutex db_mutex_;
+  std::unique_ptr<rocksdb::DB> db_;
+  std::vector<rocksdb::ColumnFamilyHandle*> families_;
+
+  Tail tail_;
+  std::atomic<uint64_t> head_{0};
+
+  // Touched only on the commit thread (and by open).
+  uint64_t next_position_ = 1;
+  std::unordered_map<std::string, DomainPtr> domains_;
+  bool failed_ = false;
+
+  std::mutex index_mutex_;
+  std::condition_variable index_wake_;
+  std::condition_variable index_done_;
+  bool stopping_ = false;         // guarded by index_mutex_
+  bool index_requested_ = false;  // guarded by index_mutex_
+  std::thread indexer_;
+};
+
+}  // namespace eventhorn::store

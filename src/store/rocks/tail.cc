@@ -1,0 +1,101 @@
+#include "store/rocks/tail.h"
+
+#include <cstring>
+
+#include "base/check.h"
+#include "base/hash.h"
+
+namespace eventhorn::store {
+namespace {
+
+constexpr size_t kTableSize = TailRun::kCapacity * 2;
+constexpr size_t kArenaBlock = 64 * 1024;
+
+}  // namespace
+
+TailRun::TailRun() : entries_(new TailEntry[kCapacity]), table_(new uint32_t[kTableSize]()) {}
+
+uint64_t TailRun::id_hash(DomainUid domain, std::string_view id) { return hash_bytes(id, domain.value); }
+
+std::string_view TailRun::keep(std::string_view id) {
+  if (arena_.empty() || arena_used_ + id.size() > kArenaBlock) {
+    arena_.emplace_back(new char[kArenaBlock]);
+    arena_used_ = 0;
+  }
+  char* at = arena_.back().get() + arena_used_;
+  std::memcpy(at, id.data(), id.size());
+  arena_used_ += id.size();
+  return {at, id.size()};
+}
+
+void TailRun::append(TailEntry entry) {
+  const size_t index = count_.load(std::memory_order_relaxed);
+  CHECK(index < kCapacity);
+  entry.id = keep(entry.id);
+  entries_[index] = entry;
+  for (size_t slot = id_hash(entry.domain, entry.id) % kTableSize;; slot = (slot + 1) % kTableSize) {
+    if (table_[slot] != 0) continue;
+    table_[slot] = static_cast<uint32_t>(index + 1);
+    break;
+  }
+  count_.store(index + 1, std::memory_order_release);
+}
+
+const TailEntry* TailRun::find(DomainUid domain, std::string_view id) const {
+  for (size_t slot = id_hash(domain, id) % kTableSize; table_[slot] != 0; slot = (slot + 1) % kTableSize) {
+    const auto& entry = entries_[table_[slot] - 1];
+    if (entry.domain == domain && entry.id == id) return &entry;
+  }
+  return nullptr;
+}
+
+Tail::Tail() { runs_.push_back(std::make_shared<TailRun>()); }
+
+void Tail::append(const TailEntry& entry) {
+  const std::lock_guard lock(mutex_);
+  if (runs_.back()->full()) runs_.push_back(std::make_shared<TailRun>());
+  runs_.back()->append(entry);
+}
+
+const TailEntry* Tail::find(DomainUid domain, std::string_view id) const {
+  const std::lock_guard lock(mutex_);
+  for (auto it = runs_.rbegin(); it != runs_.rend(); ++it) {
+    if (const auto* found = (*it)->find(domain, id)) return found;
+  }
+  return nullptr;
+}
+
+Tail::Runs Tail::runs() const {
+  const std::lock_guard lock(mutex_);
+  return runs_;
+}
+
+void Tail::close_open_run() {
+  const std::lock_guard lock(mutex_);
+  if (runs_.back()->size() > 0) runs_.push_back(std::make_shared<TailRun>());
+}
+
+std::shared_ptr<TailRun> Tail::oldest_closed() const {
+  const std::lock_guard lock(mutex_);
+  if (runs_.size() > 1 || runs_.front()->full()) return runs_.front();
+  return nullptr;
+}
+
+void Tail::drop_oldest() {
+  const std::lock_guard lock(mutex_);
+  runs_.erase(runs_.begin());
+  if (runs_.empty()) runs_.push_back(std::make_shared<TailRun>());
+}
+
+void Tail::clear() {
+  const std::lock_guard lock(mutex_);
+  runs_ = {std::make_shared<TailRun>()};
+}
+
+size_t Tail::size() const {
+  size_t n = 0;
+  for (const auto& run : runs()) n += run->size();
+  return n;
+}
+
+}  // namespace eventhorn::store

@@ -1,0 +1,93 @@
+// The tail: events that are in the log but not yet in the indexes. It holds what an index needs, not the bytes, and is
+// rebuilt from the log after a crash. One thread appends (the commit queue's); any thread reads.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "store/model.h"
+
+namespace eventhorn::store {
+
+struct TailEntry {
+  Position position;
+  DomainUid domain;
+  int64_t timestamp_us = 0;
+  uint64_t content_hash = 0;
+  std::string_view id;
+  event::Name name{};
+  event::Severity severity{};
+  bool push = true;
+
+  /// The hook whose lanes see the event; nullopt when none does.
+  std::optional<webhook::Hook> hook() const { return push ? webhook::hook_for(name, severity) : std::nullopt; }
+};
+
+/// A run of the tail that is indexed as a whole. Append-only; readers see a prefix that never changes.
+class TailRun {
+ public:
+  static constexpr size_t kCapacity = 32768;
+
+  TailRun();
+
+  /// From the appending thread. The entry's id is copied.
+  void append(TailEntry entry);
+  /// From the appending thread.
+  const TailEntry* find(DomainUid domain, std::string_view id) const;
+
+  size_t size() const { return count_.load(std::memory_order_acquire); }
+
+  /// `index` < a size() seen earlier.
+  const TailEntry& operator[](size_t index) const { return entries_[index]; }
+
+  bool full() const { return size() == kCapacity; }
+
+ private:
+  static uint64_t id_hash(DomainUid domain, std::string_view id);
+  std::string_view keep(std::string_view id);
+
+  std::unique_ptr<TailEntry[]> entries_;
+  std::unique_ptr<uint32_t[]> table_;  // open addressing; index + 1, 0 when free
+  std::vector<std::unique_ptr<char[]>> arena_;
+  size_t arena_used_ = 0;
+  std::atomic<size_t> count_{0};
+};
+
+class Tail {
+ public:
+  using Runs = std::vector<std::shared_ptr<TailRun>>;
+
+  Tail();
+
+  void append(const TailEntry& entry);
+  const TailEntry* find(DomainUid domain, std::string_view id) const;
+
+  /// All runs, oldest first. A reader that takes this before it opens an index iterator misses nothing: an event is in
+  /// a run, or the run was indexed before the iterator was opened.
+  Runs runs() const;
+
+  /// Closes the open run if it holds anything; later appends go to a new one. Any thread may ask; it is done by the
+  /// next append or by oldest_closed().
+  void close_open_run();
+
+  /// The oldest run that no longer grows; null when there is none.
+  std::shared_ptr<TailRun> oldest_closed() const;
+  /// Forgets the oldest run, once it is indexed.
+  void drop_oldest();
+
+  /// Forgets everything: the store is reopened and rebuilds it.
+  void clear();
+
+  /// Events not yet in the indexes.
+  size_t size() const;
+
+ private:
+  mutable std::mutex mutex_;
+  Runs runs_;  // guarded by mutex_; the last one is open
+};
+
+}  // namespace eventhorn::store

@@ -1,0 +1,140 @@
+// The seam between the platform and its storage engines. Operations are coarse, so that each engine does them its best
+// way; store_contract_test.h is the same suite for every engine.
+//
+// Threads: commit(), recover() and reset_slots() come from one thread, the commit queue's. Every other member may be
+// called from any thread at any time; all may block on the disk, so event loops go through run_blocking.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "store/model.h"
+
+namespace eventhorn::store {
+
+/// An edit of one domain, run inside commit() in the order of the log, so that edits never lose each other's work.
+/// Gets the current value (null when there is none) and the edit's position; returns the new value, null to delete
+/// the domain, or an error, which changes nothing. An edit owns the positions [at, at + kEditStride).
+using DomainEdit = std::function<Result<DomainPtr>(const DomainPtr& current, Position at)>;
+inline constexpr uint64_t kEditStride = 16;
+
+/// One atomic write. commit() fills in the answers.
+struct WriteSet {
+  struct Append {
+    NewEvent event;
+    enum class Outcome { kStored, kDuplicate, kConflicting } outcome = Outcome::kStored;
+    EventPtr stored;  // null for duplicates
+  };
+
+  struct Edit {
+    std::string name;  // domain, lower case
+    DomainEdit edit;
+    Result<DomainChange> outcome = fail(Errc::kInternal, "edit not run");
+  };
+
+  std::vector<Append> appends;
+  std::vector<Edit> edits;
+  std::vector<Progress> progress;
+  /// True: durable when commit() returns. Writes with appends or edits are always synced.
+  bool sync = false;
+};
+
+/// Events of one lane, read from the log through the index by (domain, class, position).
+struct LaneQuery {
+  DomainUid domain;
+  webhook::Class cls{};
+  Position after;
+  std::optional<Position> to;
+  /// For each hook the position after which its events belong to the lane; nullopt for hooks it does not have.
+  std::array<std::optional<Position>, webhook::kHooks> since;
+  size_t max_events = 256;
+  size_t max_bytes = 1 << 20;
+};
+
+struct LaneSlice {
+  std::vector<EventPtr> events;  // by position
+  /// Every event asked for, up to and including this position, is in `events`.
+  Position through;
+  /// True when nothing more is to be had now.
+  bool at_end = false;
+};
+
+/// Where a page begins: strictly beyond (timestamp, id) in the direction of the query.
+struct PageCursor {
+  int64_t timestamp_us = 0;
+  std::string id;
+  friend auto operator<=>(const PageCursor&, const PageCursor&) = default;
+};
+
+/// A slice of one domain's events by (timestamp, id).
+struct PageQuery {
+  DomainUid domain;
+  bool ascending = true;
+  /// Half-open in the direction of travel: ascending [first_us, last_us), descending (last_us, first_us].
+  int64_t first_us = 0;
+  int64_t last_us = 0;
+  std::optional<PageCursor> beyond;
+  /// At most so many rows are looked at; at least one.
+  size_t max_scan = 4096;
+  /// At most so many events come back; at least one.
+  size_t max_events = 100;
+  /// Looked at before the bytes are read; null takes all.
+  std::function<bool(event::Name, event::Severity)> may_match;
+  /// Decides on the bytes; null takes all.
+  std::function<bool(std::string_view bytes)> matches;
+};
+
+struct PageSlice {
+  std::vector<EventPtr> events;  // in the direction of travel
+  /// The last row looked at: where the next slice goes on.
+  std::optional<PageCursor> reached;
+  /// True when the range holds nothing more.
+  bool at_end = false;
+};
+
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  /// Writes all of `set` or nothing. After it returns, synced events are durable, then visible to the readers below.
+  /// kUnavailable when the engine refused (disk full, I/O error): nothing of the set is visible, and the engine takes
+  /// no further write before recover(). It may still turn out to be durable: recover() tells.
+  virtual Status commit(WriteSet& set) = 0;
+
+  /// Makes earlier unsynced writes durable. From the commit thread.
+  virtual Status sync() = 0;
+
+  /// After a failed commit: reopens the engine. Events that the failed commit did write become visible.
+  virtual Status recover() = 0;
+
+  /// Free space for more events, in bytes; UINT64_MAX when the engine cannot tell.
+  virtual uint64_t free_bytes() const = 0;
+
+  /// The last visible position.
+  virtual Position head() const = 0;
+
+  virtual Result<std::vector<DomainPtr>> load_domains() = 0;
+  virtual Result<LoadedProgress> load_progress() = 0;
+
+  /// Sets `settled_through` for slots 0 to count-1 and drops all others: the start of `count` cores.
+  virtual Status reset_slots(uint32_t count, Position settled_through) = 0;
+
+  /// Heads of the events after a position, in log order, at most `max`; empty at the end.
+  virtual Result<std::vector<EventHead>> read_heads(Position after, size_t max) = 0;
+
+  virtual Result<LaneSlice> read_lane(const LaneQuery& query) = 0;
+  virtual Result<PageSlice> read_page(const PageQuery& query) = 0;
+
+  /// The events at these positions; null for those that retention has dropped.
+  virtual Result<std::vector<EventPtr>> read_events(const std::vector<Position>& positions) = 0;
+
+  /// A value kept beside the domains: keys, secrets, counters. nullopt when absent.
+  virtual Result<std::optional<std::string>> load_value(const std::string& key) = 0;
+  /// Durable when it returns. Any thread.
+  virtual Status save_value(const std::string& key, const std::string& value) = 0;
+};
+
+}  // namespace eventhorn::store
