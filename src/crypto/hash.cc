@@ -85,8 +85,8 @@ HmacKey::HmacKey(std::string_view key) {
   OPENSSL_cleanse(padded.data(), padded.size());
 }
 
-// Copying a prepared context costs 15 ns more than the deprecated SHA256_CTX would (measured, 170
-// against 140 ns in all), and the library's own HMAC() a microsecond.
+// For 60 bytes this takes 0.18 us; the deprecated SHA256_CTX would save 0.03, and HMAC() without a
+// prepared key takes 1.1 (measured, OpenSSL 3.0 with SHA-NI).
 Digest HmacKey::sign(std::initializer_list<std::string_view> pieces) const {
   EVP_MD_CTX* context = working_context();
   CHECK(EVP_MD_CTX_copy_ex(context, static_cast<const EVP_MD_CTX*>(inner_.get())) == 1);

@@ -28,7 +28,7 @@ Digest hmac_sha256(std::string_view key, std::string_view data);
 bool constant_time_equal(std::string_view a, std::string_view b);
 
 /// An HMAC-SHA256 key with its inner and outer hash states prepared, so that a signature costs two
-/// SHA-256 blocks and no set-up: 0.3 us for 60 bytes. Any key length, empty included. The key is
+/// SHA-256 blocks and no set-up: 0.2 us for 60 bytes. Any key length, empty included. The key is
 /// wiped when the object dies.
 class HmacKey {
  public:

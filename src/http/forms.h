@@ -19,10 +19,12 @@ inline constexpr size_t kMaxPartHeaderBytes = 8192;
 
 struct Field {
   std::string name;
-  std::string value;  // any bytes
-  std::optional<std::string>
-      filename{};              // of an uploaded file, no control characters; may be empty
-  std::string content_type{};  // of a part, as sent, no control characters; empty when not given
+  /// Any bytes.
+  std::string value;
+  /// Of an uploaded file, without control characters; may be empty.
+  std::optional<std::string> filename{};
+  /// Of a part, as sent, without control characters; empty when not given.
+  std::string content_type{};
 };
 
 class Form {

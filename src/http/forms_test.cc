@@ -6,6 +6,7 @@
 namespace eventhorn::http {
 namespace {
 
+using namespace std::string_literals;
 using testing::ElementsAre;
 using testing::IsEmpty;
 
@@ -120,7 +121,7 @@ TEST(Multipart, BoundaryQuotedOrNotAndInAnyOrder) {
 }
 
 TEST(Multipart, FieldsKeepOrderNamesAndBytes) {
-  const std::string value("\0\r\n--abcd\r\n --abc--\r\n\xff--abc\r\n", 30);
+  const std::string value = "\0\r\n--abcd\r\n --abc--\r\n\xff--abc\r\n"s;
   const auto form = parse_form(kMultipart, part("url", "1") + part("v:x", value) +
                                                part("url[]", "2") + part("empty", "") + "--abc--");
   ASSERT_TRUE(form) << form.error().message;
@@ -214,8 +215,7 @@ TEST(Multipart, ErrorsNameThePart) {
   EXPECT_EQ(second("Content-Disposition: form-data; name=x"),
             "multipart part 2: headers do not end");
   EXPECT_EQ(second("no colon\r\n\r\nv"), "multipart part 2: header line is malformed");
-  EXPECT_EQ(second("X: a\r\n b\r\n\r\nv"),
-            "multipart part 2: header line is malformed");
+  EXPECT_EQ(second("X: a\r\n b\r\n\r\nv"), "multipart part 2: header line is malformed");
   EXPECT_EQ(second("Content-Disposition: form-data; name=x; filename*=x\r\n\r\nv"),
             "multipart part 2: filename* is malformed");
   EXPECT_EQ(

@@ -132,7 +132,7 @@ Result<uint16_t> parse_port(std::string_view text) {
       text.find_first_not_of(kDigits) != std::string_view::npos) {
     return refuse("invalid port");
   }
-  const uint64_t port = *parse_uint(text);
+  const uint64_t port = parse_uint(text).value_or(0);
   if (port == 0 || port > 65535) return refuse("invalid port " + std::to_string(port));
   if (std::ranges::binary_search(kBlockedPorts, port)) {
     return refuse("port " + std::to_string(port) + " is not allowed");
