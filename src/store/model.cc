@@ -1,8 +1,23 @@
 #include "store/model.h"
 
 #include <algorithm>
+#include <atomic>
 
 namespace eventhorn::store {
+namespace {
+
+std::atomic<size_t> live_bytes{0};
+
+}  // namespace
+
+StoredEvent::~StoredEvent() { live_bytes.fetch_sub(held_, std::memory_order_relaxed); }
+
+void StoredEvent::hold() {
+  held_ = event.bytes.size() + sizeof(StoredEvent);
+  live_bytes.fetch_add(held_, std::memory_order_relaxed);
+}
+
+size_t live_event_bytes() { return live_bytes.load(std::memory_order_relaxed); }
 
 const LaneConfig* Domain::find_lane(LaneId lane) const {
   const auto it = std::find_if(lanes.begin(), lanes.end(), [&](const LaneConfig& l) { return l.id == lane; });

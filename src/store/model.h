@@ -34,7 +34,21 @@ struct StoredEvent {
   bool push = true;
   SystemTime committed;
   event::Event event;
+
+  StoredEvent() = default;
+  StoredEvent(const StoredEvent&) = delete;
+  StoredEvent& operator=(const StoredEvent&) = delete;
+  ~StoredEvent();
+
+  /// Counts the bytes among live_event_bytes() until destruction. Call once, when the event is complete.
+  void hold();
+
+ private:
+  size_t held_ = 0;
 };
+
+/// Bytes of all StoredEvents alive in the process: what lanes keep in memory is bounded by it.
+size_t live_event_bytes();
 
 using EventPtr = std::shared_ptr<const StoredEvent>;
 

@@ -122,6 +122,7 @@ Status RocksStore::put_appends(WriteSet& set, rocksdb::WriteBatch& batch) {
     stored->push = a.event.push;
     stored->committed = now;
     stored->event = std::move(a.event.event);
+    stored->hold();
     a.stored = std::move(stored);
   }
   return {};

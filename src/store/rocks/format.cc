@@ -232,6 +232,7 @@ Result<EventPtr> decode_log(Position position, std::string_view value) {
   out->event.severity = static_cast<event::Severity>(h.severity);
   out->event.order_key = h.order_key;
   out->event.bytes = std::string(in.rest());
+  out->hold();
   return EventPtr(std::move(out));
 }
 
