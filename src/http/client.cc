@@ -1,0 +1,448 @@
+#include "http/client.h"
+
+#include <netdb.h>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/connect.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/ssl.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+
+#include <algorithm>
+#include <deque>
+#include <list>
+#include <unordered_map>
+
+#include "base/strings.h"
+#include "http/client_head.h"
+#include "webhook/retry_after.h"
+
+namespace eventhorn::http {
+namespace {
+
+using asio::ip::tcp;
+using boost::system::error_code;
+using webhook::AttemptResult;
+using webhook::FailureKind;
+using TlsStream = asio::ssl::stream<tcp::socket>;
+
+constexpr auto kResult = asio::as_tuple(asio::use_awaitable);
+constexpr std::chrono::milliseconds kSweep{100};
+constexpr std::chrono::seconds kKeepAddresses{30};
+constexpr std::chrono::seconds kKeepFailure{5};
+constexpr size_t kMaxCachedHosts = 10'000;
+constexpr size_t kMaxInterim = 16;
+
+AttemptResult failure(FailureKind kind, std::string error) { return {0, kind, std::move(error), std::nullopt}; }
+
+std::string base64_encode(std::string_view text) {
+  std::string out = base64url_encode(text);
+  std::replace(out.begin(), out.end(), '-', '+');
+  std::replace(out.begin(), out.end(), '_', '/');
+  out.append((4 - out.size() % 4) % 4, '=');
+  return out;
+}
+
+}  // namespace
+
+/// One connection, plain or TLS. In use by one request at a time.
+struct Connection {
+  Connection(asio::any_io_executor executor, asio::ssl::context* tls) : socket(executor) {
+    if (tls != nullptr) stream = std::make_unique<TlsStream>(executor, *tls);
+  }
+
+  tcp::socket& tcp() { return stream ? stream->next_layer() : socket; }
+
+  tcp::socket socket;
+  std::unique_ptr<TlsStream> stream;
+  std::string input;  // received and not yet parsed
+  SteadyTime idle_since{};
+  /// Past it the sweeper closes the socket.
+  Deadline deadline = Deadline::max();
+  bool timed_out = false;
+  /// A byte of the current answer has come.
+  bool answered = false;
+};
+
+class Client::Target {
+ public:
+  webhook::TargetUrl url;
+  std::string head;  // request line and fields, up to the value of Content-Length
+  std::deque<std::unique_ptr<Connection>> idle;
+};
+
+namespace {
+
+struct CachedHost {
+  SteadyTime until;
+  std::vector<IpAddress> addresses;  // empty: the look-up failed
+};
+
+struct Lookup {
+  bool done = false;
+  std::vector<IpAddress> addresses;
+};
+
+std::vector<IpAddress> resolve(const std::string& host) {
+  addrinfo hints{};
+  hints.ai_family = AF_UNSPEC;
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* list = nullptr;
+  std::vector<IpAddress> out;
+  if (getaddrinfo(host.c_str(), nullptr, &hints, &list) != 0) return out;
+  for (const auto* a = list; a != nullptr && out.size() < 16; a = a->ai_next) {
+    if (a->ai_family == AF_INET) {
+      std::array<uint8_t, 4> b{};
+      std::memcpy(b.data(), &reinterpret_cast<const sockaddr_in*>(a->ai_addr)->sin_addr, 4);
+      out.push_back(IpAddress::v4(b));
+    } else if (a->ai_family == AF_INET6) {
+      std::array<uint8_t, 16> b{};
+      std::memcpy(b.data(), &reinterpret_cast<const sockaddr_in6*>(a->ai_addr)->sin6_addr, 16);
+      out.push_back(IpAddress::v6(b));
+    }
+  }
+  freeaddrinfo(list);
+  return out;
+}
+
+asio::ip::address to_asio(const IpAddress& address) {
+  const auto bytes = address.bytes();
+  if (address.is_v4()) {
+    asio::ip::address_v4::bytes_type b{};
+    std::copy(bytes.begin(), bytes.end(), b.begin());
+    return asio::ip::address_v4(b);
+  }
+  asio::ip::address_v6::bytes_type b{};
+  std::copy(bytes.begin(), bytes.end(), b.begin());
+  return asio::ip::address_v6(b);
+}
+
+}  // namespace
+
+struct Client::Impl {
+  Impl(asio::any_io_executor e, asio::thread_pool& pool, AddressGuard g, ClientOptions o)
+      : executor(e), blocking(pool), guard(std::move(g)), options(std::move(o)), sweep_timer(e) {
+    tls.set_default_verify_paths();
+    tls.set_verify_mode(asio::ssl::verify_peer);
+    SSL_CTX_set_min_proto_version(tls.native_handle(), TLS1_2_VERSION);
+  }
+
+  asio::any_io_executor executor;
+  asio::thread_pool& blocking;
+  AddressGuard guard;
+  ClientOptions options;
+  asio::ssl::context tls{asio::ssl::context::tls_client};
+  std::unordered_map<std::string, CachedHost> hosts;
+  std::list<Connection*> busy;
+  std::vector<std::weak_ptr<Target>> targets;
+  asio::steady_timer sweep_timer;
+  bool sweeping = false;
+
+  void sweep_later();
+  void sweep();
+  Task<std::vector<IpAddress>> lookup(const std::string& host, Deadline deadline);
+  Task<AttemptResult> connect(Target& target, Connection& connection, Deadline deadline);
+  Task<AttemptResult> handshake(Target& target, Connection& connection);
+  std::unique_ptr<Connection> take_idle(Target& target);
+  Task<error_code> write(Connection& connection, std::span<const asio::const_buffer> parts);
+  Task<error_code> read_some(Connection& connection);
+  Task<bool> exchange(Target& target, Connection& connection, std::span<const std::string_view> body, ClientReply& reply);
+  Task<bool> read_answer(Connection& connection, ClientReply& reply);
+  AttemptResult broken(const Connection& connection, const error_code& ec, const char* doing) const;
+};
+
+Client::Client(asio::any_io_executor executor, asio::thread_pool& blocking, AddressGuard guard, ClientOptions options)
+    : impl_(std::make_unique<Impl>(executor, blocking, std::move(guard), std::move(options))) {}
+
+Client::~Client() = default;
+
+std::shared_ptr<Client::Target> Client::open(const webhook::TargetUrl& url) {
+  auto target = std::make_shared<Target>();
+  target->url = url;
+  const bool bare_v6 = url.host.find(':') != std::string::npos;
+  const uint16_t usual = url.scheme == webhook::Scheme::kHttps ? 443 : 80;
+  std::string host = bare_v6 ? "[" + url.host + "]" : url.host;
+  if (url.port != usual) host += ":" + std::to_string(url.port);
+  target->head = "POST " + url.target + " HTTP/1.1\r\nHost: " + host + "\r\nUser-Agent: " + impl_->options.user_agent +
+                 "\r\nAccept: */*\r\nContent-Type: application/json\r\n";
+  if (url.user_info) {
+    target->head += "Authorization: Basic " + base64_encode(url.user_info->user + ":" + url.user_info->password) + "\r\n";
+  }
+  target->head += "Content-Length: ";
+  std::erase_if(impl_->targets, [](const auto& weak) { return weak.expired(); });
+  impl_->targets.push_back(target);
+  return target;
+}
+
+// Deadlines cost nothing per request: one timer looks over the busy connections while there are any.
+void Client::Impl::sweep_later() {
+  if (sweeping) return;
+  sweeping = true;
+  sweep_timer.expires_after(kSweep);
+  sweep_timer.async_wait([this](const error_code& ec) {
+    if (ec) return;
+    sweeping = false;
+    sweep();
+  });
+}
+
+void Client::Impl::sweep() {
+  const auto now = std::chrono::steady_clock::now();
+  bool any = !busy.empty();
+  for (auto* c : busy) {
+    if (c->deadline > now) continue;
+    c->timed_out = true;
+    error_code ignored;
+    c->tcp().close(ignored);
+  }
+  for (const auto& weak : targets) {
+    const auto target = weak.lock();
+    if (!target) continue;
+    while (!target->idle.empty() && target->idle.front()->idle_since + options.idle_timeout < now) target->idle.pop_front();
+    any = any || !target->idle.empty();
+  }
+  if (any) sweep_later();
+}
+
+Task<std::vector<IpAddress>> Client::Impl::lookup(const std::string& host, Deadline deadline) {
+  if (const auto literal = IpAddress::parse(host)) co_return std::vector<IpAddress>(1, *literal);
+  const auto now = std::chrono::steady_clock::now();
+  if (const auto it = hosts.find(host); it != hosts.end() && it->second.until > now) co_return it->second.addresses;
+  // The look-up may take longer than we wait for it, so it owns what it writes to.
+  auto state = std::make_shared<Lookup>();
+  auto timer = std::make_shared<asio::steady_timer>(executor, deadline);
+  asio::post(blocking, [state, timer, host, ex = executor] {
+    auto found = resolve(host);
+    asio::post(ex, [state, timer, found = std::move(found)]() mutable {
+      state->addresses = std::move(found);
+      state->done = true;
+      timer->cancel();
+    });
+  });
+  auto [ec] = co_await timer->async_wait(kResult);
+  (void)ec;
+  if (!state->done) co_return std::vector<IpAddress>();
+  if (hosts.size() >= kMaxCachedHosts) hosts.clear();
+  hosts[host] = {std::chrono::steady_clock::now() + (state->addresses.empty() ? kKeepFailure : kKeepAddresses), state->addresses};
+  co_return state->addresses;
+}
+
+AttemptResult Client::Impl::broken(const Connection& connection, const error_code& ec, const char* doing) const {
+  if (connection.timed_out) return failure(FailureKind::kTimeout, std::string("timed out while ") + doing);
+  if (ec == asio::error::operation_aborted) return failure(FailureKind::kCancelled, "interrupted");
+  return failure(FailureKind::kClosed, std::string("connection lost while ") + doing + ": " + ec.message());
+}
+
+Task<AttemptResult> Client::Impl::connect(Target& target, Connection& connection, Deadline deadline) {
+  connection.deadline = std::min(deadline, std::chrono::steady_clock::now() + options.connect_timeout);
+  const auto addresses = co_await lookup(target.url.host, connection.deadline);
+  if (addresses.empty()) co_return failure(FailureKind::kDns, "host not found");
+  AttemptResult last;
+  bool any_allowed = false;
+  for (const auto& address : addresses) {
+    // Judged here, on the very address that is dialled: a name may have changed its meaning since it was configured.
+    if (auto allowed = guard.check(address); !allowed) {
+      if (!any_allowed) last = failure(FailureKind::kBlocked, allowed.error().message);
+      continue;
+    }
+    any_allowed = true;
+    error_code ignored;
+    connection.tcp().close(ignored);
+    auto [ec] = co_await connection.tcp().async_connect(tcp::endpoint(to_asio(address.unmapped()), target.url.port), kResult);
+    if (!ec) {
+      connection.tcp().set_option(tcp::no_delay(true), ignored);
+      connection.tcp().non_blocking(true, ignored);
+      connection.deadline = deadline;
+      last = AttemptResult();
+      if (connection.stream) last = co_await handshake(target, connection);
+      co_return last;
+    }
+    last = connection.timed_out ? failure(FailureKind::kConnect, "connect timed out") : failure(FailureKind::kConnect, "connect: " + ec.message());
+    if (connection.timed_out) break;
+  }
+  co_return last;
+}
+
+Task<AttemptResult> Client::Impl::handshake(Target& target, Connection& connection) {
+  auto& stream = *connection.stream;
+  const auto& host = target.url.host;
+  if (!IpAddress::parse(host)) SSL_set_tlsext_host_name(stream.native_handle(), host.c_str());
+  stream.set_verify_callback(asio::ssl::host_name_verification(host));
+  auto [ec] = co_await stream.async_handshake(asio::ssl::stream_base::client, kResult);
+  if (!ec) co_return AttemptResult();
+  if (connection.timed_out) co_return failure(FailureKind::kTimeout, "timed out in the TLS handshake");
+  const long verify = SSL_get_verify_result(stream.native_handle());
+  if (verify != X509_V_OK) co_return failure(FailureKind::kTls, std::string("TLS: ") + X509_verify_cert_error_string(verify));
+  co_return failure(FailureKind::kTls, "TLS: " + ec.message());
+}
+
+std::unique_ptr<Connection> Client::Impl::take_idle(Target& target) {
+  while (!target.idle.empty()) {
+    auto connection = std::move(target.idle.back());
+    target.idle.pop_back();
+    char byte = 0;
+    const auto n = ::recv(connection->tcp().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    // Closed, or bytes that nobody asked for: an answer to no request must not be taken for the next one's. TLS may
+    // have records of its own to say, which the read sorts out.
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return connection;
+    if (n > 0 && connection->stream) return connection;
+  }
+  return nullptr;
+}
+
+Task<error_code> Client::Impl::write(Connection& connection, std::span<const asio::const_buffer> parts) {
+  error_code ec;
+  if (connection.stream) {
+    std::string joined;
+    for (const auto& p : parts) joined.append(static_cast<const char*>(p.data()), p.size());
+    auto [failed, n] = co_await asio::async_write(*connection.stream, asio::buffer(joined), kResult);
+    co_return failed;
+  }
+  // Almost always the socket takes all at once, and no suspension is needed.
+  std::vector<asio::const_buffer> left(parts.begin(), parts.end());
+  size_t sent = connection.socket.write_some(left, ec);
+  if (ec && ec != asio::error::would_block) co_return ec;
+  auto it = left.begin();
+  while (it != left.end() && sent >= it->size()) sent -= (it++)->size();
+  if (it == left.end()) co_return error_code();
+  *it += sent;
+  left.erase(left.begin(), it);
+  auto [failed, n] = co_await asio::async_write(connection.socket, left, kResult);
+  co_return failed;
+}
+
+Task<error_code> Client::Impl::read_some(Connection& connection) {
+  const size_t old = connection.input.size();
+  constexpr size_t kChunk = 4096;
+  connection.input.resize(old + kChunk);
+  const auto buffer = asio::buffer(connection.input.data() + old, kChunk);
+  if (connection.stream) {
+    auto [ec, n] = co_await connection.stream->async_read_some(buffer, kResult);
+    connection.input.resize(old + n);
+    connection.answered = connection.answered || n > 0;
+    co_return ec;
+  }
+  auto [waited] = co_await connection.socket.async_wait(tcp::socket::wait_read, kResult);
+  error_code ec = waited;
+  size_t n = 0;
+  if (!ec) n = connection.socket.read_some(buffer, ec);
+  connection.input.resize(old + n);
+  connection.answered = connection.answered || n > 0;
+  co_return ec == asio::error::would_block ? error_code() : ec;
+}
+
+// True when the connection may be kept.
+Task<bool> Client::Impl::read_answer(Connection& connection, ClientReply& reply) {
+  connection.input.clear();
+  connection.answered = false;
+  for (size_t interim = 0; interim <= kMaxInterim; ++interim) {
+    AnswerParser parser(options.keep_body_bytes);
+    parser.eager(true);
+    parser.header_limit(static_cast<uint32_t>(options.max_head_bytes));
+    parser.body_limit(boost::none);
+    bool eof = false;
+    while (!parser.is_done()) {
+      error_code ec;
+      size_t used = 0;
+      if (!connection.input.empty()) used = parser.put(asio::buffer(connection.input), ec);
+      connection.input.erase(0, used);
+      if (ec == boost::beast::http::error::need_more || (!ec && used == 0)) ec = {};
+      if (ec) {
+        if (parser.is_header_done()) break;  // the head was valid: it decides
+        const bool too_large = ec == boost::beast::http::error::header_limit;
+        reply.result = failure(too_large ? FailureKind::kTooLarge : FailureKind::kProtocol, "not a valid HTTP answer: " + ec.message());
+        co_return false;
+      }
+      if (parser.is_done() || (used > 0 && !connection.input.empty())) continue;
+      if (parser.is_header_done() && parser.body_bytes() >= options.max_body_bytes) break;
+      if (eof) break;
+      const error_code read = co_await read_some(connection);
+      if (read == asio::error::eof || read == asio::ssl::error::stream_truncated) {
+        eof = true;
+        error_code at_end;
+        if (parser.got_some()) parser.put_eof(at_end);
+        if (parser.is_done() || parser.is_header_done()) break;
+        reply.result = failure(FailureKind::kClosed, parser.got_some() ? "connection closed within the answer's head" : "connection closed without an answer");
+        co_return false;
+      }
+      if (read) {
+        if (parser.is_header_done()) break;  // R3, R6: the status was received
+        reply.result = broken(connection, read, "waiting for the answer");
+        co_return false;
+      }
+    }
+    if (parser.status() == 101) {
+      reply.result = failure(FailureKind::kProtocol, "the receiver switched protocols (101)");
+      co_return false;
+    }
+    if (parser.status() / 100 == 1) continue;
+    reply.result.status = parser.status();
+    if (parser.status() / 100 != 2) {
+      reply.result.error = "HTTP status " + std::to_string(parser.status());
+      if (!parser.location().empty()) reply.result.error += ", Location: " + escape_for_log(parser.location());
+    }
+    const auto wall = std::chrono::time_point_cast<Micros>(std::chrono::system_clock::now());
+    const std::vector<std::string_view> retry_after(parser.retry_after().begin(), parser.retry_after().end());
+    reply.result.retry_after = webhook::parse_retry_after(retry_after, wall, options.max_retry_after);
+    reply.body = parser.take_body();
+    co_return parser.is_done() && parser.keep_alive() && !eof && connection.input.empty();
+  }
+  reply.result = failure(FailureKind::kProtocol, "too many interim (1xx) answers");
+  co_return false;
+}
+
+Task<bool> Client::Impl::exchange(Target& target, Connection& connection, std::span<const std::string_view> body, ClientReply& reply) {
+  size_t length = 0;
+  for (const auto piece : body) length += piece.size();
+  const std::string head = target.head + std::to_string(length) + "\r\n\r\n";
+  std::vector<asio::const_buffer> parts;
+  parts.reserve(body.size() + 1);
+  parts.push_back(asio::buffer(head));
+  for (const auto piece : body) parts.push_back(asio::buffer(piece.data(), piece.size()));
+  const error_code written = co_await write(connection, parts);
+  if (written && (connection.timed_out || written == asio::error::operation_aborted)) {
+    reply.result = broken(connection, written, "sending");
+    co_return false;
+  }
+  // A receiver may answer, and close, before it has read the body: the answer counts (reliability R24).
+  const bool keep = co_await read_answer(connection, reply);
+  co_return keep && !written;
+}
+
+Task<ClientReply> Client::post(Target& target, std::span<const std::string_view> body, Deadline deadline) {
+  auto& impl = *impl_;
+  ClientReply reply;
+  for (int round = 0; round < 2; ++round) {
+    auto connection = round == 0 ? impl.take_idle(target) : nullptr;
+    const bool fresh = !connection;
+    if (fresh) connection = std::make_unique<Connection>(impl.executor, target.url.scheme == webhook::Scheme::kHttps ? &impl.tls : nullptr);
+    connection->deadline = deadline;
+    const auto entry = impl.busy.insert(impl.busy.end(), connection.get());
+    struct Leave {
+      std::list<Connection*>& busy;
+      std::list<Connection*>::iterator entry;
+      ~Leave() { busy.erase(entry); }
+    };
+    bool keep = false;
+    reply = ClientReply();
+    {
+      const Leave leave{impl.busy, entry};
+      impl.sweep_later();
+      if (fresh) reply.result = co_await impl.connect(target, *connection, deadline);
+      if (reply.result.kind == FailureKind::kNone) keep = co_await impl.exchange(target, *connection, body, reply);
+    }
+    if (keep && target.idle.size() < impl.options.max_idle_per_target) {
+      connection->idle_since = std::chrono::steady_clock::now();
+      target.idle.push_back(std::move(connection));
+    }
+    const bool stale = !fresh && reply.result.status == 0 && reply.result.kind == FailureKind::kClosed && !connection->answered;
+    if (!stale) break;
+  }
+  co_return reply;
+}
+
+}  // namespace eventhorn::http
