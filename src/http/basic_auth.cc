@@ -1,10 +1,9 @@
 #include "http/basic_auth.h"
 
 #include "base/strings.h"
+#include "http/address.h"
 
 #include <algorithm>
-#include <arpa/inet.h>
-#include <array>
 
 namespace eventhorn::http {
 namespace {
@@ -18,10 +17,9 @@ bool has_control(std::string_view text) {
 
 // One customer usually holds a whole IPv6 /64, so counting single addresses would count nothing.
 std::string limiter_key(std::string_view address) {
-  const std::string text(address);
-  std::array<char, 16> bytes{};
-  if (inet_pton(AF_INET6, text.c_str(), bytes.data()) == 1) return std::string(bytes.data(), 8);
-  return text;
+  const auto ip = IpAddress::parse(address);
+  if (!ip || ip->is_v4()) return std::string(address);
+  return std::string(reinterpret_cast<const char*>(ip->bytes().data()), 8);
 }
 
 }  // namespace

@@ -1,27 +1,20 @@
 #include "http/origin.h"
 
 #include "base/strings.h"
+#include "http/address.h"
 
 #include <algorithm>
-#include <arpa/inet.h>
-#include <array>
 
 namespace eventhorn::http {
 namespace {
 
 constexpr size_t kMaxHost = 255;  // RFC 1035 section 2.3.4
 
-// The shortest spelling of an IP address, IPv4-mapped IPv6 as IPv4; nullopt when `text` is none.
+// The one spelling of an IP address, IPv4-mapped IPv6 as IPv4; nullopt when `text` is none.
 std::optional<std::string> canonical_ip(std::string_view text) {
-  const std::string copy(text);
-  std::array<char, INET6_ADDRSTRLEN> out{};
-  in_addr v4{};
-  if (inet_pton(AF_INET, copy.c_str(), &v4) == 1) return copy;
-  in6_addr v6{};
-  if (inet_pton(AF_INET6, copy.c_str(), &v6) != 1) return std::nullopt;
-  if (IN6_IS_ADDR_V4MAPPED(&v6))
-    return std::string(inet_ntop(AF_INET, v6.s6_addr + 12, out.data(), out.size()));
-  return std::string(inet_ntop(AF_INET6, &v6, out.data(), out.size()));
+  const auto ip = IpAddress::parse(text);
+  if (!ip) return std::nullopt;
+  return ip->unmapped().to_string();
 }
 
 bool is_host_char(char c) {
