@@ -1,0 +1,278 @@
+#include "http/request_parser.h"
+
+#include "base/check.h"
+#include "base/strings.h"
+#include "http/gzip.h"
+
+#include <boost/asio/buffer.hpp>
+#include <boost/beast/http/basic_parser.hpp>
+#include <boost/beast/http/error.hpp>
+
+#include <algorithm>
+#include <limits>
+#include <optional>
+#include <ostream>  // beast/http/verb.hpp needs it with separate compilation (Boost 1.81)
+
+namespace eventhorn::http {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast_http = boost::beast::http;
+using boost::beast::string_view;
+using boost::system::error_code;
+using Step = RequestParser::Step;
+
+// Beast's parser, one per request, writing into our values. It is more lenient than we are: see
+// check_head.
+class Message final : public beast_http::basic_parser<true> {
+ public:
+  Message() {
+    eager(true);
+    body_limit(boost::none);                                  // counted in take()
+    header_limit(std::numeric_limits<std::uint32_t>::max());  // counted in read_head and read_body
+  }
+
+  Request request;
+  int version = 0;
+  size_t body_left = 0;
+  std::optional<GzipDecoder> gzip;
+  std::optional<Error> body_error;
+
+ private:
+  void on_request_impl(beast_http::verb, string_view method, string_view target, int http_version,
+                       error_code&) override {
+    request.method = std::string(method);
+    request.target = std::string(target);
+    const auto mark = std::min(request.target.find('?'), request.target.size());
+    request.path = request.target.substr(0, mark);
+    if (mark < request.target.size()) request.query = request.target.substr(mark + 1);
+    version = http_version;
+  }
+
+  void on_response_impl(int, string_view, int, error_code&) override { CHECK(false); }
+
+  void on_field_impl(beast_http::field, string_view name, string_view value, error_code&) override {
+    if (is_header_done()) return;  // a trailer
+    request.fields.add(std::string(name), std::string(value));
+  }
+
+  void on_header_impl(error_code&) override {}
+
+  void on_body_init_impl(const boost::optional<std::uint64_t>&, error_code&) override {}
+
+  std::size_t on_body_impl(string_view body, error_code& ec) override { return take(body, ec); }
+
+  void on_chunk_header_impl(std::uint64_t size, string_view extensions, error_code& ec) override {
+    if (size > body_left) stop_on_error(over_limit(), ec);
+    // Beast lets anything pass inside quotes; some proxies take a bare LF there for the end of the
+    // line.
+    const auto is_control = [](char c) {
+      return static_cast<unsigned char>(c) < 0x20 && c != '\t';
+    };
+    if (std::any_of(extensions.begin(), extensions.end(), is_control))
+      ec = beast_http::error::bad_chunk_extension;
+  }
+
+  std::size_t on_chunk_body_impl(std::uint64_t, string_view body, error_code& ec) override {
+    return take(body, ec);
+  }
+
+  void on_finish_impl(error_code& ec) override {
+    if (!gzip) return;
+    stop_on_error(gzip->finish(), ec);
+  }
+
+  std::size_t take(string_view bytes, error_code& ec) {
+    const std::string_view body(bytes.data(), bytes.size());
+    if (body.size() > body_left) {
+      stop_on_error(over_limit(), ec);
+    } else if (gzip) {
+      stop_on_error(gzip->feed(body, request.body), ec);
+    } else {
+      request.body.append(body);
+    }
+    body_left -= std::min(body_left, body.size());
+    return body.size();
+  }
+
+  static Status over_limit() { return fail(Errc::kTooLarge, "request body is over the limit"); }
+
+  void stop_on_error(Status status, error_code& ec) {
+    if (status) return;
+    body_error = std::move(status).error();
+    ec = beast_http::error::body_limit;
+  }
+};
+
+// Where the head that starts `in` ends.
+struct HeadEnd {
+  size_t size = 0;              // 0: not here yet
+  const char* error = nullptr;  // what is wrong with its lines
+};
+
+HeadEnd find_head_end(std::string_view in, size_t from) {
+  for (auto at = in.find('\n', from); at != std::string_view::npos; at = in.find('\n', at + 1)) {
+    if (at == 0 || in[at - 1] != '\r') return {0, "lines must end with CR LF"};
+    if (in.substr(0, at).ends_with("\r\n\r")) return {at + 1, nullptr};
+    if (at + 1 < in.size() && (in[at + 1] == ' ' || in[at + 1] == '\t'))
+      return {0, "folded header lines are refused"};
+  }
+  return {};
+}
+
+// What Beast 1.81 lets pass: equal or listed Content-Lengths, transfer codings other than chunked
+// (the body would then be read as the next request), chunked in HTTP/1.0, missing and repeated
+// Host, targets of any form.
+const char* check_head(const Message& message) {
+  const auto& request = message.request;
+  const auto& fields = request.fields;
+  const bool http11 = message.version >= 11;
+  if (!request.target.starts_with('/')) return "request target must start with a slash";
+  const auto hosts = fields.count("Host");
+  if (hosts > 1 || (http11 && hosts == 0)) return "exactly one host field is needed";
+  if (fields.has("Transfer-Encoding")) {
+    const bool chunked = equals_ignore_case(fields.get("Transfer-Encoding"), "chunked");
+    if (!chunked || fields.count("Transfer-Encoding") > 1)
+      return "transfer-encoding: only chunked is known";
+    if (!http11) return "transfer-encoding needs HTTP/1.1";
+    if (fields.has("Content-Length"))
+      return "content-length and transfer-encoding exclude each other";
+  }
+  if (fields.has("Content-Length")) {
+    const bool number = parse_uint(fields.get("Content-Length")).has_value();
+    if (!number || fields.count("Content-Length") > 1) return "content-length must be one number";
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+struct RequestParser::Impl {
+  explicit Impl(size_t max) : max_head_bytes(max) { message.emplace(); }
+
+  Step refuse(int status, std::string_view text) {
+    refusal = message_response(status, text);
+    return Step::kRefused;
+  }
+
+  const size_t max_head_bytes;
+  std::optional<Message> message;
+  size_t scanned = 0;  // this far there is no end of the head
+  bool wants_continue = false;
+  bool keep_alive = false;
+  Response refusal;
+};
+
+RequestParser::RequestParser(size_t max_head_bytes)
+    : impl_(std::make_unique<Impl>(max_head_bytes)) {}
+
+RequestParser::~RequestParser() = default;
+
+void RequestParser::reset() {
+  impl_->message.emplace();
+  impl_->scanned = 0;
+}
+
+Step RequestParser::read_head(std::string_view in, size_t& consumed) {
+  auto& self = *impl_;
+  auto& message = *self.message;
+  consumed = 0;
+  // RFC 9112 section 2.2: some clients send an empty line after a body.
+  while (self.scanned == 0 && in.starts_with("\r\n")) {
+    in.remove_prefix(2);
+    consumed += 2;
+  }
+  const auto end = find_head_end(in, self.scanned);
+  if (end.error != nullptr) return self.refuse(400, end.error);
+  if ((end.size > 0 ? end.size : in.size()) > self.max_head_bytes) {
+    return self.refuse(431, "request header is over the limit of " +
+                                std::to_string(self.max_head_bytes) + " bytes");
+  }
+  if (end.size == 0) {
+    self.scanned =
+        in.size() > 1 ? in.size() - 1 : 0;  // a line that ended in the last byte may yet be folded
+    return Step::kMore;
+  }
+
+  error_code ec;
+  const size_t used = message.put(asio::buffer(in.data(), end.size), ec);
+  if (ec == beast_http::error::need_more) ec = {};
+  if (ec) return self.refuse(400, "malformed request: " + ec.message());
+  if (!message.is_header_done() || used != end.size) return self.refuse(400, "malformed request");
+  consumed += used;
+  if (const char* error = check_head(message)) return self.refuse(400, error);
+
+  const auto expect = message.request.fields.get("Expect");
+  self.wants_continue = message.version >= 11 && equals_ignore_case(expect, "100-continue");
+  if (message.version >= 11 && !expect.empty() && !self.wants_continue) {
+    return self.refuse(417, "expect: only 100-continue is known");
+  }
+  self.keep_alive = message.version >= 11 && message.keep_alive();
+  return Step::kReady;
+}
+
+Step RequestParser::start_body(size_t max_body_bytes, size_t max_inflated_bytes) {
+  auto& message = *impl_->message;
+  message.body_left = max_body_bytes;
+  if (!has_body()) return Step::kReady;
+  const auto length = message.content_length();
+  if (length && *length > max_body_bytes) {
+    return impl_->refuse(
+        413, "request body is over the limit of " + std::to_string(max_body_bytes) + " bytes");
+  }
+  const auto& fields = message.request.fields;
+  const auto encoding = fields.get("Content-Encoding");
+  if (equals_ignore_case(encoding, "gzip") || equals_ignore_case(encoding, "x-gzip")) {
+    message.gzip.emplace(max_inflated_bytes);
+  } else if (!encoding.empty() && !equals_ignore_case(encoding, "identity")) {
+    return impl_->refuse(415, "content-encoding: only gzip and identity are known");
+  }
+  if (fields.count("Content-Encoding") > 1)
+    return impl_->refuse(415, "content-encoding: only one is allowed");
+  return Step::kReady;
+}
+
+Step RequestParser::read_body(std::string_view in, size_t& consumed) {
+  auto& message = *impl_->message;
+  CHECK(!message.is_done());
+  consumed = 0;
+  // Whatever is still to come of a chunked body is no shorter than this, and Beast 1.81 asserts so.
+  constexpr std::string_view kLastChunk = "0\r\n\r\n";
+  if (in.empty() || (message.chunked() && in.size() < kLastChunk.size())) return Step::kMore;
+  error_code ec;
+  consumed = message.put(asio::buffer(in.data(), in.size()), ec);
+  if (message.body_error) {
+    return impl_->refuse(message.body_error->code == Errc::kTooLarge ? 413 : 400,
+                         message.body_error->message);
+  }
+  if (ec && ec != beast_http::error::need_more)
+    return impl_->refuse(400, "malformed body: " + ec.message());
+  if (message.is_done()) return Step::kReady;
+  // What Beast leaves is the beginning of a chunk header or trailer.
+  if (in.size() - consumed > impl_->max_head_bytes)
+    return impl_->refuse(400, "malformed body: chunk header too long");
+  return Step::kMore;
+}
+
+Request& RequestParser::request() {
+  return impl_->message->request;
+}
+
+Response& RequestParser::refusal() {
+  return impl_->refusal;
+}
+
+bool RequestParser::has_body() const {
+  const auto& message = *impl_->message;
+  return message.is_header_done() && !message.is_done();
+}
+
+bool RequestParser::wants_continue() const {
+  return impl_->wants_continue;
+}
+
+bool RequestParser::keep_alive() const {
+  return impl_->keep_alive;
+}
+
+}  // namespace eventhorn::http

@@ -1,0 +1,60 @@
+// Reads the requests of one connection from its bytes; no I/O. Strict on purpose: whatever two
+// parsers could understand differently is refused, so that nothing can be smuggled past a proxy in
+// front of us (reliability A7; RFC 9112 section 11.2). Used as: read_head until kReady, start_body,
+// read_body until kReady, reset. Not thread-safe.
+#pragma once
+
+#include "http/message.h"
+
+#include <memory>
+#include <string_view>
+
+namespace eventhorn::http {
+
+class RequestParser {
+ public:
+  /// `max_head_bytes` bounds request line and fields together, and also each chunk header and the
+  /// trailer.
+  explicit RequestParser(size_t max_head_bytes);
+  ~RequestParser();
+  RequestParser(const RequestParser&) = delete;
+  RequestParser& operator=(const RequestParser&) = delete;
+
+  /// What a step came to. After kRefused the connection can't be read any further: answer refusal()
+  /// and close.
+  enum class Step { kMore, kReady, kRefused };
+
+  /// Looks for a whole head at the start of `in`, which begins where the last call's `consumed`
+  /// ended. On kReady request() holds all but the body. Refusals: 431 for a head over the limit;
+  /// 417 for an expectation other than 100-continue; 400 for the rest: not HTTP/1.0 or 1.1, a
+  /// target that does not start with a slash, folded lines, bare CR or LF, control characters, no
+  /// Host or several, Content-Length twice, as a list, or beside Transfer-Encoding, and a
+  /// Transfer-Encoding other than chunked or in HTTP/1.0.
+  Step read_head(std::string_view in, size_t& consumed);
+
+  /// Sets the limits of the body, as received and as decoded. Refusals: 413 when Content-Length is
+  /// over the limit, 415 for a Content-Encoding other than gzip, x-gzip and identity.
+  Step start_body(size_t max_body_bytes, size_t max_inflated_bytes);
+
+  /// Takes body bytes from `in`, as read_head does; request().body grows, decoded. Call only when
+  /// has_body(). Refusals: 413 over a limit, 400 for bad chunking or damaged gzip. Trailer fields
+  /// are dropped.
+  Step read_body(std::string_view in, size_t& consumed);
+
+  /// Ready for the next head.
+  void reset();
+
+  Request& request();
+  Response& refusal();
+
+  // Facts of the head, from kReady of read_head on.
+  bool has_body() const;
+  bool wants_continue() const;  // RFC 9110 section 10.1.1
+  bool keep_alive() const;      // false for HTTP/1.0 and "Connection: close"
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace eventhorn::http

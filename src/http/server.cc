@@ -1,0 +1,227 @@
+#include "http/server.h"
+
+#include "base/check.h"
+#include "base/log.h"
+#include "http/session.h"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/ip/address.hpp>
+#include <boost/asio/ip/v6_only.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/use_future.hpp>
+
+namespace eventhorn::http {
+namespace {
+
+using asio::ip::tcp;
+
+constexpr int kBacklog = 1024;
+// Connections over the limit that are told so at one time; beyond that they are just closed.
+constexpr size_t kMaxRefusals = 128;
+constexpr std::chrono::milliseconds kAcceptPause{
+    100};  // out of descriptors: some may be free later
+
+metrics::Counter request_counter(const char* status_class) {
+  return metrics::counter("eventhorn_http_requests_total", "HTTP requests answered",
+                          {{"status", status_class}});
+}
+
+// Ends the count that the acceptor began.
+class Counted {
+ public:
+  explicit Counted(ServerState& state) : state_(state) { state_.connections_gauge.add(1); }
+
+  ~Counted() {
+    state_.connections_gauge.add(-1);
+    --state_.connections;
+  }
+
+  Counted(const Counted&) = delete;
+  Counted& operator=(const Counted&) = delete;
+
+ private:
+  ServerState& state_;
+};
+
+Task<void> serve_counted(ServerCore& core, tcp::socket socket, std::shared_ptr<ssl_ctx_st> tls,
+                         bool overloaded) {
+  const Counted counted(core.state);
+  co_await serve(core, std::move(socket), std::move(tls), overloaded);
+}
+
+}  // namespace
+
+ServerState::ServerState(ServerOptions o, Handler h)
+    : options(std::move(o)),
+      handler(std::move(h)),
+      requests{request_counter("1xx"), request_counter("2xx"), request_counter("3xx"),
+               request_counter("4xx"), request_counter("5xx")},
+      latency(metrics::histogram("eventhorn_http_request_seconds",
+                                 "From the whole head to the written response",
+                                 metrics::latency_buckets())),
+      connections_gauge(metrics::gauge("eventhorn_http_connections", "Open HTTP connections")) {}
+
+ServerCore::ServerCore(ServerState& s, asio::io_context& c)
+    : state(s), context(c), connections(c.get_executor()), service(c.get_executor()) {}
+
+void ServerCore::start() {
+  renew_date();
+  service.spawn("http sweep", sweep());
+}
+
+void ServerCore::renew_date() {
+  date = format_http_date(SystemClock().now());
+}
+
+Task<void> ServerCore::sweep() {
+  for (;;) {
+    co_await sleep_until(std::chrono::steady_clock::now() + state.options.sweep_interval);
+    renew_date();
+    const auto now = std::chrono::steady_clock::now();
+    for (auto* connection : open) {
+      if (connection->deadline <= now) connection->abort();
+    }
+  }
+}
+
+void ServerCore::adopt(tcp::socket socket, std::shared_ptr<ssl_ctx_st> tls, bool overloaded) {
+  boost::system::error_code ignored;
+  socket.set_option(tcp::no_delay(true), ignored);
+  connections.spawn("http connection",
+                    serve_counted(*this, std::move(socket), std::move(tls), overloaded));
+}
+
+void ServerCore::close_idle() {
+  for (auto* connection : open) {
+    if (connection->idle) connection->abort();
+  }
+}
+
+Task<void> ServerCore::drain(Deadline deadline) {
+  const bool done = co_await connections.join(deadline);
+  if (!done) {
+    log_warn("http", "connections cancelled at shutdown count={}", connections.size());
+    connections.cancel();
+    co_await connections.join(Deadline::max());
+  }
+  service.cancel();
+  co_await service.join(Deadline::max());
+}
+
+struct Server::Impl {
+  Impl(Cores& c, ServerOptions options, Handler handler)
+      : cores(c),
+        state(std::move(options), std::move(handler)),
+        acceptor(c.at(0)),
+        accepting(c.at(0).get_executor()) {
+    for (size_t i = 0; i < c.size(); ++i)
+      per_core.push_back(std::make_unique<ServerCore>(state, c.at(i)));
+  }
+
+  Task<void> accept_loop();
+  void deal(tcp::socket socket, size_t index);
+
+  Cores& cores;
+  ServerState state;
+  std::vector<std::unique_ptr<ServerCore>> per_core;
+  tcp::acceptor acceptor;  // on core 0, like its loop
+  TaskGroup accepting;
+  bool listening = false;
+};
+
+Task<void> Server::Impl::accept_loop() {
+  for (size_t next = 0; acceptor.is_open(); next = (next + 1) % per_core.size()) {
+    auto& target = per_core[next]->context;
+    auto [ec, socket] = co_await acceptor.async_accept(target, asio::as_tuple(asio::use_awaitable));
+    if (!ec) {
+      deal(std::move(socket), next);
+    } else if (acceptor.is_open()) {
+      log_warn("http", "accept failed: {}", ec.message());
+      co_await sleep_until(std::chrono::steady_clock::now() + kAcceptPause);
+    }
+  }
+}
+
+void Server::Impl::deal(tcp::socket socket, size_t index) {
+  const size_t before = state.connections++;
+  const bool overloaded = before >= state.options.max_connections;
+  if (before >= state.options.max_connections + kMaxRefusals) {
+    --state.connections;
+    return;
+  }
+  auto tls = state.options.tls ? state.options.tls->current() : nullptr;
+  auto& core = *per_core[index];
+  asio::post(core.context,
+             [&core, s = std::move(socket), t = std::move(tls), overloaded]() mutable {
+               core.adopt(std::move(s), std::move(t), overloaded);
+             });
+}
+
+Server::Server(Cores& cores, ServerOptions options, Handler handler)
+    : impl_(std::make_unique<Impl>(cores, std::move(options), std::move(handler))) {}
+
+Server::~Server() {
+  CHECK(!impl_->listening);
+}
+
+Result<uint16_t> Server::listen() {
+  auto& self = *impl_;
+  const auto& options = self.state.options;
+  boost::system::error_code ec;
+  const auto address = asio::ip::make_address(options.address, ec);
+  if (ec)
+    return fail(Errc::kInvalidArgument,
+                "listen address '" + options.address + "': must be an IP address");
+  const tcp::endpoint endpoint(address, options.port);
+  self.acceptor.open(endpoint.protocol(), ec);
+  if (!ec) self.acceptor.set_option(tcp::acceptor::reuse_address(true), ec);
+  if (!ec && address.is_v6()) self.acceptor.set_option(asio::ip::v6_only(false), ec);
+  if (!ec) self.acceptor.bind(endpoint, ec);
+  if (!ec) self.acceptor.listen(kBacklog, ec);
+  if (ec) {
+    return fail(Errc::kUnavailable, "can't listen on " + options.address + " port " +
+                                        std::to_string(options.port) + ": " + ec.message());
+  }
+  const uint16_t port = self.acceptor.local_endpoint().port();
+  OriginOptions origin;
+  origin.listen_address = options.address;
+  origin.listen_port = port;
+  origin.tls = options.tls != nullptr;
+  origin.public_url = options.public_url;
+  origin.allowed_hosts = options.allowed_hosts;
+  origin.trusted_proxy = options.trusted_proxy;
+  self.state.origin.emplace(std::move(origin));
+  self.listening = true;
+  for (auto& core : self.per_core) asio::post(core->context, [&core = *core] { core.start(); });
+  asio::post(self.cores.at(0),
+             [&self] { self.accepting.spawn("http accept", self.accept_loop()); });
+  return port;
+}
+
+void Server::stop_accepting() {
+  auto& self = *impl_;
+  self.state.draining = true;
+  asio::post(self.cores.at(0), [&self] {
+    boost::system::error_code ignored;
+    self.acceptor.close(ignored);
+  });
+  for (auto& core : self.per_core)
+    asio::post(core->context, [&core = *core] { core.close_idle(); });
+}
+
+void Server::drain(Deadline deadline) {
+  auto& self = *impl_;
+  if (!self.listening) return;
+  stop_accepting();
+  // Once the acceptor's loop has ended nothing more is handed to the cores. The futures own the
+  // coroutines.
+  asio::co_spawn(self.cores.at(0), self.accepting.join(Deadline::max()), asio::use_future).get();
+  for (auto& core : self.per_core) {
+    asio::co_spawn(core->context, core->drain(deadline), asio::use_future).get();
+  }
+  self.listening = false;
+}
+
+}  // namespace eventhorn::http

@@ -1,0 +1,91 @@
+// Our HTTP server: one port, plain or TLS, HTTP/1.0 and 1.1. One acceptor on core 0 deals the
+// connections to the cores; a connection and its handler stay on their core. (A single acceptor is
+// on purpose: with SO_REUSEPORT a second process could bind the same port unnoticed.)
+//
+// Order of use: construct, listen, then at the end stop_accepting and drain, which must have
+// returned before the Cores stop and before the Server is destroyed.
+//
+// The server answers by itself, as {"message":"..."}: what RequestParser and OriginPolicy refuse;
+// 503 for what has no room; 500 with a request id, which the log repeats, when the handler throws.
+// Every response gets Content-Type, Content-Length, Date and X-Content-Type-Options: nosniff; HEAD
+// gets the handler's headers without its body. No CORS field is ever added.
+#pragma once
+
+#include "async/cores.h"
+#include "async/task.h"
+#include "base/result.h"
+#include "http/message.h"
+#include "http/tls_context.h"
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace eventhorn::http {
+
+/// Answers one request, before `deadline` if it can: answer_timeout later the connection is closed.
+/// The request is whole and lives until the task ends; the handler may move parts out of it. Runs
+/// on the connection's core.
+using Handler = std::function<Task<Response>(Request& request, Deadline deadline)>;
+
+struct ServerOptions {
+  std::string address = "127.0.0.1";  // IP literal; "::" listens on IPv4 too
+  uint16_t port = 0;                  // 0: any free one
+
+  size_t max_header_bytes = size_t{16} * 1024;           // request line and fields
+  size_t max_body_bytes = size_t{25} * 1024 * 1024;      // as received
+  size_t max_inflated_bytes = size_t{25} * 1024 * 1024;  // of a gzip body, decoded
+  /// When set, gives max_body_bytes of one request, from its head (path, fields, addresses). Called
+  /// on any core.
+  std::function<size_t(const Request& head)> max_body;
+  /// All bodies that are held at one time, decoded. Over it: 503.
+  size_t max_buffered_bytes = size_t{1024} * 1024 * 1024;
+  size_t max_connections = 10'000;  // over it: 503 and close
+
+  // Checked by a sweep, so a connection may live one sweep_interval longer.
+  std::chrono::milliseconds idle_timeout{75'000};  // between requests
+  std::chrono::milliseconds header_timeout{
+      10'000};  // from accept or a request's first byte to its whole head
+  std::chrono::milliseconds request_timeout{
+      60'000};                                      // from the whole head to the handler's deadline
+  std::chrono::milliseconds answer_timeout{5'000};  // from there to the last byte of the response
+  std::chrono::milliseconds sweep_interval{250};
+
+  std::shared_ptr<TlsContext> tls;  // null: plain
+
+  // See OriginOptions.
+  std::string public_url;
+  std::vector<std::string> allowed_hosts;
+  std::function<bool(std::string_view ip)> trusted_proxy;
+};
+
+class Server {
+ public:
+  /// `cores` must outlive the server.
+  Server(Cores& cores, ServerOptions options, Handler handler);
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  /// Binds and starts to accept; call once. The port, or kInvalidArgument (address) or kUnavailable
+  /// (can't bind).
+  Result<uint16_t> listen();
+
+  /// Closes the port and the connections that wait for a request; the others close after their
+  /// current one. Any thread.
+  void stop_accepting();
+
+  /// stop_accepting, then blocks until every connection has ended; those left at `deadline` are
+  /// cancelled with their handlers. Call from a thread that is none of the cores, while these run.
+  void drain(Deadline deadline);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace eventhorn::http

@@ -1,0 +1,201 @@
+// What the server does to bad, slow and numerous clients.
+#include "base/metrics.h"
+#include "http/bad_requests_test_data.h"
+#include "http/gzip_test_data.h"
+#include "http/server_test_support.h"
+
+#include <gtest/gtest.h>
+
+#include <thread>
+
+namespace eventhorn::http {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::gzip;
+using testing::RawClient;
+using testing::request;
+using testing::TestServer;
+
+// A7: each is answered once and then closed, so that what follows is never taken for a request.
+TEST(ServerLimits, RefusesSmuggledRequests) {
+  const TestServer server;
+  for (const auto& bad : testing::bad_requests()) {
+    RawClient client(server.port());
+    const auto reply = client.ask(bad.bytes + request("GET /smuggled"));
+    EXPECT_EQ(reply.status, bad.status) << bad.what;
+    EXPECT_EQ(reply.body.find("{\"message\":\""), 0U) << bad.what;
+    EXPECT_NE(reply.head.find("\r\nContent-Type: application/json; charset=utf-8\r\n"),
+              std::string::npos);
+    EXPECT_NE(reply.head.find("\r\nConnection: close\r\n"), std::string::npos) << bad.what;
+    EXPECT_TRUE(client.closed()) << bad.what;
+  }
+}
+
+TEST(ServerLimits, HeadersOverTheLimitGive431) {
+  const TestServer server;
+  RawClient fields(server.port());
+  EXPECT_EQ(fields.ask(request("GET /a", "X-Fill: " + std::string(17'000, 'x') + "\r\n")).status,
+            431);
+  EXPECT_TRUE(fields.closed());
+  RawClient target(server.port());
+  EXPECT_EQ(target.ask(request("GET /" + std::string(17'000, 'x'))).status, 431);
+  EXPECT_TRUE(target.closed());
+}
+
+TEST(ServerLimits, BodiesOverTheLimitGive413WithoutContinue) {
+  ServerOptions options;
+  options.max_body_bytes = 10;
+  const TestServer server(options);
+  RawClient sized(server.port());
+  EXPECT_EQ(sized.ask(request("POST /a", "Expect: 100-continue\r\nContent-Length: 11\r\n")).status,
+            413);
+  EXPECT_TRUE(sized.closed());
+  RawClient chunked(server.port());
+  EXPECT_EQ(chunked.ask(request("POST /a", "Transfer-Encoding: chunked\r\n") + "b\r\nhello").status,
+            413);
+  EXPECT_TRUE(chunked.closed());
+}
+
+// The whole upload comes although nobody reads it; the answer must not be lost in a reset.
+TEST(ServerLimits, TheRefusalOfABigUploadArrives) {
+  ServerOptions options;
+  options.max_body_bytes = 10;
+  const TestServer server(options);
+  RawClient client(server.port());
+  EXPECT_EQ(client.ask(request("POST /a", "", std::string(4'000'000, 'x'))).status, 413);
+  EXPECT_TRUE(client.closed());
+}
+
+TEST(ServerLimits, BodyLimitsMayDependOnTheRequest) {
+  ServerOptions options;
+  options.max_body = [](const Request& head) {
+    return head.path == "/large" ? size_t{100} : size_t{10};
+  };
+  const TestServer server(options);
+  EXPECT_EQ(RawClient(server.port()).ask(request("POST /large", "", std::string(100, 'x'))).status,
+            200);
+  EXPECT_EQ(RawClient(server.port()).ask(request("POST /other", "", std::string(11, 'x'))).status,
+            413);
+}
+
+// A8
+TEST(ServerLimits, GzipBombsGive413AndDamage400) {
+  ServerOptions options;
+  options.max_inflated_bytes = 1'000'000;
+  const TestServer server(options);
+  const auto post = [&](const std::string& body) {
+    RawClient client(server.port());
+    const auto reply = client.ask(request("POST /a", "Content-Encoding: gzip\r\n", body));
+    EXPECT_TRUE(client.closed());
+    return reply.status;
+  };
+  EXPECT_EQ(post(gzip(std::string(size_t{50} << 20, '\0'))), 413);
+  EXPECT_EQ(post("not gzip at all"), 400);
+  RawClient other(server.port());
+  EXPECT_EQ(other.ask(request("POST /a", "Content-Encoding: br\r\n", "x")).status, 415);
+}
+
+TEST(ServerLimits, BodiesOfAllRequestsTogether) {
+  ServerOptions options;
+  options.max_buffered_bytes = 100'000;
+  const TestServer server(options);
+  RawClient client(server.port());
+  EXPECT_EQ(client.ask(request("POST /a", "", std::string(200'000, 'x'))).status, 503);
+  EXPECT_TRUE(client.closed());
+  // What a request held is given back.
+  RawClient again(server.port());
+  for (int i = 0; i < 5; ++i)
+    EXPECT_EQ(again.ask(request("POST /a", "", std::string(40'000, 'x'))).status, 200);
+}
+
+TEST(ServerLimits, HostsAndOriginsAreChecked) {
+  const TestServer server;
+  RawClient client(server.port());
+  EXPECT_EQ(client.ask("GET /a HTTP/1.1\r\nHost: evil.example\r\n\r\n").status, 421);
+  EXPECT_EQ(client.ask(request("POST /a", "Origin: https://evil.example\r\n")).status, 403);
+  EXPECT_EQ(client.ask(request("POST /a")).status, 200);  // the connection is still good
+  EXPECT_EQ(client.ask(request("POST /a", "Origin: null\r\n", "body")).status, 403);
+  EXPECT_TRUE(client.closed());  // with a body that was not read it is not
+}
+
+TEST(ServerLimits, TooManyConnectionsGive503) {
+  ServerOptions options;
+  options.max_connections = 1;
+  const TestServer server(options);
+  {
+    RawClient first(server.port());
+    EXPECT_EQ(first.ask(request("GET /a")).status, 200);
+    RawClient second(server.port());
+    EXPECT_EQ(second.ask(request("GET /a")).status, 503);
+    EXPECT_TRUE(second.closed());
+  }
+  int status = 503;  // until the server has seen the others go
+  while (status == 503) status = RawClient(server.port()).ask(request("GET /a")).status;
+  EXPECT_EQ(status, 200);
+}
+
+ServerOptions patient() {
+  ServerOptions options;
+  options.header_timeout = options.idle_timeout = options.request_timeout = 1h;
+  return options;
+}
+
+TEST(ServerTimeouts, SlowHeadersAreCut) {
+  auto options = patient();
+  options.header_timeout = 30ms;
+  const TestServer server(options);
+  RawClient silent(server.port());
+  EXPECT_TRUE(silent.closed());
+  RawClient slow(server.port());
+  slow.send("GET / HTTP/1.1\r\nHost: loc");
+  EXPECT_TRUE(slow.closed());
+  RawClient second(server.port());  // also in a later request
+  EXPECT_EQ(second.ask(request("GET /a") + "GET /b").status, 200);
+  EXPECT_TRUE(second.closed());
+}
+
+TEST(ServerTimeouts, IdleConnectionsAreClosed) {
+  auto options = patient();
+  options.idle_timeout = 30ms;
+  const TestServer server(options);
+  RawClient client(server.port());
+  EXPECT_EQ(client.ask(request("GET /a")).status, 200);
+  EXPECT_TRUE(client.closed());
+}
+
+TEST(ServerTimeouts, SlowBodiesAreCut) {
+  auto options = patient();
+  options.request_timeout = 30ms;
+  const TestServer server(options);
+  RawClient client(server.port());
+  client.send(request("POST /a", "Content-Length: 10\r\n") + "slow");
+  EXPECT_TRUE(client.closed());
+}
+
+TEST(ServerTimeouts, HandlersThatOverrunAreCut) {
+  auto options = patient();
+  options.request_timeout = 20ms;
+  options.answer_timeout = 10ms;
+  TestServer server(options);
+  RawClient client(server.port());
+  client.send(request("GET /gate"));
+  EXPECT_TRUE(client.closed());
+}
+
+TEST(ServerTimeouts, SlowReadersAreCut) {
+  auto options = patient();
+  options.request_timeout = 20ms;
+  options.answer_timeout = 10ms;
+  const TestServer server(options);
+  RawClient client(server.port());
+  const auto connections = metrics::gauge("eventhorn_http_connections", "");
+  const double before = connections.value();
+  client.send(request("GET /big?100000000"));
+  while (connections.value() <= before) std::this_thread::yield();
+  while (connections.value() > before) std::this_thread::yield();
+  EXPECT_EQ(client.read_reply().body.size(), 0U);  // not whole
+}
+
+}  // namespace
+}  // namespace eventhorn::http

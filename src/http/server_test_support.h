@@ -1,0 +1,113 @@
+// A server on a free port of 127.0.0.1 with routes for tests.
+#pragma once
+
+#include "http/raw_client_test_support.h"
+#include "http/router.h"
+#include "http/server.h"
+
+#include <boost/asio/thread_pool.hpp>
+
+#include <future>
+#include <stdexcept>
+#include <string>
+
+namespace eventhorn::http::testing {
+
+class TestServer {
+ public:
+  explicit TestServer(ServerOptions options = {}, size_t cores = 2) : cores_(cores) {
+    const auto row = [this](const char* pattern,
+                            Task<Response> (TestServer::*answer)(RequestContext&)) {
+      return Route{"*", pattern,
+                   [this, answer](RequestContext& context) { return (this->*answer)(context); }};
+    };
+    router_.add({row("/*rest", &TestServer::echo), row("/throw", &TestServer::fail),
+                 row("/status", &TestServer::status), row("/big", &TestServer::big),
+                 row("/gate", &TestServer::gate), row("/forever", &TestServer::forever)});
+    options.sweep_interval = std::chrono::milliseconds(5);
+    server_.emplace(cores_, std::move(options), [this](Request& request, Deadline deadline) {
+      return router_.handle(request, deadline);
+    });
+    const auto port = server_->listen();
+    if (!port) throw std::runtime_error(port.error().message);
+    port_ = *port;
+    cores_.start();
+  }
+
+  ~TestServer() {
+    if (gate_shut_) gate_.set_value();
+    server_->drain(Deadline::max());
+  }
+
+  TestServer(const TestServer&) = delete;
+  TestServer& operator=(const TestServer&) = delete;
+
+  uint16_t port() const { return port_; }
+
+  Server& server() { return *server_; }
+
+  /// Ends when a request has come to /gate or /forever.
+  void wait_until_inside() { inside_.get_future().wait(); }
+
+  /// Lets the request at /gate go on.
+  void open_gate() {
+    gate_shut_ = false;
+    gate_.set_value();
+  }
+
+ private:
+  // What the server made of the request, a line each.
+  Task<Response> echo(RequestContext& context) {
+    const auto& request = context.request;
+    co_return text_response(200, request.method + " " + request.target + "\n" +
+                                     request.remote_address + "\n" + request.base + "\n" +
+                                     request.body);
+  }
+
+  Task<Response> fail(RequestContext&) { throw std::runtime_error("secret detail"); }
+
+  // The status that the query says.
+  Task<Response> status(RequestContext& context) {
+    Response response;
+    response.status = std::stoi(context.request.query);
+    response.body = "body";
+    co_return response;
+  }
+
+  // As many bytes as the query says.
+  Task<Response> big(RequestContext& context) {
+    co_return text_response(200, std::string(std::stoul(context.request.query), 'b'));
+  }
+
+  Task<Response> gate(RequestContext&) {
+    inside_.set_value();
+    auto wait = [this] { gate_.get_future().wait(); };
+    co_await run_blocking(pool_, wait);
+    co_return text_response(200, "through");
+  }
+
+  Task<Response> forever(RequestContext&) {
+    inside_.set_value();
+    co_await sleep_until(Deadline::max());
+    co_return Response();
+  }
+
+  std::promise<void> inside_;
+  std::promise<void> gate_;
+  bool gate_shut_ = true;
+  asio::thread_pool pool_{1};
+  Router router_;
+  Cores cores_;
+  std::optional<Server> server_;
+  uint16_t port_ = 0;
+};
+
+/// "METHOD target HTTP/1.1" with Host, the fields given (each with CR LF) and the body.
+inline std::string request(const std::string& line, const std::string& fields = "",
+                           const std::string& body = "") {
+  return line + " HTTP/1.1\r\nHost: localhost\r\n" + fields +
+         (body.empty() ? "" : "Content-Length: " + std::to_string(body.size()) + "\r\n") + "\r\n" +
+         body;
+}
+
+}  // namespace eventhorn::http::testing

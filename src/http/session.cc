@@ -1,0 +1,328 @@
+#include "http/session.h"
+
+#include "base/check.h"
+#include "base/log.h"
+#include "base/strings.h"
+#include "http/request_parser.h"
+#include "http/response_head.h"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/ssl/stream.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/system/system_error.hpp>
+#include <openssl/rand.h>
+#include <openssl/ssl.h>
+
+#include <algorithm>
+#include <tuple>
+
+namespace eventhorn::http {
+namespace {
+
+using asio::ip::tcp;
+using TlsStream = asio::ssl::stream<tcp::socket>;
+using Step = RequestParser::Step;
+
+constexpr auto kUse = asio::as_tuple(asio::use_awaitable);
+constexpr std::chrono::seconds kLinger{2};        // for the peer to read our last words
+constexpr size_t kSmallRead = size_t{4} * 1024;   // of heads; also what an idle connection keeps
+constexpr size_t kLargeRead = size_t{64} * 1024;  // of bodies
+constexpr size_t kGatherBody =
+    size_t{16} * 1024;  // from this size on bodies are not copied behind the head
+
+// What a request's body holds of ServerOptions::max_buffered_bytes.
+class BufferShare {
+ public:
+  explicit BufferShare(ServerState& state) : state_(state) {}
+
+  ~BufferShare() { state_.buffered_bytes -= held_; }
+
+  BufferShare(const BufferShare&) = delete;
+  BufferShare& operator=(const BufferShare&) = delete;
+
+  /// False when there is no room.
+  bool grow_to(size_t bytes) {
+    const size_t more = bytes - std::min(bytes, held_);
+    held_ += more;
+    return state_.buffered_bytes.fetch_add(more) + more <= state_.options.max_buffered_bytes;
+  }
+
+ private:
+  ServerState& state_;
+  size_t held_ = 0;
+};
+
+std::string make_request_id() {
+  std::array<unsigned char, 8> bytes{};
+  CHECK(RAND_bytes(bytes.data(), static_cast<int>(bytes.size())) == 1);
+  return to_hex({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+}
+
+Response failed(const Request& request, std::string_view why) {
+  const auto id = make_request_id();
+  log_error("http", "handler failed request_id={} method={} path={} error={}", id,
+            escape_for_log(request.method), escape_for_log(request.path), escape_for_log(why));
+  return message_response(500, "internal error, request id " + id);
+}
+
+tcp::socket& socket_of(tcp::socket& stream) {
+  return stream;
+}
+
+tcp::socket& socket_of(TlsStream& stream) {
+  return stream.next_layer();
+}
+
+template <class Stream>
+class Session final : public Connection {
+ public:
+  Session(ServerCore& core, Stream& stream, std::string peer)
+      : core_(core),
+        state_(core.state),
+        stream_(stream),
+        peer_(std::move(peer)),
+        parser_(state_.options.max_header_bytes) {
+    at_ = core_.open.insert(core_.open.end(), this);
+  }
+
+  ~Session() override { core_.open.erase(at_); }
+
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  void abort() override {
+    boost::system::error_code ignored;
+    socket_of(stream_).close(ignored);
+  }
+
+  Task<void> run(bool overloaded) {
+    deadline = now() + state_.options.header_timeout;
+    if constexpr (std::is_same_v<Stream, TlsStream>) {
+      auto [ec] = co_await stream_.async_handshake(asio::ssl::stream_base::server, kUse);
+      if (ec) co_return;
+    }
+    if (overloaded) {
+      auto response = message_response(503, "too many connections");
+      response.fields.add("Retry-After", "1");
+      const bool sent = co_await write(response, false, false);
+      if (!sent) co_return;
+    } else {
+      bool more = true;
+      while (more && !state_.draining) more = co_await serve_one();
+    }
+    co_await say_goodbye();
+  }
+
+ private:
+  static SteadyTime now() { return std::chrono::steady_clock::now(); }
+
+  // One request from its first byte to its response. False when the connection is to end.
+  Task<bool> serve_one() {
+    parser_.reset();
+    const bool head = co_await read_head();
+    if (!head) co_return false;
+    const auto started = now();
+    const auto handler_deadline = started + state_.options.request_timeout;
+    deadline = handler_deadline;
+
+    BufferShare share(state_);
+    std::optional<Response> response;
+    bool keep_alive = false;
+    if (refused_) {
+      response = std::move(parser_.refusal());
+    } else {
+      response = check_head();
+      if (!response && parser_.has_body()) {
+        const bool read = co_await read_body(share, response);
+        if (!read) co_return false;
+      }
+      // A body that was not read to its end would be taken for the next request.
+      keep_alive = parser_.keep_alive() && !parser_.has_body() && !refused_;
+    }
+    const bool is_head = parser_.request().method == "HEAD";
+    deadline = handler_deadline + state_.options.answer_timeout;
+    if (!response) response = co_await call_handler(handler_deadline);
+    keep_alive = keep_alive && !state_.draining;
+    const bool sent = co_await write(*response, keep_alive, is_head);
+    account(*response, started);
+    co_return sent&& keep_alive;
+  }
+
+  // False when the peer has gone or there is nothing to wait for; otherwise a head is there, or
+  // refused_ is set.
+  Task<bool> read_head() {
+    idle = buffer_.size() == 0;
+    if (idle && served_any_) {
+      deadline = now() + state_.options.idle_timeout;
+      if (buffer_.capacity() > kSmallRead) buffer_ = boost::beast::flat_buffer();
+    } else if (served_any_) {
+      deadline = now() + state_.options.header_timeout;
+    }
+    auto step = step_with(
+        [this](std::string_view in, size_t& used) { return parser_.read_head(in, used); });
+    while (step == Step::kMore) {
+      const bool read = co_await read_more(kSmallRead);
+      if (!read) co_return false;
+      if (idle && served_any_) deadline = now() + state_.options.header_timeout;
+      idle = false;
+      step = step_with(
+          [this](std::string_view in, size_t& used) { return parser_.read_head(in, used); });
+    }
+    served_any_ = true;
+    refused_ = step == Step::kRefused;
+    co_return true;
+  }
+
+  // What can be refused before the body is read.
+  std::optional<Response> check_head() {
+    auto& request = parser_.request();
+    auto refusal = state_.origin->admit(request, peer_);
+    if (refusal) return refusal;
+    const auto& options = state_.options;
+    const size_t max_body = options.max_body ? options.max_body(request) : options.max_body_bytes;
+    if (parser_.start_body(max_body, options.max_inflated_bytes) == Step::kRefused)
+      return std::move(parser_.refusal());
+    return std::nullopt;
+  }
+
+  // False when the peer has gone. Otherwise the body is whole, or `refusal` is set.
+  Task<bool> read_body(BufferShare& share, std::optional<Response>& refusal) {
+    if (parser_.wants_continue() && buffer_.size() == 0) {
+      static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+      auto [ec, n] = co_await asio::async_write(stream_, asio::buffer(kContinue), kUse);
+      if (ec) co_return false;
+    }
+    for (;;) {
+      const auto step = step_with(
+          [this](std::string_view in, size_t& used) { return parser_.read_body(in, used); });
+      if (step == Step::kRefused) {
+        refused_ = true;
+        refusal = std::move(parser_.refusal());
+      } else if (!share.grow_to(parser_.request().body.capacity())) {
+        refused_ = true;
+        refusal = message_response(503, "too many request bodies at once");
+        refusal->fields.add("Retry-After", "1");
+      }
+      if (step == Step::kReady || refusal) co_return true;
+      const bool read = co_await read_more(kLargeRead);
+      if (!read) co_return false;
+    }
+  }
+
+  // Lets the parser consume from the buffer.
+  template <class F>
+  Step step_with(F parse) {
+    const auto bytes = buffer_.data();
+    size_t used = 0;
+    const auto step = parse({static_cast<const char*>(bytes.data()), bytes.size()}, used);
+    buffer_.consume(used);
+    return step;
+  }
+
+  Task<bool> read_more(size_t room) {
+    auto [ec, n] = co_await stream_.async_read_some(buffer_.prepare(room), kUse);
+    if (ec) co_return false;
+    buffer_.commit(n);
+    co_return true;
+  }
+
+  Task<Response> call_handler(Deadline handler_deadline) {
+    bool cancelled = false;
+    std::string why;
+    try {
+      auto response = co_await state_.handler(parser_.request(), handler_deadline);
+      if (response.status >= 200 && response.status <= 599) co_return response;
+      why = "status " + std::to_string(response.status);
+    } catch (const boost::system::system_error& e) {
+      cancelled = e.code() == asio::error::operation_aborted;
+      why = e.what();
+    } catch (const std::exception& e) {
+      why = e.what();
+    }
+    const auto state = co_await asio::this_coro::cancellation_state;
+    if (cancelled && state.cancelled() != asio::cancellation_type::none) {
+      throw boost::system::system_error(asio::error::operation_aborted);
+    }
+    co_return failed(parser_.request(), why);
+  }
+
+  Task<bool> write(const Response& response, bool keep_alive, bool is_head) {
+    out_.clear();
+    append_response_head(out_, response, keep_alive, core_.date);
+    const bool with_body = !is_head && has_content(response.status);
+    if (!with_body || response.body.size() < kGatherBody) {
+      if (with_body) out_ += response.body;
+      auto [ec, n] = co_await asio::async_write(stream_, asio::buffer(out_), kUse);
+      co_return !ec;
+    }
+    const std::array<asio::const_buffer, 2> both = {asio::buffer(out_),
+                                                    asio::buffer(response.body)};
+    auto [ec, n] = co_await asio::async_write(stream_, both, kUse);
+    co_return !ec;
+  }
+
+  void account(const Response& response, SteadyTime started) {
+    const std::chrono::duration<double> took = now() - started;
+    state_.requests[static_cast<size_t>(response.status / 100 - 1)].add();
+    state_.latency.observe(took.count());
+    if (!log_enabled(LogLevel::kDebug)) return;
+    const auto& request = parser_.request();
+    log_debug("http", "request peer={} method={} path={} status={} seconds={:.6f}", peer_,
+              escape_for_log(request.method), escape_for_log(request.path), response.status,
+              took.count());
+  }
+
+  // Closing a socket that still has input makes the kernel reset the connection, and our last
+  // response may be lost on the way. So: end our side, then read until the peer ends its own.
+  Task<void> say_goodbye() {
+    idle = false;
+    deadline = now() + kLinger;
+    if constexpr (std::is_same_v<Stream, TlsStream>) {
+      std::ignore = co_await stream_.async_shutdown(kUse);
+    }
+    auto& socket = socket_of(stream_);
+    boost::system::error_code ec;
+    socket.shutdown(tcp::socket::shutdown_send, ec);
+    buffer_.clear();
+    while (!ec) {
+      auto [read_ec, n] = co_await socket.async_read_some(buffer_.prepare(kSmallRead), kUse);
+      ec = read_ec;
+    }
+  }
+
+  ServerCore& core_;
+  ServerState& state_;
+  Stream& stream_;
+  const std::string peer_;
+  std::list<Connection*>::iterator at_;
+  RequestParser parser_;
+  boost::beast::flat_buffer buffer_;
+  std::string out_;
+  bool served_any_ = false;
+  bool refused_ = false;  // the parser can't go on
+};
+
+}  // namespace
+
+Task<void> serve(ServerCore& core, tcp::socket socket, std::shared_ptr<ssl_ctx_st> tls,
+                 bool overloaded) {
+  boost::system::error_code ec;
+  const auto peer = socket.remote_endpoint(ec);
+  if (ec) co_return;
+  auto peer_ip = peer.address().to_string();
+  if (!tls) {
+    Session<tcp::socket> session(core, socket, std::move(peer_ip));
+    co_await session.run(overloaded);
+    co_return;
+  }
+  SSL* ssl = SSL_new(tls.get());
+  CHECK(ssl != nullptr);
+  TlsStream stream(std::move(socket), ssl);
+  Session<TlsStream> session(core, stream, std::move(peer_ip));
+  co_await session.run(overloaded);
+}
+
+}  // namespace eventhorn::http

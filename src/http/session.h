@@ -1,0 +1,77 @@
+// One connection's life, and what all connections of a core share. Internal to http/.
+#pragma once
+
+#include "async/task_group.h"
+#include "base/metrics.h"
+#include "http/origin.h"
+#include "http/server.h"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+
+#include <array>
+#include <atomic>
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace eventhorn::http {
+
+/// What the cores share. Constant while connections run, except for the atomics.
+struct ServerState {
+  ServerState(ServerOptions o, Handler h);
+
+  const ServerOptions options;
+  const Handler handler;
+  std::optional<OriginPolicy> origin;  // set once the port is known
+  std::atomic<bool> draining{false};
+  std::atomic<size_t> connections{0};
+  std::atomic<size_t> buffered_bytes{0};
+  std::array<metrics::Counter, 5> requests;  // by status class, 1xx first
+  metrics::Histogram latency;
+  metrics::Gauge connections_gauge;
+};
+
+/// A connection as its core's sweep sees it.
+class Connection {
+ public:
+  virtual ~Connection() = default;
+  /// Closes the socket; the session then ends by itself.
+  virtual void abort() = 0;
+
+  Deadline deadline = Deadline::max();
+  bool idle = false;  // waits for the first byte of a request
+};
+
+/// The connections of one core. Everything but the constructor runs there.
+class ServerCore {
+ public:
+  ServerCore(ServerState& state, asio::io_context& context);
+
+  void start();
+  /// Takes a connection that the acceptor has counted in ServerState. `overloaded`: answers it 503
+  /// and closes.
+  void adopt(asio::ip::tcp::socket socket, std::shared_ptr<ssl_ctx_st> tls, bool overloaded);
+  void close_idle();
+  /// Ends when no connection is left and the sweep has stopped; at `deadline` the rest is
+  /// cancelled.
+  Task<void> drain(Deadline deadline);
+
+  ServerState& state;
+  asio::io_context& context;
+  TaskGroup connections;
+  TaskGroup service;
+  std::list<Connection*> open;
+  std::string date;  // value of Date, renewed by the sweep
+
+ private:
+  void renew_date();
+  Task<void> sweep();
+};
+
+/// Serves a connection to its end. `tls` null: plain.
+Task<void> serve(ServerCore& core, asio::ip::tcp::socket socket, std::shared_ptr<ssl_ctx_st> tls,
+                 bool overloaded);
+
+}  // namespace eventhorn::http
