@@ -1,0 +1,127 @@
+#include "cli/command_line.h"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <utility>
+#include <vector>
+
+namespace eventhorn::cli {
+namespace {
+
+constexpr const char* kExamples = R"(
+Examples:
+  eventhorn serve --dev                        try it out on this machine
+  eventhorn serve --config eventhorn.toml      run with a configuration file
+  eventhorn config print                       every setting, explained, as it is in effect
+  eventhorn serve --help                       options of a command
+)";
+
+constexpr const char* kServeExamples = R"(
+Prints "eventhorn ready http://ADDR:PORT" on stdout when it accepts requests; logs go to stderr. SIGTERM drains and
+stops, a second one stops at once. EVENTHORN_API_KEY and EVENTHORN_SIGNING_KEY give the first keys; otherwise they are
+generated and kept in the data directory.
+
+Examples:
+  eventhorn serve --dev --data /tmp/eventhorn
+  eventhorn serve --config /etc/eventhorn.toml --listen 0.0.0.0:8480
+  eventhorn serve --set delivery.timeout=2s --set delivery.retry_schedule=1s,2s
+  EVENTHORN_DELIVERY_TIMEOUT=2s eventhorn serve
+)";
+
+constexpr const char* kPrintExamples = R"(
+Examples:
+  eventhorn config print > eventhorn.toml
+  eventhorn config print --config eventhorn.toml --set log.level=debug
+)";
+
+struct Options {
+  std::string file;
+  std::vector<std::string> set;
+  std::string data;
+  std::string listen;
+  std::string store;
+  bool dev = false;
+};
+
+void add_options(CLI::App& app, Options& options) {
+  app.add_option("--config", options.file, "TOML file with settings")->type_name("FILE");
+  app.add_option("--data", options.data, "directory of the embedded store (store.data)")
+      ->type_name("DIR");
+  app.add_option("--listen", options.listen,
+                 "address to listen on; port 0 takes a free one (server.listen)")
+      ->type_name("ADDR:PORT");
+  app.add_option("--store", options.store, "another store than the embedded one (store.url)")
+      ->type_name("URL");
+  app.add_flag("--dev", options.dev, "allow loopback targets, create unknown domains (dev)");
+  app.add_option("--set", options.set, "any setting; may be repeated")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
+}
+
+// Throws a CLI::ParseError, which parse_command_line explains.
+config::Sources to_sources(const CLI::App& app, const Options& options) {
+  config::Sources sources;
+  sources.file = options.file;
+  for (const std::string& pair : options.set) {
+    const size_t equals = pair.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      throw CLI::ValidationError("--set", "takes key=value, such as delivery.timeout=2s");
+    }
+    sources.settings.push_back({pair.substr(0, equals), pair.substr(equals + 1), "--set"});
+  }
+  const auto dedicated = [&](const char* option, const char* key, const std::string& text) {
+    if (app.count(option) > 0) sources.settings.push_back({key, text, option});
+  };
+  dedicated("--data", "store.data", options.data);
+  dedicated("--listen", "server.listen", options.listen);
+  dedicated("--store", "store.url", options.store);
+  dedicated("--dev", "dev", options.dev ? "true" : "false");
+  return sources;
+}
+
+}  // namespace
+
+Command parse_command_line(int argc, const char* const* argv) {
+  CLI::App app(
+      "Eventhorn keeps the events of your e-mail and hands them out: signed webhooks and an Events "
+      "API.",
+      "eventhorn");
+  app.footer(kExamples);
+  app.require_subcommand(1);
+  bool wants_version = false;
+  app.add_flag("--version", wants_version, "same as the command version");
+
+  Options options;
+  CLI::App* serve = app.add_subcommand("serve", "run the server")->footer(kServeExamples);
+  add_options(*serve, options);
+  CLI::App* config =
+      app.add_subcommand("config", "look at the configuration")->require_subcommand(1);
+  CLI::App* print = config->add_subcommand("print", "write the configuration in effect as TOML")
+                        ->footer(kPrintExamples);
+  add_options(*print, options);
+  const CLI::App* version = app.add_subcommand("version", "print the version")
+                                ->footer("\nExample:\n  eventhorn version\n");
+
+  try {
+    app.parse(argc, argv);
+    if (version->parsed()) return Version{};
+    if (print->parsed()) return ConfigPrint{to_sources(*print, options)};
+    return Serve{to_sources(*serve, options)};
+  } catch (const CLI::CallForHelp&) {
+    const auto commands = app.get_subcommands();
+    return Exit{0, print->parsed()    ? print->help()
+                   : commands.empty() ? app.help()
+                                      : commands[0]->help()};
+  } catch (const CLI::ParseError& error) {
+    // `eventhorn --version` lacks a command only formally.
+    if (app.count("--version") > 0 && app.get_subcommands().empty()) return Version{};
+    const char* where = print->parsed()    ? " config print"
+                        : serve->parsed()  ? " serve"
+                        : config->parsed() ? " config"
+                                           : "";
+    return Exit{2, fmt::format("eventhorn: {}\nTry: eventhorn{} --help\n", error.what(), where)};
+  }
+}
+
+}  // namespace eventhorn::cli

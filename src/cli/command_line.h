@@ -1,0 +1,37 @@
+// What the user asked for on the command line. Pure: reads no file and prints nothing.
+#pragma once
+
+#include "config/load.h"
+
+#include <string>
+#include <variant>
+
+namespace eventhorn::cli {
+
+/// `eventhorn serve`. `sources` lacks the environment, which is the caller's to add.
+struct Serve {
+  config::Sources sources;
+};
+
+/// `eventhorn config print`: the configuration `serve` would use with the same options.
+struct ConfigPrint {
+  config::Sources sources;
+};
+
+struct Version {};
+
+/// Nothing to run: print `text` and exit. Code 0 is help, for stdout; code 2 a mistake, for stderr,
+/// with the next step.
+struct Exit {
+  int code = 0;
+  std::string text;
+};
+
+using Command = std::variant<Serve, ConfigPrint, Version, Exit>;
+
+/// `argv` as main() gets it. --config names the file; --set, --data, --listen, --store and --dev
+/// become settings, the dedicated options after every --set. Keys and values are checked by
+/// config::load(), not here.
+Command parse_command_line(int argc, const char* const* argv);
+
+}  // namespace eventhorn::cli

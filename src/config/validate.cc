@@ -1,0 +1,176 @@
+#include "base/strings.h"
+#include "config/config.h"
+#include "config/fields.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <arpa/inet.h>
+#include <array>
+#include <limits>
+#include <optional>
+
+namespace eventhorn::config {
+namespace {
+
+// Bits of an address of that family: 32, 128, or 0 when `text` is no IP literal.
+unsigned address_bits(std::string_view text) {
+  const std::string address(text);
+  std::array<unsigned char, 16> bytes{};
+  if (inet_pton(AF_INET, address.c_str(), bytes.data()) == 1) return 32;
+  return inet_pton(AF_INET6, address.c_str(), bytes.data()) == 1 ? 128 : 0;
+}
+
+bool is_network(std::string_view text) {
+  const size_t slash = text.find('/');
+  if (slash == std::string_view::npos) return false;
+  const unsigned bits = address_bits(text.substr(0, slash));
+  const auto length = parse_uint(text.substr(slash + 1));
+  return bits != 0 && length && *length <= bits;
+}
+
+bool is_loopback(std::string_view address) {
+  return address == "::1" || address.starts_with("127.");
+}
+
+bool is_visible_ascii(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f; });
+}
+
+// What may stand in a Host field: a name, an IPv4 literal, or an IPv6 literal in brackets, with an
+// optional port.
+bool is_authority(std::string_view text) {
+  return !text.empty() && is_visible_ascii(text) &&
+         text.find_first_of("/?#@\\,\"") == std::string_view::npos;
+}
+
+class Validator {
+ public:
+  explicit Validator(const Config& config) : config_(config) {}
+
+  Findings run() {
+    for (const Field& field : fields()) {
+      if (const auto rule = broken_bound(field, config_)) error(field.key, *rule);
+    }
+    check_server();
+    check_store();
+    check_delivery();
+    return std::move(findings_);
+  }
+
+ private:
+  void check_server() {
+    const Server& server = config_.server;
+    const auto listen = parse_listen_address(server.listen);
+    if (!listen) error("server.listen", listen.error().message);
+    if (!server.public_url.empty() && !is_origin(server.public_url)) {
+      error("server.public_url",
+            "must be http://host or https://host, with an optional port and without a path");
+    }
+    if (server.tls_cert.empty() != server.tls_key.empty()) {
+      error(server.tls_cert.empty() ? "server.tls_cert" : "server.tls_key",
+            "must be set as well: a certificate and its key belong together");
+    }
+    check_networks("server.trusted_proxies", server.trusted_proxies);
+    for (const std::string& host : server.allowed_hosts) {
+      if (!is_authority(host))
+        error("server.allowed_hosts", quoted(host) + " must be a host name without scheme or path");
+    }
+    if (!listen || is_loopback(listen->address)) return;
+    if (server.tls_cert.empty() && server.trusted_proxies.empty()) {
+      warn("server.listen",
+           "reachable from other machines without TLS: keys and events travel in the clear; set "
+           "server.tls_cert and server.tls_key, or server.trusted_proxies for a proxy with TLS");
+    }
+    if (config_.dev)
+      warn("dev",
+           "reachable from other machines with loopback targets allowed; use it on 127.0.0.1");
+  }
+
+  void check_store() {
+    const std::string& url = config_.store.url;
+    if (!url.empty() && !url.starts_with("postgresql://") && !url.starts_with("postgres://")) {
+      error("store.url", "must be empty for the embedded store, or begin with postgresql://");
+    }
+    if (config_.events.max_item_bytes > config_.server.max_body_bytes) {
+      warn("events.max_item_bytes",
+           "above server.max_body_bytes: an event that large can't arrive");
+    }
+  }
+
+  void check_delivery() {
+    const Delivery& delivery = config_.delivery;
+    check_networks("delivery.allow_networks", delivery.allow_networks);
+    for (const std::string& network : delivery.allow_networks) {
+      if (network.ends_with("/0")) {
+        warn("delivery.allow_networks",
+             quoted(network) + " turns the guard off: webhooks can reach every inner address");
+      }
+    }
+    const auto printable = [](char c) { return c >= 0x20 && c < 0x7f; };
+    if (!std::all_of(delivery.user_agent.begin(), delivery.user_agent.end(), printable)) {
+      error("delivery.user_agent", "must be printable ASCII");
+    }
+    if (delivery.connect_timeout > delivery.timeout) {
+      warn("delivery.connect_timeout", "above delivery.timeout, which ends the attempt first");
+    }
+    if (delivery.timeout > delivery.drain_timeout) {
+      warn("delivery.drain_timeout",
+           "below delivery.timeout: a stop cuts slow attempts off and they are sent again");
+    }
+    if (delivery.max_concurrency_per_url > delivery.max_in_flight) {
+      warn("delivery.max_concurrency_per_url",
+           "above delivery.max_in_flight: one URL can take every slot");
+    }
+  }
+
+  void check_networks(std::string_view key, const std::vector<std::string>& networks) {
+    for (const std::string& network : networks) {
+      if (!is_network(network))
+        error(key, quoted(network) + " must be a network such as 10.0.0.0/8 or fd00::/8");
+    }
+  }
+
+  static bool is_origin(std::string_view url) {
+    for (const std::string_view scheme : {"http://", "https://"}) {
+      if (url.starts_with(scheme)) return is_authority(url.substr(scheme.size()));
+    }
+    return false;
+  }
+
+  static std::string quoted(std::string_view text) { return '"' + escape_for_log(text, 100) + '"'; }
+
+  void error(std::string_view key, std::string_view rule) {
+    findings_.errors.push_back(fmt::format("{}: {}", key, rule));
+  }
+
+  void warn(std::string_view key, std::string_view text) {
+    findings_.warnings.push_back(fmt::format("{}: {}", key, text));
+  }
+
+  const Config& config_;
+  Findings findings_;
+};
+
+}  // namespace
+
+Findings validate(const Config& config) {
+  return Validator(config).run();
+}
+
+Result<ListenAddress> parse_listen_address(std::string_view text) {
+  const auto refusal =
+      fail(Errc::kInvalidArgument,
+           "must be an IP address and a port such as 127.0.0.1:8480, 0.0.0.0:8480 or [::1]:8480");
+  const size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos) return refusal;
+  std::string_view address = text.substr(0, colon);
+  const auto port = parse_uint(text.substr(colon + 1));
+  const bool bracketed = address.starts_with('[') && address.ends_with(']');
+  if (bracketed) address = address.substr(1, address.size() - 2);
+  if (address_bits(address) != (bracketed ? 128 : 32)) return refusal;
+  if (!port || *port > std::numeric_limits<uint16_t>::max()) return refusal;
+  return ListenAddress{std::string(address), static_cast<uint16_t>(*port)};
+}
+
+}  // namespace eventhorn::config
