@@ -1,0 +1,46 @@
+// The secrets of the installation: the account's API key, the webhook signing key, the key of page tokens. Made once,
+// kept in the data directory (mode 0600); the environment may give the first two. Immutable after load; thread-safe.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "crypto/hash.h"
+
+namespace eventhorn::api {
+
+class Keys {
+ public:
+  /// Reads `directory`/api_key, signing_key and token_key, making those that are missing. `api_key` and `signing_key`
+  /// from the environment win when not empty. kUnavailable when a file cannot be read or written.
+  static Result<Keys> load(const std::filesystem::path& directory, const std::string& api_key, const std::string& signing_key);
+
+  /// Compares SHA-256 digests in constant time.
+  bool accepts(std::string_view password) const;
+
+  /// The last two groups of the API key, as X-Mailgun-Key-Id shows it.
+  const std::string& api_key_id() const { return api_key_id_; }
+
+  std::shared_ptr<const crypto::HmacKey> signing_key() const { return signing_; }
+
+  const crypto::HmacKey& token_key() const { return *token_; }
+
+  /// 24 hex digits, the same for the life of the data directory.
+  const std::string& account_id() const { return account_id_; }
+
+  /// True when the API key was made by this load: its place is worth telling.
+  bool generated() const { return generated_; }
+
+ private:
+  crypto::Digest api_digest_{};
+  std::string api_key_id_;
+  std::string account_id_;
+  std::shared_ptr<const crypto::HmacKey> signing_;
+  std::shared_ptr<const crypto::HmacKey> token_;
+  bool generated_ = false;
+};
+
+}  // namespace eventhorn::api

@@ -1,0 +1,113 @@
+#include "api/services.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "base/strings.h"
+#include "crypto/random.h"
+
+namespace eventhorn::api {
+namespace {
+
+http::Response forbidden() {
+  auto out = http::text_response(401, "Forbidden");
+  out.fields.set("WWW-Authenticate", "Basic realm=\"MG API\"");
+  out.fields.set("Cache-Control", "no-store");
+  return out;
+}
+
+int status_of(Errc code) {
+  switch (code) {
+    case Errc::kInvalidArgument: return 400;
+    case Errc::kUnauthenticated: return 401;
+    case Errc::kForbidden: return 403;
+    case Errc::kNotFound: return 404;
+    case Errc::kConflict: return 409;
+    case Errc::kTooLarge: return 413;
+    case Errc::kRateLimited: return 429;
+    case Errc::kTimeout:
+    case Errc::kCancelled:
+    case Errc::kUnavailable: return 503;
+    case Errc::kCorruption:
+    case Errc::kInternal: return 500;
+  }
+  return 500;
+}
+
+Task<http::Response> check_and_run(Services& services, const http::RouteHandler& handler, http::RequestContext& context) {
+  const auto& request = context.request;
+  if (const auto wait = services.limiter.retry_after(request.remote_address)) {
+    auto out = http::message_response(429, "too many failed authentications from this address");
+    out.fields.set("Retry-After", std::to_string(wait->count()));
+    co_return out;
+  }
+  const auto credentials = http::parse_basic(request.fields.get("Authorization"));
+  const bool right_user = credentials && credentials->user == "api";
+  if (!right_user || !services.keys.accepts(credentials->password)) {
+    if (credentials) services.limiter.record_failure(request.remote_address);
+    co_return forbidden();
+  }
+  auto out = co_await handler(context);
+  out.fields.set("X-Mailgun-Key-Id", services.keys.api_key_id());
+  co_return out;
+}
+
+}  // namespace
+
+http::RouteHandler authenticated(Services& services, http::RouteHandler handler) {
+  return [&services, handler = std::move(handler)](http::RequestContext& context) { return check_and_run(services, handler, context); };
+}
+
+http::Response error_response(const Error& error) {
+  const int status = status_of(error.code);
+  if (status == 500) {
+    log_error("api", "internal error error={}", error.message);
+    return http::message_response(500, "internal error");
+  }
+  auto out = http::message_response(status, error.message);
+  if (status == 429 || status == 503) out.fields.set("Retry-After", "1");
+  return out;
+}
+
+Status check_domain_name(std::string_view name) {
+  if (name == "localhost") return {};
+  if (name.size() > 253) return fail(Errc::kInvalidArgument, "domain name is longer than 253 bytes");
+  if (name.find('.') == std::string_view::npos) return fail(Errc::kInvalidArgument, "domain name must have a dot");
+  for (const auto label : split(name, '.')) {
+    const bool good = !label.empty() && label.size() <= 63 && label.front() != '-' && label.back() != '-' &&
+                      std::all_of(label.begin(), label.end(), [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_'; });
+    if (!good) return fail(Errc::kInvalidArgument, "domain name is not valid: labels are 1 to 63 letters, digits or hyphens");
+  }
+  return {};
+}
+
+Task<Result<store::DomainPtr>> create_domain(Services& services, const std::string& given, bool* existed) {
+  const std::string name = to_lower(given);
+  if (auto valid = check_domain_name(name); !valid) co_return fail(std::move(valid).error());
+  const std::string id = to_hex(crypto::random_bytes(12));
+  const SystemTime now = services.clock.now();
+  bool was_there = false;
+  auto edit = [&](const store::DomainPtr& current, Position at) -> Result<store::DomainPtr> {
+    was_there = current != nullptr;
+    if (current) return current;
+    auto made = std::make_shared<store::Domain>();
+    made->uid = {at.value};
+    made->name = name;
+    made->id = id;
+    made->created_at = now;
+    return store::DomainPtr(std::move(made));
+  };
+  auto change = co_await services.commits.edit(name, edit);
+  if (!change) co_return fail(std::move(change).error());
+  if (existed != nullptr) *existed = was_there;
+  co_return change->after;
+}
+
+Task<Result<store::DomainPtr>> find_domain(Services& services, const std::string& given, bool create) {
+  if (auto found = services.directory.find(to_lower(given))) co_return found;
+  if (!create || !services.settings.auto_create) co_return fail(Errc::kNotFound, "Domain not found");
+  auto made = co_await create_domain(services, given, nullptr);
+  co_return made;
+}
+
+}  // namespace eventhorn::api
