@@ -204,7 +204,7 @@ TEST(Config, AllErrorsAreToldAtOnce) {
   const Loaded loaded = load_text(
       "[server]\nlisten = \"localhost\"\ntls_cert = \"c.pem\"\npublic_url = "
       "\"https://a/b\"\nthreads = \"two\"\n"
-      "allowed_hosts = [\"http://a\"]\ntrusted_proxies = [\"10.0.0.1\"]\n"
+      "allowed_hosts = [\"http://a\"]\ntrusted_proxies = [\"10.0.0.1\", \"proxy\"]\n"
       "[store]\nurl = \"redis://x\"\n[delivery]\nallow_networks = [\"10.0.0.0/33\"]\nuser_agent = "
       "\"a\\r\\nb\"\n");
   for (const char* key : {"server.listen", "server.tls_key", "server.public_url", "server.threads",

@@ -21,12 +21,13 @@ unsigned address_bits(std::string_view text) {
   return inet_pton(AF_INET6, address.c_str(), bytes.data()) == 1 ? 128 : 0;
 }
 
+// The form only; who uses the network parses it strictly (http/address.h is above this module).
 bool is_network(std::string_view text) {
   const size_t slash = text.find('/');
-  if (slash == std::string_view::npos) return false;
   const unsigned bits = address_bits(text.substr(0, slash));
+  if (bits == 0 || slash == std::string_view::npos) return bits != 0;
   const auto length = parse_uint(text.substr(slash + 1));
-  return bits != 0 && length && *length <= bits;
+  return length && *length <= bits;
 }
 
 bool is_loopback(std::string_view address) {

@@ -1,0 +1,111 @@
+#include "bin/answer.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace eventhorn::bin {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+TEST(BinAnswer, DefaultIsMailguns) {
+  const Answer answer = bin_answer(*parse_wish(""), 1);
+  EXPECT_EQ(answer.response.status, 200);
+  EXPECT_EQ(answer.response.body, "{\"message\":\"Post received. Thanks!\"}\n");
+  EXPECT_EQ(answer.delay, milliseconds(0));
+}
+
+// Reliability A6: nothing a bin answers can run in a browser.
+TEST(BinAnswer, IsNeverActiveContent) {
+  for (const int status : {200, 204, 302, 404, 503}) {
+    Wish wish;
+    wish.status = status;
+    const http::Fields fields = bin_answer(wish, 1).response.fields;
+    EXPECT_EQ(fields.get("X-Content-Type-Options"), "nosniff");
+    EXPECT_THAT(std::string(fields.get("Content-Security-Policy")), StartsWith("sandbox"));
+    EXPECT_THAT(std::string(fields.get("Content-Type")), StartsWith("application/json"));
+    EXPECT_FALSE(fields.has("Location"));
+    EXPECT_FALSE(fields.has("Set-Cookie"));
+  }
+}
+
+TEST(BinAnswer, GrantsWishesForTheFirstRequests) {
+  const Wish wish = *parse_wish("status=503&delay=1500ms&count=2&other=1");
+  EXPECT_EQ(bin_answer(wish, 1).response.status, 503);
+  EXPECT_EQ(bin_answer(wish, 2).response.status, 503);
+  EXPECT_EQ(bin_answer(wish, 2).delay, milliseconds(1500));
+  EXPECT_EQ(bin_answer(wish, 3).response.status, 200);
+  EXPECT_EQ(bin_answer(wish, 3).delay, milliseconds(0));
+  EXPECT_EQ(bin_answer(*parse_wish("status=503"), 1000).response.status, 503);
+}
+
+TEST(BinAnswer, StatusesWithoutContentHaveNone) {
+  for (const char* query : {"status=204", "status=205", "status=304"}) {
+    EXPECT_EQ(bin_answer(*parse_wish(query), 1).response.body, "") << query;
+  }
+}
+
+TEST(BinAnswer, WishesHaveBounds) {
+  EXPECT_EQ(parse_wish("delay=30")->delay, seconds(30));
+  EXPECT_EQ(parse_wish("status=599")->status, 599);
+  for (const char* bad :
+       {"status=199", "status=600", "status=100", "status=", "status=2e2", "delay=31",
+        "delay=30001ms", "delay=-1", "delay=", "count=-1", "count=1000001", "status=%zz"}) {
+    EXPECT_FALSE(parse_wish(bad)) << bad;
+  }
+  EXPECT_EQ(parse_wish("status=700").error().message, "status: must be from 200 to 599");
+}
+
+TEST(BinListing, IsJsonWhateverWasSent) {
+  Captured text;
+  text.method = "POST";
+  text.path = "/bin/x?a=\"b\"";
+  text.remote_address = "127.0.0.1";
+  text.time = from_micros(1'773'222'312'418'237);
+  text.fields.add("X-A", "\xff\x01");
+  text.body = "{\"n\":1}\n\xe2\x82\xac";
+  text.number = 7;
+  Captured binary;
+  binary.body = "\xfb\xff\xed\xa0\x80";
+  binary.truncated = true;
+  Listing listing;
+  listing.items = {std::make_shared<const Captured>(text),
+                   std::make_shared<const Captured>(binary)};
+  listing.total = 9;
+  const std::string json = listing_json(listing);
+  EXPECT_THAT(json,
+              StartsWith(R"({"items":[{"id":7,"time":"2026-03-11T09:45:12.418Z","method":"POST",)"
+                         R"("path":"/bin/x?a=\"b\"","remote_address":"127.0.0.1",)"
+                         R"("headers":[["X-A","\ufffd\u0001"]],"body":"{\"n\":1}\u000a)"
+                         "\xe2\x82\xac\""
+                         R"(,"truncated":false},)"));
+  EXPECT_THAT(
+      json,
+      HasSubstr(
+          R"("body":"\ufffd\ufffd\ufffd\ufffd\ufffd","body_base64":"+//toIA=","truncated":true}],)"
+          R"("total":9})"));
+  EXPECT_EQ(listing_json({}), R"({"items":[],"total":0})");
+}
+
+TEST(BinListing, RefusesWhatOnlyLooksLikeUtf8) {
+  for (const char* bad : {"\xc0\x80", "\xe0\x80\x80", "\xed\xa0\x80", "\xf0\x80\x80\x80",
+                          "\xf4\x90\x80\x80", "\xf5\x80", "\xe2\x82", "\x80"}) {
+    Captured request;
+    request.body = bad;
+    EXPECT_THAT(listing_json({{std::make_shared<const Captured>(request)}, 1}),
+                HasSubstr("body_base64"));
+  }
+  for (const char* good : {"\x7f", "\xc2\x80", "\xe0\xa0\x80", "\xed\x9f\xbf", "\xf0\x90\x80\x80",
+                           "\xf4\x8f\xbf\xbf"}) {
+    Captured request;
+    request.body = good;
+    EXPECT_THAT(listing_json({{std::make_shared<const Captured>(request)}, 1}),
+                testing::Not(HasSubstr("body_base64")));
+  }
+}
+
+}  // namespace
+}  // namespace eventhorn::bin

@@ -1,0 +1,153 @@
+#include "bin/bins.h"
+
+#include "base/hash.h"
+#include "base/strings.h"
+
+#include <algorithm>
+
+namespace eventhorn::bin {
+namespace {
+
+constexpr size_t kIdBytes = 16;
+constexpr size_t kMaxPaths = 64;
+// Of the list node, the pointers and the strings' headers.
+constexpr size_t kOverheadBytes = 512;
+
+// Whoever looks into a bin must not learn what else the sender's credentials open.
+http::Fields without_secrets(const http::Fields& fields) {
+  http::Fields out;
+  for (const auto& [name, value] : fields.all()) {
+    const bool cookie = equals_ignore_case(name, "Cookie");
+    const bool credentials = equals_ignore_case(name, "Authorization") ||
+                             equals_ignore_case(name, "Proxy-Authorization");
+    if (cookie) {
+      out.add(name, "***");
+    } else if (credentials) {
+      const size_t space = value.find(' ');
+      out.add(name, space == std::string::npos ? "***" : value.substr(0, space) + " ***");
+    } else {
+      out.add(name, value);
+    }
+  }
+  return out;
+}
+
+// Not in the middle of a UTF-8 sequence, so that text stays text.
+void cut_body(std::string& body, size_t max_bytes) {
+  size_t end = max_bytes;
+  while (end > 0 && max_bytes - end < 3 && (static_cast<unsigned char>(body[end]) & 0xc0) == 0x80)
+    --end;
+  body.resize(end);
+  body.shrink_to_fit();
+}
+
+size_t bytes_of(const Captured& request) {
+  size_t bytes = kOverheadBytes + request.method.size() + request.path.size() + request.body.size();
+  for (const auto& [name, value] : request.fields.all())
+    bytes += name.size() + value.size() + 2 * sizeof(std::string);
+  return bytes;
+}
+
+}  // namespace
+
+Bins::Bins(const Clock& clock, std::function<std::string(size_t)> random_bytes, Options options)
+    : clock_(clock), random_bytes_(std::move(random_bytes)), options_(options) {}
+
+std::string Bins::create() {
+  std::string id = to_hex(random_bytes_(kIdBytes));
+  const SteadyTime now = clock_.steady_now();
+  const std::lock_guard lock(mutex_);
+  make_room();
+  Bin& bin = bins_[id];
+  bin.expires = now + options_.expire;
+  bin.used = now;
+  return id;
+}
+
+std::optional<uint32_t> Bins::capture(std::string_view id, Captured request) {
+  request.fields = without_secrets(request.fields);
+  request.truncated = request.body.size() > options_.max_body_bytes;
+  if (request.truncated) cut_body(request.body, options_.max_body_bytes);
+
+  const std::lock_guard lock(mutex_);
+  const auto at = find(id);
+  if (at == bins_.end()) return std::nullopt;
+  Bin& bin = at->second;
+  request.number = ++bin.total;
+  const uint32_t repeat = count_repeat(bin, request.path);
+  const size_t bytes = bytes_of(request);
+  kept_.push_back({at->first, std::make_shared<const Captured>(std::move(request)), bytes});
+  bin.requests.push_back(std::prev(kept_.end()));
+  kept_bytes_ += bytes;
+  if (bin.requests.size() > options_.max_requests) drop_oldest(bin);
+  while (kept_bytes_ > options_.max_total_bytes) drop_oldest(bins_.at(kept_.front().bin));
+  return repeat;
+}
+
+std::optional<Listing> Bins::list(std::string_view id) {
+  const std::lock_guard lock(mutex_);
+  const auto at = find(id);
+  if (at == bins_.end()) return std::nullopt;
+  Listing listing;
+  listing.total = at->second.total;
+  for (const auto& kept : at->second.requests) listing.items.push_back(kept->request);
+  return listing;
+}
+
+// The bin, marked as used, unless it has expired.
+Bins::BinMap::iterator Bins::find(std::string_view id) {
+  const auto at = bins_.find(std::string(id));
+  if (at == bins_.end()) return at;
+  const SteadyTime now = clock_.steady_now();
+  if (at->second.expires <= now) {
+    drop(at);
+    return bins_.end();
+  }
+  at->second.used = now;
+  return at;
+}
+
+void Bins::drop(BinMap::iterator bin) {
+  while (!bin->second.requests.empty()) drop_oldest(bin->second);
+  bins_.erase(bin);
+}
+
+// Within a bin and over all of them the order is that of capture, so the oldest of all is also the
+// first of its bin.
+void Bins::drop_oldest(Bin& bin) {
+  const auto kept = bin.requests.front();
+  kept_bytes_ -= kept->bytes;
+  kept_.erase(kept);
+  bin.requests.pop_front();
+}
+
+// Drops what has expired, and for room one more bin when that was not enough.
+void Bins::make_room() {
+  const SteadyTime now = clock_.steady_now();
+  for (auto at = bins_.begin(); at != bins_.end();) {
+    const auto next = std::next(at);
+    if (at->second.expires <= now) drop(at);
+    at = next;
+  }
+  if (bins_.size() < options_.max_bins) return;
+  drop(std::min_element(bins_.begin(), bins_.end(), [](const auto& a, const auto& b) {
+    return a.second.used < b.second.used;
+  }));
+}
+
+uint32_t Bins::count_repeat(Bin& bin, std::string_view path) {
+  const uint64_t hash = hash_bytes(path);
+  uint32_t times = 1;
+  const auto at = std::find_if(bin.repeats.begin(), bin.repeats.end(),
+                               [&](const auto& r) { return r.first == hash; });
+  if (at != bin.repeats.end()) {
+    times = at->second + 1;
+    bin.repeats.erase(at);
+  } else if (bin.repeats.size() == kMaxPaths) {
+    bin.repeats.pop_front();
+  }
+  bin.repeats.emplace_back(hash, times);
+  return times;
+}
+
+}  // namespace eventhorn::bin
