@@ -13,6 +13,11 @@ Task<void> sleep_until(Deadline deadline) {
   co_await timer.async_wait(asio::use_awaitable);
 }
 
+Task<void> yield_now() {
+  const auto executor = co_await asio::this_coro::executor;
+  co_await asio::post(executor, asio::use_awaitable);
+}
+
 namespace detail {
 namespace {
 

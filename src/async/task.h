@@ -21,6 +21,9 @@ using Task = asio::awaitable<T>;
 /// Ends at `deadline`, or earlier when the coroutine is cancelled (then it throws operation_aborted, as Asio does).
 Task<void> sleep_until(Deadline deadline);
 
+/// Lets the loop run what else is ready: long work on a core calls it now and then.
+Task<void> yield_now();
+
 namespace detail {
 /// Hops to `executor`, runs `fn(arg)`, and hops back. Not a template, so that callers stay light to compile.
 Task<void> run_on(asio::any_io_executor executor, void (*fn)(void*), void* arg);

@@ -49,14 +49,14 @@ void CommitQueue::stop() {
   if (thread_.joinable()) thread_.join();
 }
 
-Status CommitQueue::refuse_reason() const {
+Status CommitQueue::status() const {
   if (failed_) return fail(Errc::kUnavailable, "the store cannot write; it is being reopened, try again");
   if (disk_low_) return fail(Errc::kUnavailable, "the disk is nearly full (store.min_free)");
   return {};
 }
 
 Task<Result<std::vector<CommitQueue::Outcome>>> CommitQueue::append(std::vector<NewEvent> events) {
-  if (auto refused = refuse_reason(); !refused) co_return fail(std::move(refused).error());
+  if (auto refused = status(); !refused) co_return fail(std::move(refused).error());
   AppendRequest request;
   for (const auto& e : events) request.bytes += e.event.bytes.size() + 256;
   request.events = std::move(events);

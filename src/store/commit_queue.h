@@ -65,6 +65,9 @@ class CommitQueue {
   /// Runs an edit of a domain in the order of the log; answers after it is durable and in the directory.
   Task<Result<DomainChange>> edit(std::string domain, DomainEdit edit);
 
+  /// OK while appends are taken; kUnavailable, saying why, while the disk or the store refuses.
+  Status status() const;
+
   /// Writes progress with the next commit, or at once, unsynced, when there is none. Kept and tried again when the
   /// store fails. `saved` is called on the queue's thread once it is written.
   void save(Progress progress, std::function<void()> saved);
@@ -99,7 +102,6 @@ class CommitQueue {
   void publish(BatchPtr batch);
   void fail_until_recovered(Error error);
   Status hand_over_recovered();
-  Status refuse_reason() const;
 
   Store& store_;
   Directory& directory_;

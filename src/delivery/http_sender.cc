@@ -1,0 +1,42 @@
+#include "delivery/http_sender.h"
+
+namespace eventhorn::delivery {
+namespace {
+
+struct HttpTarget final : Sender::Target {
+  Result<webhook::TargetUrl> url = fail(Errc::kInternal, "not parsed");
+  std::shared_ptr<http::Client::Target> client;
+};
+
+}  // namespace
+
+std::shared_ptr<Sender::Target> HttpSender::open(const std::string& url) {
+  auto target = std::make_shared<HttpTarget>();
+  target->url = webhook::parse_target_url(url);
+  if (target->url) target->client = client_.open(*target->url);
+  return target;
+}
+
+Task<SendReply> HttpSender::post(Target& target, std::string_view prefix, std::string_view event, std::string_view suffix, Deadline deadline) {
+  auto& http_target = static_cast<HttpTarget&>(target);
+  if (!http_target.url) {
+    // Rules grew stricter since it was configured.
+    SendReply refused;
+    refused.result.kind = webhook::FailureKind::kBlocked;
+    refused.result.error = http_target.url.error().message;
+    co_return refused;
+  }
+  if (http_target.url->target.starts_with("/bin/")) {
+    std::string body;
+    body.append(prefix).append(event).append(suffix);
+    if (auto local = local_(*http_target.url, std::move(body), deadline)) {
+      auto answer = co_await std::move(*local);
+      co_return SendReply{std::move(answer.result), std::move(answer.body)};
+    }
+  }
+  const std::array<std::string_view, 3> pieces = {prefix, event, suffix};
+  auto reply = co_await client_.post(*http_target.client, pieces, deadline);
+  co_return SendReply{std::move(reply.result), std::move(reply.body)};
+}
+
+}  // namespace eventhorn::delivery

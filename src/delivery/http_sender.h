@@ -1,0 +1,27 @@
+// Sends deliveries by http::Client, and those to our own request bins in process.
+#pragma once
+
+#include <functional>
+
+#include "delivery/sender.h"
+#include "http/client.h"
+
+namespace eventhorn::delivery {
+
+/// Answers a delivery to one of our own bins, when the URL is one; nullopt when it is not.
+using LocalBin = std::function<std::optional<Task<http::ClientReply>>(const webhook::TargetUrl& url, std::string body, Deadline deadline)>;
+
+/// Lives on its client's core.
+class HttpSender final : public Sender {
+ public:
+  HttpSender(http::Client& client, LocalBin local) : client_(client), local_(std::move(local)) {}
+
+  std::shared_ptr<Target> open(const std::string& url) override;
+  Task<SendReply> post(Target& target, std::string_view prefix, std::string_view event, std::string_view suffix, Deadline deadline) override;
+
+ private:
+  http::Client& client_;
+  LocalBin local_;
+};
+
+}  // namespace eventhorn::delivery
