@@ -148,7 +148,7 @@ const char* check_head(const Message& message) {
 }  // namespace
 
 struct RequestParser::Impl {
-  explicit Impl(size_t max) : max_head_bytes(max) { message.emplace(); }
+  explicit Impl(size_t max) : max_head_bytes(max) {}
 
   Step refuse(int status, std::string_view text) {
     refusal = message_response(status, text);
@@ -156,7 +156,7 @@ struct RequestParser::Impl {
   }
 
   const size_t max_head_bytes;
-  std::optional<Message> message;
+  std::unique_ptr<Message> message = std::make_unique<Message>();
   size_t scanned = 0;  // this far there is no end of the head
   bool wants_continue = false;
   bool keep_alive = false;
@@ -169,7 +169,7 @@ RequestParser::RequestParser(size_t max_head_bytes)
 RequestParser::~RequestParser() = default;
 
 void RequestParser::reset() {
-  impl_->message.emplace();
+  impl_->message = std::make_unique<Message>();
   impl_->scanned = 0;
 }
 

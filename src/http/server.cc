@@ -192,7 +192,7 @@ Result<uint16_t> Server::listen() {
   origin.public_url = options.public_url;
   origin.allowed_hosts = options.allowed_hosts;
   origin.trusted_proxy = options.trusted_proxy;
-  self.state.origin.emplace(std::move(origin));
+  self.state.origin = std::make_unique<OriginPolicy>(std::move(origin));
   self.listening = true;
   for (auto& core : self.per_core) asio::post(core->context, [&core = *core] { core.start(); });
   asio::post(self.cores.at(0),

@@ -13,7 +13,6 @@
 #include <atomic>
 #include <list>
 #include <memory>
-#include <optional>
 #include <string>
 
 namespace eventhorn::http {
@@ -24,7 +23,7 @@ struct ServerState {
 
   const ServerOptions options;
   const Handler handler;
-  std::optional<OriginPolicy> origin;  // set once the port is known
+  std::unique_ptr<OriginPolicy> origin;  // set once the port is known
   std::atomic<bool> draining{false};
   std::atomic<size_t> connections{0};
   std::atomic<size_t> buffered_bytes{0};
