@@ -1,0 +1,38 @@
+// Deliveries to our own request bins: they stay in process (design: "Targets"), so that a bin works behind every
+// address guard.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "async/task.h"
+#include "base/time.h"
+#include "bin/bins.h"
+#include "http/client.h"
+#include "webhook/url.h"
+
+namespace eventhorn::app {
+
+/// Thread-safe.
+class LocalBins {
+ public:
+  LocalBins(bin::Bins& bins, const Clock& clock) : bins_(bins), clock_(clock) {}
+
+  /// Origins ("http://127.0.0.1:8480") under which users reach us.
+  void set_origins(std::vector<std::string> origins);
+
+  /// The answer of one of our bins; nullopt when the URL is not /bin/{id} under an origin of ours.
+  std::optional<Task<http::ClientReply>> post(const webhook::TargetUrl& url, std::string body, Deadline deadline);
+
+ private:
+  Task<http::ClientReply> answer(std::string path, std::string body, Deadline deadline);
+
+  bin::Bins& bins_;
+  const Clock& clock_;
+  std::mutex mutex_;
+  std::vector<std::string> origins_;  // guarded by mutex_
+};
+
+}  // namespace eventhorn::app

@@ -1,0 +1,95 @@
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <thread>
+
+#include "app/application.h"
+#include "base/log.h"
+#include "cli/command_line.h"
+#include "config/load.h"
+
+namespace eventhorn::app {
+namespace {
+
+std::string from_environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? std::string() : std::string(value);
+}
+
+/// False when the configuration must not be used; everything wrong is on stderr then.
+bool load_config(config::Sources sources, config::Config& out) {
+  sources.environment = config::process_environment();
+  auto loaded = config::load(sources);
+  for (const auto& warning : loaded.findings.warnings) std::fprintf(stderr, "eventhorn: warning: %s\n", warning.c_str());
+  for (const auto& error : loaded.findings.errors) std::fprintf(stderr, "eventhorn: %s\n", error.c_str());
+  if (!loaded.findings.errors.empty()) {
+    std::fprintf(stderr, "eventhorn: `eventhorn config print` shows every setting with its meaning\n");
+    return false;
+  }
+  out = std::move(loaded.config);
+  return true;
+}
+
+sigset_t shutdown_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGINT);
+  return set;
+}
+
+int serve(const cli::Serve& command) {
+  config::Config config;
+  if (!load_config(command.sources, config)) return 2;
+  set_log_level(config.log.level);
+  // Blocked in every thread; this one waits for them.
+  const sigset_t signals = shutdown_signals();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+
+  Application application(std::move(config), {from_environment("EVENTHORN_API_KEY"), from_environment("EVENTHORN_SIGNING_KEY")});
+  const auto base = application.start();
+  if (!base) {
+    log_error("app", "cannot start: {}", base.error().message);
+    std::fflush(nullptr);
+    std::_Exit(1);  // threads may be running half-built parts; nothing was promised yet
+  }
+  std::printf("eventhorn ready %s\n", base->c_str());
+  std::fflush(stdout);
+
+  int signal = 0;
+  sigwait(&signals, &signal);
+  log_info("app", "shutting down signal={}; a second one exits at once", signal);
+  std::thread([signals] {
+    int second = 0;
+    sigwait(&signals, &second);
+    std::_Exit(1);
+  }).detach();
+  application.stop();
+  return 0;
+}
+
+int run(int argc, char** argv) {
+  const auto command = cli::parse_command_line(argc, argv);
+  if (const auto* exit = std::get_if<cli::Exit>(&command)) {
+    std::fputs(exit->text.c_str(), exit->code == 0 ? stdout : stderr);
+    return exit->code;
+  }
+  if (std::holds_alternative<cli::Version>(command)) {
+    std::puts("eventhorn " EVENTHORN_VERSION);
+    return 0;
+  }
+  if (const auto* print = std::get_if<cli::ConfigPrint>(&command)) {
+    config::Config config;
+    if (!load_config(print->sources, config)) return 2;
+    std::fputs(config::render(config).c_str(), stdout);
+    return 0;
+  }
+  return serve(std::get<cli::Serve>(command));
+}
+
+}  // namespace
+}  // namespace eventhorn::app
+
+int main(int argc, char** argv) { return eventhorn::app::run(argc, argv); }
