@@ -232,4 +232,17 @@ Result<Event> Normalizer::normalize(std::string_view item, const NormalizeContex
   return impl_->normalize(item, context);
 }
 
+std::string peek_id(std::string_view item) {
+  json::Cursor cursor(item);
+  if (cursor.kind() != Kind::kObject) return {};
+  json::Text key;
+  for (cursor.enter(); cursor.next_key(key); cursor.skip()) {
+    if (key.raw != "id" || cursor.kind() != Kind::kString) continue;
+    std::string id;
+    json::append_unescaped(id, cursor.string().raw);
+    return is_valid_id(id) ? id : std::string();
+  }
+  return {};
+}
+
 }  // namespace eventhorn::event

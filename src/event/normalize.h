@@ -1,4 +1,4 @@
-// From an item that somebody sent to the bytes that both doors send (docs: "Same bytes").
+// From an item that somebody sent to the bytes that both doors send (design: "Same bytes").
 #pragma once
 
 #include "base/result.h"
@@ -57,5 +57,9 @@ class Normalizer {
   class Impl;
   std::unique_ptr<Impl> impl_;
 };
+
+/// The id of an item that was refused, to name it in the answer: empty unless the item is readable up
+/// to there and the id is one that normalize() takes.
+std::string peek_id(std::string_view item);
 
 }  // namespace eventhorn::event

@@ -26,5 +26,17 @@ TEST(Normalize, CompletesAnEvent) {
   EXPECT_EQ(event->timestamp_us, 1'773'222'312'500'000);
 }
 
+TEST(PeekId, ReadsTheIdOfABrokenItem) {
+  EXPECT_EQ(peek_id(R"({"event":"nonsense","id":"a\u0042c","x":NaN})"), "aBc");
+  EXPECT_EQ(peek_id(R"({"message":{"id":"inner"},"id":"outer"})"), "outer");
+}
+
+TEST(PeekId, GivesNothingThatCannotBeTrusted) {
+  for (const char* item : {"", "[]", "{}", "{\"x\":NaN,\"id\":\"a\"}", R"({"id":7})", R"({"id":""})",
+                           R"({"id":"a\nb"})", "{\"id\":\"a", "\"id\""}) {
+    EXPECT_EQ(peek_id(item), "") << item;
+  }
+}
+
 }  // namespace
 }  // namespace eventhorn::event
