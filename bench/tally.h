@@ -15,8 +15,9 @@
 
 namespace eventhorn::bench {
 
-/// Distinct 64-bit hashes in an open-addressing table, so that millions of ids cost 16 bytes each
-/// and one cache miss. Two ids of n collide with probability n^2 / 2^65: never in practice.
+/// Distinct 64-bit values, which must be hashes (the low bits choose the slot), in an
+/// open-addressing table, so that millions of ids cost 16 bytes each and one cache miss. Two ids of
+/// n collide with probability n^2 / 2^65: never in practice.
 class HashSet {
  public:
   /// Whether `hash` was new.
