@@ -1,5 +1,6 @@
 #include "http/server.h"
 
+#include "async/block_on.h"
 #include "base/check.h"
 #include "base/log.h"
 #include "http/session.h"
