@@ -74,10 +74,14 @@ constexpr Node kEventNodes[] = {{"event", kEvent, {}},
                                 {"mailing-list", kNoField, kListNodes}};
 constexpr Node kRoot{"", kNoField, kEventNodes};
 
+// A value of an event.
 struct Found {
   FieldIndex field;
-  std::string text;  // of a number: as it came
+  std::string text;                 // of a number: as it came
+  std::vector<std::string> tokens;  // where the field is matched by them
 };
+
+constexpr uint32_t bit(size_t field) { return uint32_t{1} << field; }
 
 size_t find_field(std::string_view name) {
   const auto field = std::find_if(kFields.begin(), kFields.end(),
@@ -115,11 +119,11 @@ void prepare(Expression& expression, size_t field) {
   if (field == kMessageId) expression.text = strip_angle_brackets(expression.text);
 }
 
-// Recursion is bounded: the cursor refuses more than kMaxDepth levels.
-void collect(json::Cursor& cursor, const Node& node, std::vector<Found>& found) {
+// The values of the `wanted` fields. Recursion is bounded: the cursor refuses more than kMaxDepth levels.
+void collect(json::Cursor& cursor, const Node& node, uint32_t wanted, std::vector<Found>& found) {
   const Kind kind = cursor.kind();
   if (kind == Kind::kArray) {
-    for (cursor.enter(); cursor.next();) collect(cursor, node, found);
+    for (cursor.enter(); cursor.next();) collect(cursor, node, wanted, found);
   } else if (kind == Kind::kObject && !node.members.empty()) {
     json::Text key;
     for (cursor.enter(); cursor.next_key(key);) {
@@ -128,13 +132,17 @@ void collect(json::Cursor& cursor, const Node& node, std::vector<Found>& found) 
       if (member == node.members.end()) {
         cursor.skip();
       } else {
-        collect(cursor, *member, found);
+        collect(cursor, *member, wanted, found);
       }
     }
-  } else if (kind == Kind::kString && node.field != kNoField) {
-    json::append_unescaped(found.emplace_back(Found{node.field, {}}).text, cursor.string().raw);
+  } else if ((wanted & bit(node.field)) == 0) {
+    cursor.skip();
+  } else if (kind == Kind::kString && node.field != kSize) {
+    Found& value = found.emplace_back(Found{node.field, {}, {}});
+    json::append_unescaped(value.text, cursor.string().raw);
+    if (kFields[node.field].match == Match::kTokens) value.tokens = to_tokens(value.text);
   } else if (kind == Kind::kNumber && node.field == kSize) {
-    found.push_back({kSize, std::string(cursor.number().raw)});
+    found.push_back({kSize, std::string(cursor.number().raw), {}});
   } else {
     cursor.skip();
   }
@@ -158,7 +166,7 @@ bool compares(double value, const Expression& term) {
 bool term_matches(const Expression& term, const Found& value) {
   switch (kFields[value.field].match) {
     case Match::kWhole: return equals_ignore_case(value.text, term.text);
-    case Match::kTokens: return contains_run(to_tokens(value.text), term.tokens);
+    case Match::kTokens: return contains_run(value.tokens, term.tokens);
     case Match::kNumber: return compares(json::to_double(value.text), term);
   }
   return false;
@@ -204,9 +212,11 @@ Result<Filter> Filter::parse(Terms terms) {
 
 bool Filter::matches(std::string_view event_bytes) const {
   if (empty()) return true;
+  uint32_t wanted = bit(kEvent);
+  for (const Condition& condition : conditions_) wanted |= bit(condition.field);
   std::vector<Found> values;
   json::Cursor cursor(event_bytes);
-  collect(cursor, kRoot, values);
+  collect(cursor, kRoot, wanted, values);
   const auto is_failed = [](const Found& v) { return v.field == kEvent && v.text == "failed"; };
   if (std::none_of(values.begin(), values.end(), is_failed)) {
     std::erase_if(values, [](const Found& v) { return v.field == kSeverity; });
@@ -217,8 +227,10 @@ bool Filter::matches(std::string_view event_bytes) const {
 }
 
 bool Filter::may_match(Name name, Severity severity) const {
-  std::vector<Found> values = {{kEvent, std::string(to_string(name))}};
-  if (severity != Severity::kNone) values.push_back({kSeverity, std::string(to_string(severity))});
+  std::vector<Found> values = {{kEvent, std::string(to_string(name)), {}}};
+  if (severity != Severity::kNone) {
+    values.push_back({kSeverity, std::string(to_string(severity)), {}});
+  }
   return std::all_of(conditions_.begin(), conditions_.end(), [&](const Condition& condition) {
     const bool known = condition.field == kEvent || condition.field == kSeverity;
     return !known || evaluate(condition.expression, condition.field, values);
