@@ -3,6 +3,7 @@
 #include "json/bytes.h"
 #include "json/scan.h"
 
+#include <algorithm>
 #include <charconv>
 #include <limits>
 
@@ -30,8 +31,8 @@ bool rounds_to_zero(std::string_view raw) {
   const std::string_view mantissa = raw.substr(0, e);
   const size_t first = mantissa.find_first_of("123456789");
   if (first == std::string_view::npos) return true;
-  // A magnitude that is out of range by its exponent's sign alone: mantissas are shorter than 2^31.
-  int64_t exponent = 0;
+  // No mantissa is long enough to outweigh an exponent of 32 bits and more.
+  int32_t exponent = 0;
   if (e != std::string_view::npos) {
     std::string_view text = raw.substr(e + 1);
     if (text.front() == '+') text.remove_prefix(1);
@@ -39,7 +40,7 @@ bool rounds_to_zero(std::string_view raw) {
     if (parsed.ec != std::errc()) return text.front() == '-';
   }
   const size_t point = std::min(mantissa.find('.'), mantissa.size());
-  return exponent + static_cast<int64_t>(point) - static_cast<int64_t>(first) < 0;
+  return int64_t{exponent} + static_cast<int64_t>(point) - static_cast<int64_t>(first) < 0;
 }
 
 void append_utf8(std::string& out, uint32_t code) {
