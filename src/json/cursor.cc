@@ -10,7 +10,9 @@
 namespace eventhorn::json {
 namespace {
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
 
 int hex_digit(char c) {
   if (is_digit(c)) return c - '0';
@@ -77,11 +79,21 @@ void append_unescaped(std::string& out, std::string_view raw) {
     if (slash == raw.size()) return;
     i = slash + 2;
     switch (const char c = raw[slash + 1]) {
-      case 'b': out.push_back('\b'); break;
-      case 'f': out.push_back('\f'); break;
-      case 'n': out.push_back('\n'); break;
-      case 'r': out.push_back('\r'); break;
-      case 't': out.push_back('\t'); break;
+      case 'b':
+        out.push_back('\b');
+        break;
+      case 'f':
+        out.push_back('\f');
+        break;
+      case 'n':
+        out.push_back('\n');
+        break;
+      case 'r':
+        out.push_back('\r');
+        break;
+      case 't':
+        out.push_back('\t');
+        break;
       case 'u': {
         uint32_t code = hex4(raw.substr(i, 4));
         i += 4;
@@ -92,7 +104,8 @@ void append_unescaped(std::string& out, std::string_view raw) {
         append_utf8(out, code);
         break;
       }
-      default: out.push_back(c);
+      default:
+        out.push_back(c);
     }
   }
 }
@@ -135,13 +148,20 @@ bool Cursor::skip_space() {
 Kind Cursor::kind() {
   if (!skip_space()) return Kind::kNone;
   switch (*p_) {
-    case '{': return Kind::kObject;
-    case '[': return Kind::kArray;
-    case '"': return Kind::kString;
-    case 't': return Kind::kTrue;
-    case 'f': return Kind::kFalse;
-    case 'n': return Kind::kNull;
-    default: break;
+    case '{':
+      return Kind::kObject;
+    case '[':
+      return Kind::kArray;
+    case '"':
+      return Kind::kString;
+    case 't':
+      return Kind::kTrue;
+    case 'f':
+      return Kind::kFalse;
+    case 'n':
+      return Kind::kNull;
+    default:
+      break;
   }
   if (*p_ == '-' || is_digit(*p_)) return Kind::kNumber;
   fail("expected a value");
@@ -178,7 +198,9 @@ bool Cursor::open_next(char close) {
   return true;
 }
 
-bool Cursor::next() { return open_next(']'); }
+bool Cursor::next() {
+  return open_next(']');
+}
 
 bool Cursor::next_key(Text& key) {
   if (!open_next('}') || !skip_space()) return false;
@@ -319,14 +341,27 @@ void Cursor::skip() {
   Text key;
   while (true) {
     switch (kind()) {
-      case Kind::kNone: return;
+      case Kind::kNone:
+        return;
       case Kind::kObject:
-      case Kind::kArray: enter(); break;
-      case Kind::kString: string(); break;
-      case Kind::kNumber: number(); break;
-      case Kind::kTrue: pass_literal("true"); break;
-      case Kind::kFalse: pass_literal("false"); break;
-      case Kind::kNull: pass_literal("null"); break;
+      case Kind::kArray:
+        enter();
+        break;
+      case Kind::kString:
+        string();
+        break;
+      case Kind::kNumber:
+        number();
+        break;
+      case Kind::kTrue:
+        pass_literal("true");
+        break;
+      case Kind::kFalse:
+        pass_literal("false");
+        break;
+      case Kind::kNull:
+        pass_literal("null");
+        break;
     }
     // To the next value, leaving the containers that end here.
     while (true) {
