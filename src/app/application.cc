@@ -19,7 +19,6 @@ namespace eventhorn::app {
 namespace {
 
 constexpr size_t kReaderThreads = 3;
-constexpr size_t kMaxUnsavedOutcomes = 256;
 
 Result<std::vector<http::Cidr>> parse_networks(const std::vector<std::string>& texts) {
   std::vector<http::Cidr> out;
@@ -141,7 +140,6 @@ Status Application::Impl::build_cores() {
   options.max_in_flight = std::max<size_t>(1, config.delivery.max_in_flight / threads);
   options.max_concurrency_per_url = std::min<size_t>(config.delivery.max_concurrency_per_url, options.max_in_flight);
   options.max_exceptions = config.delivery.max_exceptions;
-  options.max_unsaved = std::max<size_t>(16, kMaxUnsavedOutcomes / threads);
   options.timeout = config.delivery.timeout;
   options.success = config.delivery.success == config::Success::k2xx ? webhook::SuccessRule::kAny2xx : webhook::SuccessRule::kOnly200;
   options.schedule = webhook::RetrySchedule(config.delivery.retry_schedule, config.delivery.retry_jitter);

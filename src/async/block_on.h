@@ -11,7 +11,8 @@ namespace eventhorn {
 /// Runs `task` on `executor`, whose loop must be running on another thread, and returns its result.
 template <class T>
 T block_on(asio::any_io_executor executor, Task<T> task) {
-  return asio::co_spawn(executor, std::move(task), asio::use_future).get();
+  return asio::co_spawn(executor, std::move(task), asio::use_future)
+      .get();
 }
 
 }  // namespace eventhorn

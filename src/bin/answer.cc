@@ -3,8 +3,8 @@
 #include "base/duration.h"
 #include "base/strings.h"
 #include "http/forms.h"
-
-#include <fmt/format.h>
+#include "json/bytes.h"
+#include "json/writer.h"
 
 #include <optional>
 
@@ -21,49 +21,6 @@ Result<std::chrono::milliseconds> parse_delay(std::string_view text) {
   return delay;
 }
 
-// Length of the well-formed UTF-8 sequence (RFC 3629) at the start of `text`, which is not empty; 0
-// when there is none.
-size_t utf8_sequence(std::string_view text) {
-  const auto in = [&](size_t i, unsigned char low, unsigned char high) {
-    return i < text.size() && static_cast<unsigned char>(text[i]) >= low &&
-           static_cast<unsigned char>(text[i]) <= high;
-  };
-  const auto b = static_cast<unsigned char>(text[0]);
-  if (b < 0x80) return 1;
-  if (b >= 0xc2 && b <= 0xdf) return in(1, 0x80, 0xbf) ? 2 : 0;
-  if (b >= 0xe0 && b <= 0xef) {
-    // Neither overlong forms nor surrogates.
-    return in(1, b == 0xe0 ? 0xa0 : 0x80, b == 0xed ? 0x9f : 0xbf) && in(2, 0x80, 0xbf) ? 3 : 0;
-  }
-  if (b < 0xf0 || b > 0xf4) return 0;
-  const bool second = in(1, b == 0xf0 ? 0x90 : 0x80, b == 0xf4 ? 0x8f : 0xbf);
-  return second && in(2, 0x80, 0xbf) && in(3, 0x80, 0xbf) ? 4 : 0;
-}
-
-// Appends `text` as a JSON string; false when some of it was not UTF-8 and became U+FFFD.
-bool append_string(std::string& out, std::string_view text) {
-  bool valid = true;
-  out.push_back('"');
-  while (!text.empty()) {
-    const size_t length = utf8_sequence(text);
-    const auto b = static_cast<unsigned char>(text[0]);
-    if (length == 0) {
-      out += "\\ufffd";
-      valid = false;
-    } else if (b == '"' || b == '\\') {
-      out.push_back('\\');
-      out.push_back(text[0]);
-    } else if (b < 0x20 || b == 0x7f) {
-      out += fmt::format("\\u{:04x}", b);
-    } else {
-      out += text.substr(0, length);
-    }
-    text.remove_prefix(length == 0 ? 1 : length);
-  }
-  out.push_back('"');
-  return valid;
-}
-
 std::string base64_encode(std::string_view bytes) {
   std::string out = base64url_encode(bytes);
   for (char& c : out) c = c == '-' ? '+' : c == '_' ? '/' : c;
@@ -71,30 +28,22 @@ std::string base64_encode(std::string_view bytes) {
   return out;
 }
 
-void append_member(std::string& out, std::string_view name, std::string_view text) {
-  out += fmt::format(",\"{}\":", name);
-  append_string(out, text);
-}
-
-void append_item(std::string& out, const Captured& request) {
-  out += fmt::format("{{\"id\":{}", request.number);
-  append_member(out, "time", format_iso8601(request.time));
-  append_member(out, "method", request.method);
-  append_member(out, "path", request.path);
-  append_member(out, "remote_address", request.remote_address);
-  out += ",\"headers\":[";
+void write_item(json::Writer& out, const Captured& request) {
+  out.begin_object();
+  out.key("id").value(request.number);
+  out.key("time").value(format_iso8601(request.time));
+  out.key("method").value(request.method);
+  out.key("path").value(request.path);
+  out.key("remote_address").value(request.remote_address);
+  out.key("headers").begin_array();
   for (const auto& [name, value] : request.fields.all()) {
-    if (out.back() != '[') out.push_back(',');
-    out.push_back('[');
-    append_string(out, name);
-    out.push_back(',');
-    append_string(out, value);
-    out.push_back(']');
+    out.begin_array().value(name).value(value).end_array();
   }
-  out += "],\"body\":";
-  if (!append_string(out, request.body))
-    append_member(out, "body_base64", base64_encode(request.body));
-  out += fmt::format(",\"truncated\":{}}}", request.truncated);
+  out.end_array();
+  out.key("body").value(request.body);
+  if (!json::valid_utf8(request.body)) out.key("body_base64").value(base64_encode(request.body));
+  out.key("truncated").value(request.truncated);
+  out.end_object();
 }
 
 }  // namespace
@@ -137,13 +86,12 @@ Answer bin_answer(const Wish& wish, uint32_t repeat) {
 }
 
 std::string listing_json(const Listing& listing) {
-  std::string out = "{\"items\":[";
-  for (const auto& request : listing.items) {
-    if (out.back() != '[') out.push_back(',');
-    append_item(out, *request);
-  }
-  out += fmt::format("],\"total\":{}}}", listing.total);
-  return out;
+  std::string text;
+  json::Writer out(text);
+  out.begin_object().key("items").begin_array();
+  for (const auto& request : listing.items) write_item(out, *request);
+  out.end_array().key("total").value(listing.total).end_object();
+  return text;
 }
 
 }  // namespace eventhorn::bin

@@ -76,35 +76,14 @@ TEST(BinListing, IsJsonWhateverWasSent) {
                    std::make_shared<const Captured>(binary)};
   listing.total = 9;
   const std::string json = listing_json(listing);
-  EXPECT_THAT(json,
-              StartsWith(R"({"items":[{"id":7,"time":"2026-03-11T09:45:12.418Z","method":"POST",)"
-                         R"("path":"/bin/x?a=\"b\"","remote_address":"127.0.0.1",)"
-                         R"("headers":[["X-A","\ufffd\u0001"]],"body":"{\"n\":1}\u000a)"
-                         "\xe2\x82\xac\""
-                         R"(,"truncated":false},)"));
   EXPECT_THAT(
       json,
-      HasSubstr(
-          R"("body":"\ufffd\ufffd\ufffd\ufffd\ufffd","body_base64":"+//toIA=","truncated":true}],)"
-          R"("total":9})"));
+      StartsWith(R"({"items":[{"id":7,"time":"2026-03-11T09:45:12.418Z","method":"POST",)"
+                 R"("path":"/bin/x?a=\"b\"","remote_address":"127.0.0.1",)"
+                 R"("headers":[["X-A","�\u0001"]],"body":"{\"n\":1}\n€","truncated":false},)"));
+  EXPECT_THAT(
+      json, HasSubstr(R"("body":"�����","body_base64":"+//toIA=","truncated":true}],"total":9})"));
   EXPECT_EQ(listing_json({}), R"({"items":[],"total":0})");
-}
-
-TEST(BinListing, RefusesWhatOnlyLooksLikeUtf8) {
-  for (const char* bad : {"\xc0\x80", "\xe0\x80\x80", "\xed\xa0\x80", "\xf0\x80\x80\x80",
-                          "\xf4\x90\x80\x80", "\xf5\x80", "\xe2\x82", "\x80"}) {
-    Captured request;
-    request.body = bad;
-    EXPECT_THAT(listing_json({{std::make_shared<const Captured>(request)}, 1}),
-                HasSubstr("body_base64"));
-  }
-  for (const char* good : {"\x7f", "\xc2\x80", "\xe0\xa0\x80", "\xed\x9f\xbf", "\xf0\x90\x80\x80",
-                           "\xf4\x8f\xbf\xbf"}) {
-    Captured request;
-    request.body = good;
-    EXPECT_THAT(listing_json({{std::make_shared<const Captured>(request)}, 1}),
-                testing::Not(HasSubstr("body_base64")));
-  }
 }
 
 }  // namespace

@@ -1,16 +1,15 @@
 #include "http/server.h"
 
+#include "async/block_on.h"
 #include "base/check.h"
 #include "base/log.h"
 #include "http/session.h"
 
 #include <boost/asio/as_tuple.hpp>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/asio/use_future.hpp>
 
 namespace eventhorn::http {
 namespace {
@@ -217,9 +216,9 @@ void Server::drain(Deadline deadline) {
   stop_accepting();
   // Once the acceptor's loop has ended nothing more is handed to the cores. The futures own the
   // coroutines.
-  asio::co_spawn(self.cores.at(0), self.accepting.join(Deadline::max()), asio::use_future).get();
+  block_on(self.cores.at(0).get_executor(), self.accepting.join(Deadline::max()));
   for (auto& core : self.per_core) {
-    asio::co_spawn(core->context, core->drain(deadline), asio::use_future).get();
+    block_on(core->context.get_executor(), core->drain(deadline));
   }
   self.listening = false;
 }

@@ -13,6 +13,11 @@ using std::chrono::minutes;
 RetrySchedule::RetrySchedule()
     : delays_{minutes(5), minutes(10), minutes(15), minutes(60), minutes(120), minutes(240)} {}
 
+RetrySchedule::RetrySchedule(std::vector<milliseconds> delays, double spread) : delays_(std::move(delays)), spread_(spread) {
+  CHECK(delays_.size() <= kMaxRetries && spread >= 0 && spread < 1);
+  for (const auto d : delays_) CHECK(d > milliseconds::zero());
+}
+
 Result<RetrySchedule> RetrySchedule::parse(std::span<const std::string> delays) {
   if (delays.size() > kMaxRetries) {
     return fail(Errc::kInvalidArgument,
@@ -36,7 +41,7 @@ std::optional<milliseconds> RetrySchedule::next_delay(size_t n, double jitter) c
   CHECK(n >= 1 && jitter >= 0 && jitter < 1);
   if (n > delays_.size()) return std::nullopt;
   const auto delay = static_cast<double>(delays_[n - 1].count());
-  return milliseconds(static_cast<int64_t>(delay * (0.9 + 0.2 * jitter) + 0.5));
+  return milliseconds(static_cast<int64_t>(delay * (1 - spread_ + 2 * spread_ * jitter) + 0.5));
 }
 
 SystemTime due_on_load(SystemTime last, milliseconds delay, SystemTime now) {

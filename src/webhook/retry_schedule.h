@@ -19,6 +19,9 @@ class RetrySchedule {
  public:
   /// 5, 10, 15, 60, 120 and 240 minutes (Mailgun's documentation, "Automatic Retries").
   RetrySchedule();
+  /// At most kMaxRetries delays above zero (CHECK); `spread` in [0, 1) is the share that jitter moves a delay to
+  /// either side.
+  explicit RetrySchedule(std::vector<std::chrono::milliseconds> delays, double spread = 0.1);
 
   /// From texts such as "5m" (base/duration.h). None means one attempt only. kInvalidArgument,
   /// naming the entry, for a text that is no duration, for zero, and for more than kMaxRetries
@@ -26,7 +29,7 @@ class RetrySchedule {
   static Result<RetrySchedule> parse(std::span<const std::string> delays);
 
   /// Time to wait before attempt `n + 1`, where attempt `n` (1 or more) just failed; nullopt when
-  /// the schedule is used up. `jitter` in [0, 1) moves the delay within 10 % to either side; the
+  /// the schedule is used up. `jitter` in [0, 1) moves the delay within the spread to either side; the
   /// caller draws it, so that tests are exact.
   std::optional<std::chrono::milliseconds> next_delay(size_t n, double jitter) const;
 
@@ -35,6 +38,7 @@ class RetrySchedule {
 
  private:
   std::vector<std::chrono::milliseconds> delays_;
+  double spread_ = 0.1;
 };
 
 /// When a retry is due that was stored as "attempted at `last`, wait `delay`" and is read at `now`:

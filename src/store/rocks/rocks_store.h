@@ -102,11 +102,11 @@ class RocksStore final : public Store {
 
   Tail tail_;
   std::atomic<uint64_t> head_{0};
+  std::atomic<bool> failed_{false};
 
   // Touched only on the commit thread (and by open).
   uint64_t next_position_ = 1;
   std::unordered_map<std::string, DomainPtr> domains_;
-  bool failed_ = false;
 
   std::mutex index_mutex_;
   std::condition_variable index_wake_;
