@@ -9,13 +9,9 @@ namespace {
 
 using Op = Expression::Op;
 
-<<<<<<< HEAD
 bool is_space(char c) {
   return c == ' ' || (c >= '\t' && c <= '\r');
 }
-=======
-bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
->>>>>>> 4555dcd735ae219ef3efddd6aed4eeb13deba4f6
 
 class Parser {
  public:
@@ -142,15 +138,8 @@ class Parser {
   }
 
   Op take_comparison() {
-<<<<<<< HEAD
     static constexpr std::pair<std::string_view, Op> kOperators[] = {
         {">=", Op::kGreaterEqual}, {"<=", Op::kLessEqual}, {">", Op::kGreater}, {"<", Op::kLess}};
-=======
-    static constexpr std::pair<std::string_view, Op> kOperators[] = {{">=", Op::kGreaterEqual},
-                                                                     {"<=", Op::kLessEqual},
-                                                                     {">", Op::kGreater},
-                                                                     {"<", Op::kLess}};
->>>>>>> 4555dcd735ae219ef3efddd6aed4eeb13deba4f6
     for (const auto& [sign, op] : kOperators) {
       if (!rest_.starts_with(sign)) continue;
       rest_.remove_prefix(sign.size());

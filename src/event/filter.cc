@@ -58,15 +58,10 @@ struct Node {
   std::span<const Node> members;
 };
 
-<<<<<<< HEAD
 constexpr Node kHeaderNodes[] = {{"to", kTo, {}},
                                  {"message-id", kMessageId, {}},
                                  {"from", kFrom, {}},
                                  {"subject", kSubject, {}}};
-=======
-constexpr Node kHeaderNodes[] = {
-    {"to", kTo, {}}, {"message-id", kMessageId, {}}, {"from", kFrom, {}}, {"subject", kSubject, {}}};
->>>>>>> 4555dcd735ae219ef3efddd6aed4eeb13deba4f6
 constexpr Node kAttachmentNodes[] = {{"filename", kAttachment, {}}};
 constexpr Node kMessageNodes[] = {{"headers", kNoField, kHeaderNodes},
                                   {"attachments", kNoField, kAttachmentNodes},
@@ -88,13 +83,9 @@ struct Found {
   std::vector<std::string> tokens;  // where the field is matched by them
 };
 
-<<<<<<< HEAD
 constexpr uint32_t bit(size_t field) {
   return uint32_t{1} << field;
 }
-=======
-constexpr uint32_t bit(size_t field) { return uint32_t{1} << field; }
->>>>>>> 4555dcd735ae219ef3efddd6aed4eeb13deba4f6
 
 size_t find_field(std::string_view name) {
   const auto field = std::find_if(kFields.begin(), kFields.end(),
@@ -132,12 +123,8 @@ void prepare(Expression& expression, size_t field) {
   if (field == kMessageId) expression.text = strip_angle_brackets(expression.text);
 }
 
-<<<<<<< HEAD
 // The values of the `wanted` fields. Recursion is bounded: the cursor refuses more than kMaxDepth
 // levels.
-=======
-// The values of the `wanted` fields. Recursion is bounded: the cursor refuses more than kMaxDepth levels.
->>>>>>> 4555dcd735ae219ef3efddd6aed4eeb13deba4f6
 void collect(json::Cursor& cursor, const Node& node, uint32_t wanted, std::vector<Found>& found) {
   const Kind kind = cursor.kind();
   if (kind == Kind::kArray) {
@@ -173,7 +160,6 @@ bool contains_run(const std::vector<std::string>& tokens, const std::vector<std:
 
 bool compares(double value, const Expression& term) {
   switch (term.op) {
-<<<<<<< HEAD
     case Op::kLess:
       return value < term.number;
     case Op::kLessEqual:
@@ -184,30 +170,17 @@ bool compares(double value, const Expression& term) {
       return value >= term.number;
     default:
       return value == term.number;
-=======
-    case Op::kLess: return value < term.number;
-    case Op::kLessEqual: return value <= term.number;
-    case Op::kGreater: return value > term.number;
-    case Op::kGreaterEqual: return value >= term.number;
-    default: return value == term.number;
->>>>>>> 4555dcd735ae219ef3efddd6aed4eeb13deba4f6
   }
 }
 
 bool term_matches(const Expression& term, const Found& value) {
   switch (kFields[value.field].match) {
-<<<<<<< HEAD
     case Match::kWhole:
       return equals_ignore_case(value.text, term.text);
     case Match::kTokens:
       return contains_run(value.tokens, term.tokens);
     case Match::kNumber:
       return compares(json::to_double(value.text), term);
-=======
-    case Match::kWhole: return equals_ignore_case(value.text, term.text);
-    case Match::kTokens: return contains_run(value.tokens, term.tokens);
-    case Match::kNumber: return compares(json::to_double(value.text), term);
->>>>>>> 4555dcd735ae219ef3efddd6aed4eeb13deba4f6
   }
   return false;
 }
@@ -216,7 +189,6 @@ bool evaluate(const Expression& expression, size_t field, const std::vector<Foun
   const auto part_holds = [&](const Expression& part) { return evaluate(part, field, values); };
   const auto& parts = expression.parts;
   switch (expression.op) {
-<<<<<<< HEAD
     case Op::kAnd:
       return std::all_of(parts.begin(), parts.end(), part_holds);
     case Op::kOr:
@@ -225,12 +197,6 @@ bool evaluate(const Expression& expression, size_t field, const std::vector<Foun
       return !part_holds(parts.front());
     default:
       break;
-=======
-    case Op::kAnd: return std::all_of(parts.begin(), parts.end(), part_holds);
-    case Op::kOr: return std::any_of(parts.begin(), parts.end(), part_holds);
-    case Op::kNot: return !part_holds(parts.front());
-    default: break;
->>>>>>> 4555dcd735ae219ef3efddd6aed4eeb13deba4f6
   }
   return std::any_of(values.begin(), values.end(), [&](const Found& value) {
     return value.field == field && term_matches(expression, value);
@@ -239,13 +205,9 @@ bool evaluate(const Expression& expression, size_t field, const std::vector<Foun
 
 }  // namespace
 
-<<<<<<< HEAD
 bool Filter::is_field(std::string_view name) {
   return find_field(name) != kNoField;
 }
-=======
-bool Filter::is_field(std::string_view name) { return find_field(name) != kNoField; }
->>>>>>> 4555dcd735ae219ef3efddd6aed4eeb13deba4f6
 
 Result<Filter> Filter::parse(Terms terms) {
   Filter filter;

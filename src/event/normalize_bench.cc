@@ -32,7 +32,6 @@ void run(benchmark::State& state, const std::string& item) {
   state.counters["item_bytes"] = static_cast<double>(item.size());
 }
 
-<<<<<<< HEAD
 void minified(benchmark::State& state) {
   run(state, make_item());
 }
@@ -40,11 +39,6 @@ void minified(benchmark::State& state) {
 void pretty_printed(benchmark::State& state) {
   run(state, json::pretty(make_item()));
 }
-=======
-void minified(benchmark::State& state) { run(state, make_item()); }
-
-void pretty_printed(benchmark::State& state) { run(state, json::pretty(make_item())); }
->>>>>>> 4555dcd735ae219ef3efddd6aed4eeb13deba4f6
 
 void already_normalised(benchmark::State& state) {
   run(state, make_sample("delivered", "mg.example.com", "5f1c9a2be77d4a0c31b8e6d2", kNow, "id"));
@@ -58,7 +52,6 @@ void split(benchmark::State& state, char open, char separator, char close) {
   state.SetItemsProcessed(state.iterations() * 500);
 }
 
-<<<<<<< HEAD
 void split_array(benchmark::State& state) {
   split(state, '[', ',', ']');
 }
@@ -66,11 +59,6 @@ void split_array(benchmark::State& state) {
 void split_ndjson(benchmark::State& state) {
   split(state, ' ', '\n', '\n');
 }
-=======
-void split_array(benchmark::State& state) { split(state, '[', ',', ']'); }
-
-void split_ndjson(benchmark::State& state) { split(state, ' ', '\n', '\n'); }
->>>>>>> 4555dcd735ae219ef3efddd6aed4eeb13deba4f6
 
 void filter_by_subject(benchmark::State& state) {
   const auto filter = Filter::parse({{"subject", "(Test AND NOT bounce) OR parcel"}});

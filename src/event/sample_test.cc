@@ -3,29 +3,18 @@
 #include "event/normalize.h"
 #include "json/reader.h"
 
-<<<<<<< HEAD
 #include <gtest/gtest.h>
 
 #include <array>
 
-=======
-#include <array>
-
-#include <gtest/gtest.h>
-
->>>>>>> 4555dcd735ae219ef3efddd6aed4eeb13deba4f6
 namespace eventhorn::event {
 namespace {
 
 constexpr SystemTime kNow{Micros(1'773'222'400'123'456)};
 
 std::string sample(std::string_view hook) {
-<<<<<<< HEAD
   return make_sample(hook, "mg.example.com", "5f1c9a2be77d4a0c31b8e6d2", kNow,
                      "Nw3KfYb8SRGmT1xJ6qZc0w");
-=======
-  return make_sample(hook, "mg.example.com", "5f1c9a2be77d4a0c31b8e6d2", kNow, "Nw3KfYb8SRGmT1xJ6qZc0w");
->>>>>>> 4555dcd735ae219ef3efddd6aed4eeb13deba4f6
 }
 
 struct Expected {
@@ -77,12 +66,8 @@ TEST(MakeSample, HoldsWhatTheVendorsSamplesHold) {
   EXPECT_EQ(*message->find("headers")->find("subject")->as_string(), "Test delivered webhook");
   EXPECT_EQ(message->find("size")->as_int(), 111);
   EXPECT_EQ(*delivered->find("storage")->find("key")->as_string(), "message_key");
-<<<<<<< HEAD
   EXPECT_EQ(json::parse(sample("opened"))->find("message")->find("headers")->as_object()->size(),
             1U);
-=======
-  EXPECT_EQ(json::parse(sample("opened"))->find("message")->find("headers")->as_object()->size(), 1U);
->>>>>>> 4555dcd735ae219ef3efddd6aed4eeb13deba4f6
 }
 
 }  // namespace
