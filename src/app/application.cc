@@ -7,6 +7,7 @@
 #include "app/local_bins.h"
 #include "async/block_on.h"
 #include "async/cores.h"
+#include "async/task_group.h"
 #include "base/log.h"
 #include "base/strings.h"
 #include "crypto/random.h"
@@ -19,7 +20,6 @@ namespace eventhorn::app {
 namespace {
 
 constexpr size_t kReaderThreads = 3;
-constexpr size_t kMaxUnsavedOutcomes = 256;
 
 Result<std::vector<http::Cidr>> parse_networks(const std::vector<std::string>& texts) {
   std::vector<http::Cidr> out;
@@ -70,6 +70,8 @@ struct Application::Impl {
   Status open_store();
   Status build_cores();
   Status start_delivery();
+  Task<void> expire_now_and_then();
+  Task<void> end_housekeeping();
   Result<std::string> listen();
   http::ServerOptions server_options(const ListenAddress& address) const;
   Task<http::ClientReply> post(std::string url, std::string body, Deadline deadline);
@@ -94,6 +96,7 @@ struct Application::Impl {
   http::Router router;
   std::shared_ptr<http::TlsContext> tls;
   std::unique_ptr<http::Server> server;
+  std::unique_ptr<TaskGroup> housekeeping;  // on the first core
 };
 
 Application::Application(config::Config config, Secrets secrets) : impl_(std::make_unique<Impl>(std::move(config), std::move(secrets))) {}
@@ -141,7 +144,6 @@ Status Application::Impl::build_cores() {
   options.max_in_flight = std::max<size_t>(1, config.delivery.max_in_flight / threads);
   options.max_concurrency_per_url = std::min<size_t>(config.delivery.max_concurrency_per_url, options.max_in_flight);
   options.max_exceptions = config.delivery.max_exceptions;
-  options.max_unsaved = std::max<size_t>(16, kMaxUnsavedOutcomes / threads);
   options.timeout = config.delivery.timeout;
   options.success = config.delivery.success == config::Success::k2xx ? webhook::SuccessRule::kAny2xx : webhook::SuccessRule::kOnly200;
   options.schedule = webhook::RetrySchedule(config.delivery.retry_schedule, config.delivery.retry_jitter);
@@ -168,7 +170,26 @@ Status Application::Impl::start_delivery() {
            progress.settled_through.value, progress.lanes.size(), progress.waiting.size(), progress.missed);
   for (auto& core : per_core) TRY_STATUS(block_on(core->executor, core->engine->start(domains, progress, store->head())));
   commits->start();
+  const auto executor = per_core.front()->executor;
+  housekeeping = std::make_unique<TaskGroup>(executor);
+  asio::post(executor, [this] { housekeeping->spawn("retention", expire_now_and_then()); });
   return {};
+}
+
+Task<void> Application::Impl::expire_now_and_then() {
+  const auto interval = std::clamp<std::chrono::milliseconds>(config.events.retention / 24, std::chrono::seconds(1), std::chrono::hours(1));
+  for (;;) {
+    co_await sleep_until(std::chrono::steady_clock::now() + interval);
+    const SystemTime now = clock.now();
+    auto work = [&] { return store->expire(now - config.events.retention, now - config.attempts.retention); };
+    const auto dropped = co_await run_blocking(*readers, work);
+    if (!dropped) log_error("app", "retention failed, will try again error={}", dropped.error().message);
+  }
+}
+
+Task<void> Application::Impl::end_housekeeping() {
+  housekeeping->cancel();
+  co_await housekeeping->join(Deadline::max());
 }
 
 Task<http::ClientReply> Application::Impl::post(std::string url, std::string body, Deadline deadline) {
@@ -261,6 +282,7 @@ void Application::stop() {
     i.server->stop_accepting();
     i.server->drain(deadline);
   }
+  if (i.housekeeping) block_on(i.per_core.front()->executor, i.end_housekeeping());
   for (auto& core : i.per_core) block_on(core->executor, core->engine->stop(deadline));
   if (i.commits) i.commits->stop();
   if (i.cores) i.cores->stop();

@@ -30,7 +30,7 @@ Endpoint& Engine::endpoint_of(const std::string& url) {
   return *endpoint;
 }
 
-bool Engine::can_start() const { return !stopping_ && in_flight_ < options_.max_in_flight && unsaved_outcomes_ < options_.max_unsaved; }
+bool Engine::can_start() const { return !stopping_ && in_flight_ < options_.max_in_flight && *options_.unsaved < options_.max_unsaved; }
 
 void Engine::schedule(const LanePtr& lane) {
   if (lane->ended) return;
@@ -185,8 +185,9 @@ void Engine::finish(Endpoint& endpoint, const LanePtr& lane, const Job& job, con
       break;
   }
   ++unsaved_outcomes_;
+  options_.unsaved->fetch_add(1);
   mark(*lane);
-  if (unsaved_outcomes_ >= options_.max_unsaved / 2) save_now();
+  if (unsaved_outcomes_ >= options_.max_unsaved / 4) save_now();
   schedule(lane);
 }
 
@@ -240,7 +241,9 @@ Task<void> Engine::read_segment(LanePtr lane, Segment* segment) {
   query.domain = lane->domain();
   query.cls = segment->cls();
   query.after = segment->read_through();
-  query.to = segment->to();
+  // Not beyond what was handed over: `since` is the configuration as of there, and the log may already hold events of
+  // a later one.
+  query.to = std::min(segment->to().value_or(seen_), seen_);
   query.since = lane->since();
   auto read = [&] { return store_.read_lane(query); };
   auto slice = co_await run_blocking(readers_, read);

@@ -284,7 +284,7 @@ void Engine::save_now() {
   auto progress = gather();
   if (progress.empty()) return;
   saving_ = true;
-  saving_outcomes_ = unsaved_outcomes_;
+  saving_outcomes_ = std::exchange(unsaved_outcomes_, 0);
   const std::weak_ptr<bool> alive = alive_;
   commits_.save(std::move(progress), [this, alive, executor = executor_] {
     asio::post(executor, [this, alive] {
@@ -296,8 +296,7 @@ void Engine::save_now() {
 
 void Engine::on_saved() {
   saving_ = false;
-  unsaved_outcomes_ -= saving_outcomes_;
-  saving_outcomes_ = 0;
+  options_.unsaved->fetch_sub(std::exchange(saving_outcomes_, 0));
   if (!dirty_.empty() || !unsaved_.empty() || seen_ > saved_through_) save_soon();
   pump_queue();
 }

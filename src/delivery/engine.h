@@ -8,6 +8,7 @@
 // Every member runs on the core's executor. start() before anything else; stop() drains and saves.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -38,8 +39,9 @@ struct EngineOptions {
   size_t max_exceptions = 10'000;
   /// Bytes of events held for caught-up lanes; beyond it lanes fall behind and read the log.
   size_t max_live_bytes = 32 << 20;
-  /// Outcomes not yet saved, the bound on what a crash repeats beyond the attempts in flight.
-  size_t max_unsaved = 128;
+  /// Outcomes not yet saved on all cores together: the bound on what a crash repeats beyond the attempts in flight.
+  size_t max_unsaved = 256;
+  std::shared_ptr<std::atomic<size_t>> unsaved = std::make_shared<std::atomic<size_t>>(0);
   std::chrono::milliseconds timeout{10'000};
   std::chrono::milliseconds save_interval{5};
   webhook::SuccessRule success = webhook::SuccessRule::kAny2xx;
@@ -154,8 +156,8 @@ class Engine {
 
   store::Progress unsaved_;
   std::vector<LaneId> dirty_;
-  size_t unsaved_outcomes_ = 0;  // gathered, and being saved
-  size_t saving_outcomes_ = 0;   // of these, being saved
+  size_t unsaved_outcomes_ = 0;  // of this core, not yet being saved
+  size_t saving_outcomes_ = 0;
   bool saving_ = false;
   Position saved_through_;
   SteadyTime save_due_ = SteadyTime::max();

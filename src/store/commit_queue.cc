@@ -14,7 +14,6 @@ namespace eventhorn::store {
 struct CommitQueue::Work {
   std::vector<AppendRequest*> appends;
   std::vector<EditRequest*> edits;
-  std::vector<SaveRequest> saves;
 };
 
 CommitQueue::CommitQueue(Store& store, Directory& directory, CommitOptions options)
@@ -38,6 +37,8 @@ void CommitQueue::start() {
   published_ = store_.head();
   thread_ = std::thread([this] { run(); });
   pthread_setname_np(thread_.native_handle(), "commit");
+  save_thread_ = std::thread([this] { run_saves(); });
+  pthread_setname_np(save_thread_.native_handle(), "progress");
 }
 
 void CommitQueue::stop() {
@@ -47,6 +48,12 @@ void CommitQueue::stop() {
   }
   wake_.notify_all();
   if (thread_.joinable()) thread_.join();
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_saves_ = true;
+  }
+  wake_save_.notify_all();
+  if (save_thread_.joinable()) save_thread_.join();
 }
 
 Status CommitQueue::status() const {
@@ -111,20 +118,12 @@ void CommitQueue::save(Progress progress, std::function<void()> saved) {
     const std::lock_guard lock(mutex_);
     saves_.push_back({std::move(progress), std::move(saved)});
   }
-  wake_.notify_one();
+  wake_save_.notify_one();
 }
 
 bool CommitQueue::wait_for_work(Work& work) {
   std::unique_lock lock(mutex_);
-  const auto ready = [&] { return stopping_ || !appends_.empty() || !edits_.empty() || !saves_.empty() || !retry_saves_.empty(); };
-  if (unsynced_) {
-    if (!wake_.wait_until(lock, unsynced_since_ + options_.sync_interval, ready)) return true;
-  } else {
-    wake_.wait(lock, ready);
-  }
-  work.saves = std::exchange(retry_saves_, {});
-  std::move(saves_.begin(), saves_.end(), std::back_inserter(work.saves));
-  saves_.clear();
+  wake_.wait(lock, [&] { return stopping_ || failed_ || !appends_.empty() || !edits_.empty(); });
   // Edits go alone, so that events appended after them see the directory as the edits left it.
   if (!edits_.empty()) {
     work.edits.assign(edits_.begin(), edits_.end());
@@ -138,11 +137,12 @@ bool CommitQueue::wait_for_work(Work& work) {
     work.appends.push_back(appends_.front());
     appends_.pop_front();
   }
-  return !stopping_ || !work.saves.empty() || !work.appends.empty();
+  return !stopping_ || !work.appends.empty();
 }
 
 void CommitQueue::run() {
   for (;;) {
+    if (failed_) recover_until_good();
     Work work;
     if (!wait_for_work(work)) break;
     const auto now = std::chrono::steady_clock::now();
@@ -150,44 +150,91 @@ void CommitQueue::run() {
       space_checked_ = now;
       disk_low_ = store_.free_bytes() < options_.min_free_bytes;
     }
-    if (!work.edits.empty()) {
-      commit_edits(work);
-    } else if (!work.appends.empty() || !work.saves.empty()) {
-      commit_appends(work);
-    }
-    if (unsynced_ && std::chrono::steady_clock::now() - unsynced_since_ >= options_.sync_interval) {
-      unsynced_ = false;
-      syncs_.add();
-      if (auto status = store_.sync(); !status) fail_until_recovered(status.error());
-    }
+    if (!work.edits.empty()) commit_edits(work);
+    if (!work.appends.empty()) commit_appends(work);
   }
-  if (unsynced_ && !store_.sync()) log_error("store", "could not sync progress at the end");
+  refuse_queued();
 }
 
-Status CommitQueue::commit(WriteSet& set, Work& work) {
-  for (auto& save : work.saves) set.progress.push_back(std::move(save.progress));
+Status CommitQueue::commit(WriteSet& set) {
+  if (failed_) return fail(Errc::kUnavailable, "the store failed");
   const auto started = std::chrono::steady_clock::now();
   auto status = store_.commit(set);
   commits_.add();
   if (!status) {
-    failures_.add();
-    for (size_t i = 0; i < work.saves.size(); ++i) work.saves[i].progress = std::move(set.progress[i]);
-    std::move(work.saves.begin(), work.saves.end(), std::back_inserter(retry_saves_));
-    work.saves.clear();
+    fail_store(status.error());
     return status;
   }
-  if (set.appends.empty() && set.edits.empty()) {
-    if (!unsynced_) unsynced_since_ = started;
-    unsynced_ = true;
-  } else {
-    unsynced_ = false;
-    syncs_.add();
-    commit_seconds_.observe(std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count());
-  }
-  for (const auto& save : work.saves) {
-    if (save.saved) save.saved();
-  }
+  syncs_.add();
+  synced_commits_.fetch_add(1);
+  commit_seconds_.observe(std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count());
   return status;
+}
+
+bool CommitQueue::wait_for_saves(std::vector<SaveRequest>& saves) {
+  std::unique_lock lock(mutex_);
+  const auto ready = [&] { return stopping_saves_ || !saves_.empty(); };
+  if (unsynced_) {
+    wake_save_.wait_until(lock, unsynced_since_ + options_.sync_interval, ready);
+  } else {
+    wake_save_.wait(lock, ready);
+  }
+  std::swap(saves, saves_);
+  return !stopping_saves_ || !saves.empty();
+}
+
+void CommitQueue::run_saves() {
+  std::vector<SaveRequest> saves;
+  while (wait_for_saves(saves)) {
+    while (!saves.empty()) {
+      WriteSet set;
+      for (auto& save : saves) set.progress.push_back(std::move(save.progress));
+      const auto status = failed_ ? Status(fail(Errc::kUnavailable, "the store failed")) : store_.commit(set);
+      if (status) {
+        if (!unsynced_) unsynced_since_ = std::chrono::steady_clock::now();
+        unsynced_ = true;
+        unsynced_at_commit_ = synced_commits_;
+        for (const auto& save : saves) {
+          if (save.saved) save.saved();
+        }
+        saves.clear();
+        break;
+      }
+      for (size_t i = 0; i < saves.size(); ++i) saves[i].progress = std::move(set.progress[i]);
+      fail_store(status.error());
+      if (!wait_until_good()) return;
+    }
+    sync_progress();
+  }
+  if (unsynced_ && !failed_ && !store_.sync()) log_error("store", "could not sync progress at the end");
+}
+
+// A commit that began after the progress was written has synced it: both share the write-ahead log. One may have been
+// under way at that moment, so two must have ended since.
+void CommitQueue::sync_progress() {
+  if (!unsynced_ || std::chrono::steady_clock::now() - unsynced_since_ < options_.sync_interval) return;
+  unsynced_ = false;
+  if (synced_commits_ >= unsynced_at_commit_ + 2 || failed_) return;
+  syncs_.add();
+  if (auto status = store_.sync(); !status) fail_store(status.error());
+}
+
+/// Waits for the committing thread to reopen the store; false when the queue stops before it could.
+bool CommitQueue::wait_until_good() {
+  std::unique_lock lock(mutex_);
+  wake_save_.wait(lock, [&] { return !failed_ || stopping_saves_; });
+  return !failed_;
+}
+
+void CommitQueue::fail_store(const Error& error) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (failed_) return;
+    failed_ = true;
+  }
+  failures_.add();
+  log_error("store", "a write failed; ingest answers 503 until the store is reopened error={}", error.message);
+  wake_.notify_one();
 }
 
 void CommitQueue::publish(BatchPtr batch) {
@@ -210,15 +257,14 @@ void CommitQueue::commit_appends(Work& work) {
     live.push_back(request);
     for (auto& e : request->events) set.appends.push_back({std::move(e), Outcome::kStored, nullptr});
   }
-  if (auto status = commit(set, work); !status) {
+  if (set.appends.empty()) return;
+  if (!commit(set)) {
     for (auto* request : live) {
       request->reply = fail(Errc::kUnavailable, "the store cannot write; nothing of this request is acknowledged");
       request->resume();
     }
-    fail_until_recovered(status.error());
     return;
   }
-  if (set.appends.empty()) return;
   auto batch = std::make_shared<CommittedBatch>();
   for (const auto& a : set.appends) {
     if (a.stored) batch->events.push_back(a.stored);
@@ -247,13 +293,11 @@ void CommitQueue::commit_edits(Work& work) {
     edit.edit = request->edit;
     set.edits.push_back(std::move(edit));
   }
-  auto status = commit(set, work);
-  if (!status) {
+  if (!commit(set)) {
     for (auto* request : work.edits) {
       request->reply = fail(Errc::kUnavailable, "the store cannot write; the change was not made");
       request->resume();
     }
-    fail_until_recovered(status.error());
     return;
   }
   auto batch = std::make_shared<CommittedBatch>();
@@ -270,31 +314,36 @@ void CommitQueue::commit_edits(Work& work) {
   }
 }
 
-void CommitQueue::fail_until_recovered(Error error) {
-  failed_ = true;
-  log_error("store", "a write failed; ingest answers 503 until the store is reopened error={}", error.message);
+void CommitQueue::refuse_queued() {
+  const std::lock_guard lock(mutex_);
+  for (auto* request : appends_) {
+    request->reply = fail(Errc::kUnavailable, "the store cannot write; nothing of this request is acknowledged");
+    request->resume();
+  }
+  for (auto* request : edits_) {
+    request->reply = fail(Errc::kUnavailable, "the store cannot write; the change was not made");
+    request->resume();
+  }
+  appends_.clear();
+  edits_.clear();
+  queued_bytes_ = 0;
+}
+
+void CommitQueue::recover_until_good() {
   for (;;) {
-    {
-      std::unique_lock lock(mutex_);
-      for (auto* request : appends_) {
-        request->reply = fail(Errc::kUnavailable, "the store cannot write; nothing of this request is acknowledged");
-        request->resume();
-      }
-      for (auto* request : edits_) {
-        request->reply = fail(Errc::kUnavailable, "the store cannot write; the change was not made");
-        request->resume();
-      }
-      appends_.clear();
-      edits_.clear();
-      queued_bytes_ = 0;
-      if (wake_.wait_for(lock, options_.recover_interval, [&] { return stopping_; })) return;
-    }
+    refuse_queued();
     auto status = store_.recover();
     if (status) status = hand_over_recovered();
     if (status) break;
     log_error("store", "reopening failed, will try again error={}", status.error().message);
+    std::unique_lock lock(mutex_);
+    if (wake_.wait_for(lock, options_.recover_interval, [&] { return stopping_; })) return;
   }
-  failed_ = false;
+  {
+    const std::lock_guard lock(mutex_);
+    failed_ = false;
+  }
+  wake_save_.notify_all();
 }
 
 // What a failed commit wrote after all is now in the store; lanes and directory must know it as if it had succeeded.

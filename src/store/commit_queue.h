@@ -1,8 +1,9 @@
-// The single writer of a store: appends, edits and progress from all cores share commits (group commit), and are seen
-// and answered only afterwards: durable, then visible, then acknowledged.
+// The single writer of a store: appends and edits from all cores share commits (group commit), and are seen and
+// answered only afterwards: durable, then visible, then acknowledged.
 //
-// Owns one thread. The public members may be called from any thread or core. start() before use; stop() ends intake,
-// writes what is queued and joins.
+// Owns two threads: one commits and waits for the disk, the other saves progress, which must not wait behind an fsync
+// (a lane may only have so many outcomes unsaved). The public members may be called from any thread or core. start()
+// before use; stop() ends intake, writes what is queued and joins.
 #pragma once
 
 #include <atomic>
@@ -68,8 +69,8 @@ class CommitQueue {
   /// OK while appends are taken; kUnavailable, saying why, while the disk or the store refuses.
   Status status() const;
 
-  /// Writes progress with the next commit, or at once, unsynced, when there is none. Kept and tried again when the
-  /// store fails. `saved` is called on the queue's thread once it is written.
+  /// Writes progress at once, unsynced: the next commit syncs it, or the saving thread within sync_interval. Kept and
+  /// tried again when the store fails. `saved` is called on the saving thread once it is written.
   void save(Progress progress, std::function<void()> saved);
 
  private:
@@ -94,13 +95,23 @@ class CommitQueue {
 
   struct Work;
 
+  // On the committing thread.
   void run();
   bool wait_for_work(Work& work);
   void commit_appends(Work& work);
   void commit_edits(Work& work);
-  Status commit(WriteSet& set, Work& work);
+  Status commit(WriteSet& set);
   void publish(BatchPtr batch);
-  void fail_until_recovered(Error error);
+  void recover_until_good();
+  void refuse_queued();
+
+  // On the saving thread.
+  void run_saves();
+  bool wait_for_saves(std::vector<SaveRequest>& saves);
+  void sync_progress();
+  bool wait_until_good();
+
+  void fail_store(const Error& error);
   Status hand_over_recovered();
 
   Store& store_;
@@ -109,23 +120,30 @@ class CommitQueue {
   std::vector<std::function<void(const BatchPtr&)>> subscribers_;  // constant after start()
 
   std::mutex mutex_;
-  std::condition_variable wake_;
+  std::condition_variable wake_;       // of the committing thread
+  std::condition_variable wake_save_;  // of the saving thread
   std::deque<AppendRequest*> appends_;  // guarded by mutex_; the requests live in their callers' coroutines
   std::deque<EditRequest*> edits_;      // guarded by mutex_
   std::vector<SaveRequest> saves_;      // guarded by mutex_
   size_t queued_bytes_ = 0;             // guarded by mutex_
   bool stopping_ = false;               // guarded by mutex_
+  bool stopping_saves_ = false;         // guarded by mutex_
 
   std::atomic<bool> failed_{false};
   std::atomic<bool> disk_low_{false};
+  std::atomic<uint64_t> synced_commits_{0};
 
-  // Touched only on the thread.
-  std::vector<SaveRequest> retry_saves_;
-  bool unsynced_ = false;
-  SteadyTime unsynced_since_{};
+  // Touched only on the committing thread.
   SteadyTime space_checked_{};
   Position published_;
+
+  // Touched only on the saving thread.
+  bool unsynced_ = false;
+  SteadyTime unsynced_since_{};
+  uint64_t unsynced_at_commit_ = 0;
+
   std::thread thread_;
+  std::thread save_thread_;
 
   metrics::Counter appended_, duplicates_, conflicts_, commits_, syncs_, failures_;
   metrics::Histogram batch_events_, commit_seconds_;

@@ -1,8 +1,9 @@
 // The seam between the platform and its storage engines. Operations are coarse, so that each engine does them its best
 // way; store_contract_test.h is the same suite for every engine.
 //
-// Threads: commit(), recover() and reset_slots() come from one thread, the commit queue's. Every other member may be
-// called from any thread at any time; all may block on the disk, so event loops go through run_blocking.
+// Threads: commit(), recover() and reset_slots() come from one thread, the commit queue's; a set of nothing but progress
+// may be committed by one other thread meanwhile. Every other member may be called from any thread at any time; all may
+// block on the disk, so event loops go through run_blocking.
 #pragma once
 
 #include <functional>
@@ -38,8 +39,6 @@ struct WriteSet {
   std::vector<Append> appends;
   std::vector<Edit> edits;
   std::vector<Progress> progress;
-  /// True: durable when commit() returns. Writes with appends or edits are always synced.
-  bool sync = false;
 };
 
 /// Events of one lane, read from the log through the index by (domain, class, position).
@@ -99,12 +98,13 @@ class Store {
  public:
   virtual ~Store() = default;
 
-  /// Writes all of `set` or nothing. After it returns, synced events are durable, then visible to the readers below.
+  /// Writes all of `set` or nothing. When it returns, appends and edits are durable, then visible to the readers below;
+  /// a set of nothing but progress is written, not synced.
   /// kUnavailable when the engine refused (disk full, I/O error): nothing of the set is visible, and the engine takes
   /// no further write before recover(). It may still turn out to be durable: recover() tells.
   virtual Status commit(WriteSet& set) = 0;
 
-  /// Makes earlier unsynced writes durable. From the commit thread.
+  /// Makes earlier unsynced writes durable.
   virtual Status sync() = 0;
 
   /// After a failed commit: reopens the engine. Events that the failed commit did write become visible.
@@ -130,6 +130,11 @@ class Store {
 
   /// The events at these positions; null for those that retention has dropped.
   virtual Result<std::vector<EventPtr>> read_events(const std::vector<Position>& positions) = 0;
+
+  /// Drops events committed before `events_before` from the log and the pages, attempts written before
+  /// `attempts_before`, and ids 7 days later than their events: whole ranges at once, the space comes back with
+  /// compaction. Returns the number of positions dropped from the log.
+  virtual Result<uint64_t> expire(SystemTime events_before, SystemTime attempts_before) = 0;
 
   /// A value kept beside the domains: keys, secrets, counters. nullopt when absent.
   virtual Result<std::optional<std::string>> load_value(const std::string& key) = 0;
