@@ -1,0 +1,206 @@
+// GET /v3/{domain}/events and the URLs of its pages (spec: Events API).
+#include "api/event_range.h"
+#include "api/page_token.h"
+#include "api/services.h"
+#include "base/check.h"
+#include "base/strings.h"
+#include "event/filter.h"
+#include "http/forms.h"
+#include "json/writer.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace eventhorn::api {
+namespace {
+
+using store::PageCursor;
+
+// What one request holds in memory is bounded by these two: a page may have fewer events than its
+// limit while more follow.
+constexpr size_t kMaxSliceEvents = 100;
+constexpr size_t kMaxPageBytes = size_t{8} << 20;
+// Rows looked at by one call of the store: a few milliseconds of a reader's thread, then other
+// requests have their turn.
+constexpr size_t kMaxSliceScan = 4096;
+
+struct Page {
+  std::vector<store::EventPtr> events;  // in the range's direction
+  // Where the page before this one ends; nullopt for the end of the range.
+  std::optional<PageCursor> previous;
+  // Where the page after this one begins; nullopt for the beginning of the range.
+  std::optional<PageCursor> next;
+};
+
+Result<unsigned> parse_limit(std::string_view text) {
+  text = trim(text);
+  if (text.empty()) return PageToken().limit;
+  const auto limit = parse_uint(text);
+  if (!limit || *limit == 0)
+    return fail(Errc::kInvalidArgument, "limit must be a whole number from 1 to 300");
+  return static_cast<unsigned>(std::min<uint64_t>(*limit, kMaxPageLimit));
+}
+
+// The first page of a query. Parameters that are not known are ignored.
+Result<PageToken> parse_event_query(const http::Form& query, SystemTime now) {
+  const auto given = [&](std::string_view name) { return query.first(name).value_or(""); };
+  PageToken page;
+  TRY(page.range, parse_event_range(given("begin"), given("end"), given("ascending"), now));
+  TRY(page.limit, parse_limit(given("limit")));
+  TRY(const auto pretty, parse_flag("pretty", given("pretty")));
+  page.pretty = pretty.value_or(true);
+  for (const auto& field : query.fields()) {
+    std::string_view name = field.name;
+    if (name.ends_with("[]")) name.remove_suffix(2);
+    if (event::Filter::is_field(name)) page.terms.emplace_back(name, field.value);
+  }
+  TRY(const auto filter, event::Filter::parse(std::move(page.terms)));
+  page.terms = filter.terms();
+  TRY_STATUS(check_terms_size(page.terms));
+  return page;
+}
+
+// A token decides everything: clients repeat their parameters beside it, in part or all of them.
+Result<PageToken> requested_page(const Services& services, const http::Request& request,
+                                 DomainUid domain, std::string token) {
+  http::Form query;
+  if (token.empty()) {
+    TRY(query, http::parse_query(request.query));
+    token = query.first("page").value_or("");
+  }
+  if (token.empty()) return parse_event_query(query, services.clock.now());
+  // Java clients send all that follows `/events/` in a page's URL as one escaped segment.
+  return decode_page_token(std::string_view(token).substr(0, token.find('?')), domain,
+                           services.keys.token_key());
+}
+
+store::PageQuery store_query(DomainUid domain, const PageToken& token,
+                             const event::Filter& filter) {
+  store::PageQuery query;
+  query.domain = domain;
+  query.ascending = token.range.ascending == token.forward;
+  query.first_us = query.ascending ? token.range.from_us : token.range.to_us - 1;
+  query.last_us = query.ascending ? token.range.to_us : token.range.from_us - 1;
+  query.beyond = token.cursor;
+  query.max_scan = kMaxSliceScan;
+  if (!filter.empty()) {
+    query.may_match = [&filter](event::Name name, event::Severity severity) {
+      return filter.may_match(name, severity);
+    };
+    query.matches = [&filter](std::string_view bytes) { return filter.matches(bytes); };
+  }
+  return query;
+}
+
+// `events` in the direction they were read. `stopped_at` is set when the reading was given up with
+// more rows to look at.
+Page make_page(const PageToken& token, std::vector<store::EventPtr> events,
+               std::optional<PageCursor> stopped_at) {
+  Page page{std::move(events), {}, {}};
+  auto& here = token.forward ? page.next : page.previous;
+  auto& back = token.forward ? page.previous : page.next;
+  if (page.events.empty()) {
+    // The same cursor again: later it may show what arrives until then. All there is now lies on
+    // its other side.
+    here = token.cursor;
+    return page;
+  }
+  const auto cursor_of = [](const store::EventPtr& e) {
+    return PageCursor{e->event.timestamp_us, e->event.id};
+  };
+  back = cursor_of(page.events.front());
+  // Not the last row looked at, as long as all rows were: a late event behind the last one shown
+  // must still be found.
+  here = stopped_at ? std::move(stopped_at) : cursor_of(page.events.back());
+  if (!token.forward) std::reverse(page.events.begin(), page.events.end());
+  return page;
+}
+
+// Slice by slice, until the page is full, the range ends or the deadline has come. kTimeout for a
+// filter that lets nothing through until then: an empty page would mean the end.
+Task<Result<Page>> read_page(const Services& services, DomainUid domain, const PageToken& token,
+                             Deadline deadline) {
+  CO_TRY(const auto filter, event::Filter::parse(token.terms));
+  auto query = store_query(domain, token, filter);
+  std::vector<store::EventPtr> events;
+  std::optional<PageCursor> stopped_at;
+  const auto read = [&] { return services.store.read_page(query); };
+  for (size_t bytes = 0; events.size() < token.limit && bytes < kMaxPageBytes;) {
+    query.max_events = std::min(token.limit - events.size(), kMaxSliceEvents);
+    auto slice = co_await run_blocking(services.readers, read);
+    if (!slice) co_return fail(std::move(slice).error());
+    for (auto& e : slice->events) {
+      bytes += e->event.bytes.size();
+      events.push_back(std::move(e));
+    }
+    if (slice->at_end) break;
+    CHECK(slice->reached);
+    query.beyond = std::move(slice->reached);
+    if (services.clock.steady_now() < deadline || events.size() == token.limit) continue;
+    if (events.empty()) {
+      co_return fail(
+          Errc::kTimeout,
+          "the range is too wide to search with this filter in time: narrow begin and end");
+    }
+    stopped_at = query.beyond;
+    break;
+  }
+  co_return make_page(token, std::move(events), std::move(stopped_at));
+}
+
+// `prefix` is the URL up to the token.
+std::string render(const Page& page, PageToken token, const std::string& prefix, DomainUid domain,
+                   const crypto::HmacKey& key) {
+  std::string out;
+  json::Writer writer(out);
+  const auto write_url = [&](std::string_view name, bool forward,
+                             std::optional<PageCursor> cursor) {
+    token.forward = forward;
+    token.cursor = std::move(cursor);
+    const auto text = encode_page_token(token, domain, key);
+    // In the query as well, for clients that keep only that of a URL (mailgun-python's stream()).
+    writer.key(name).value(prefix + text + "?page=" + text);
+  };
+  writer.begin_object().key("items").begin_array();
+  for (const auto& e : page.events) writer.raw(e->event.bytes);
+  writer.end_array().key("paging").begin_object();
+  write_url("next", true, page.next);
+  write_url("previous", false, page.previous);
+  write_url("first", true, std::nullopt);
+  write_url("last", false, std::nullopt);
+  writer.end_object().end_object();
+  return token.pretty ? json::pretty(out) : out;
+}
+
+Task<http::Response> list_events(Services& services, http::RequestContext& context,
+                                 std::string path_token) {
+  const auto& name = context.params.at("domain");
+  const auto domain = co_await find_domain(services, name, false);
+  if (!domain) co_return error_response(domain.error());
+  const DomainUid uid = (*domain)->uid;
+  const auto token = requested_page(services, context.request, uid, std::move(path_token));
+  if (!token) co_return error_response(token.error());
+  const auto page = co_await read_page(services, uid, *token, context.deadline);
+  if (!page) co_return error_response(page.error());
+  // The name as the client wrote it: Ruby's looks for it in the URL.
+  const auto prefix = context.request.base + "/v3/" + name + "/events/";
+  // Pages may be megabytes, too long for a core.
+  const auto write = [&] { return render(*page, *token, prefix, uid, services.keys.token_key()); };
+  auto body = co_await run_blocking(services.readers, write);
+  co_return http::json_response(200, std::move(body));
+}
+
+}  // namespace
+
+std::vector<http::Route> event_routes(Services& services) {
+  const auto by_query = [&services](http::RequestContext& context) {
+    return list_events(services, context, {});
+  };
+  const auto by_token = [&services](http::RequestContext& context) {
+    return list_events(services, context, context.params.at("token"));
+  };
+  return {{"GET", "/v3/{domain}/events", authenticated(services, by_query)},
+          {"GET", "/v3/{domain}/events/{token}", authenticated(services, by_token)}};
+}
+
+}  // namespace eventhorn::api

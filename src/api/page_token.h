@@ -1,0 +1,59 @@
+// Page tokens of the Events API: everything a page's URL must carry, since clients repeat no
+// parameter (spec: Events API, "Token"). Signed, so that what comes back is what was given out;
+// opaque to clients; one path segment of base64url. Pure.
+//
+// The bytes, big-endian: version 1; flags: 1 ascending, 2 forward, 4 pretty, 8 cursor; limit, 2;
+// range, 8 + 8; with a cursor its timestamp, 8, and id, 1 + n; for each filter term its field, 1 +
+// n, and expression, 2 + n; last the first 16 bytes of HMAC-SHA256 over a label, the domain's uid
+// and all before. A token holds for one life of one domain.
+#pragma once
+
+#include "api/event_range.h"
+#include "base/ids.h"
+#include "base/result.h"
+#include "crypto/hash.h"
+#include "event/filter.h"
+#include "store/store.h"
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace eventhorn::api {
+
+inline constexpr unsigned kMaxPageLimit = 300;
+
+/// Of all filter terms of a query: a page's URL holds its token twice, and must fit the 16 KiB of a
+/// request's head.
+inline constexpr size_t kMaxTermsBytes = 4096;
+
+/// One page of the events of a domain that are in `range` and match `terms`.
+struct PageToken {
+  EventRange range;
+  event::Filter::Terms terms;
+  unsigned limit = 100;  // 1 to kMaxPageLimit
+  bool pretty = true;
+  /// True: the page goes on from the cursor in the range's direction; false: it is the one that
+  /// ends before the cursor.
+  bool forward = true;
+  /// Not on the page itself; nullopt for where the range begins (forward) or ends.
+  std::optional<store::PageCursor> cursor;
+  friend bool operator==(const PageToken&, const PageToken&) = default;
+};
+
+/// OK when `terms` fit a token; kInvalidArgument, naming the limit, otherwise.
+Status check_terms_size(const event::Filter::Terms& terms);
+
+/// CHECKs the limits above.
+std::string encode_page_token(const PageToken& page, DomainUid domain, const crypto::HmacKey& key);
+
+/// The signature is compared, in constant time, before anything else is looked at. kInvalidArgument
+/// for everything that encode_page_token did not make for this domain with this key. The terms are
+/// text still: Filter::parse judges them.
+Result<PageToken> decode_page_token(std::string_view token, DomainUid domain,
+                                    const crypto::HmacKey& key);
+
+/// Signs `payload` as encode_page_token does: for tests of what lies behind the signature.
+std::string seal_page_token(std::string payload, DomainUid domain, const crypto::HmacKey& key);
+
+}  // namespace eventhorn::api
