@@ -76,7 +76,7 @@ class Http(Case):
 
     def test_broken_chunks(self):
         """A7."""
-        for chunks in (b"zz\r\n{}\r\n0\r\n\r\n", b"2\r\n{}0\r\n\r\n", b"-2\r\n{}\r\n0\r\n\r\n", b"2\n{}\n0\n\n",
+        for chunks in (b"zz\r\n{}\r\n0\r\n\r\n", b"2\r\n{}0\r\n\r\n", b"-2\r\n{}\r\n0\r\n\r\n", b"2\n{}\r\n0\r\n\r\n",
                        b"ffffffffffffffffff\r\n{}\r\n"):
             with self.subTest(chunks):
                 received = self.server.raw(head(self.server, "POST", EVENTS, "Transfer-Encoding: chunked") + chunks)
