@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import pathlib
+import re
 import secrets
 import shutil
 import signal
@@ -76,11 +77,11 @@ class Server:
     directory is a temporary one, kept until close(), unless `data` names one.
     """
 
-    def __init__(self, *settings, args=(), env=None, data=None):
+    def __init__(self, *settings, args=(), env=None, data=None, listen="127.0.0.1:0"):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="eventhorn-test-"))
         self.data = pathlib.Path(data) if data else self.folder / "data"
         self.key = API_KEY
-        self.command = [os.environ["EVENTHORN_BINARY"], "serve", "--data", str(self.data), "--listen", "127.0.0.1:0", *args]
+        self.command = [os.environ["EVENTHORN_BINARY"], "serve", "--data", str(self.data), "--listen", listen, *args]
         for setting in settings:
             self.command += ["--set", setting]
         self.env = {"EVENTHORN_API_KEY": API_KEY, "EVENTHORN_SIGNING_KEY": SIGNING_KEY, **(env or {})}
@@ -156,8 +157,9 @@ class Server:
             self.last_words = self.stderr()[-6000:]
             shutil.rmtree(self.folder, ignore_errors=True)
 
-    # Calls. `form`: dict or pairs, urlencoded; `fields`: pairs, multipart; `data`: anything, as JSON; `body`: bytes.
     def call(self, method, path, form=None, fields=None, data=None, body=None, headers=None, key=API_KEY):
+        """`path` may be a whole URL, whose authority is ignored. The body comes from `form` (dict or pairs, urlencoded),
+        `fields` (pairs, multipart), `data` (anything, as JSON) or `body` (bytes). `key` None sends no credentials."""
         headers = dict(headers or {})
         if key is not None:
             headers.setdefault("Authorization", basic(self.key if key == API_KEY else key))
@@ -172,7 +174,7 @@ class Server:
             body = json.dumps(data).encode()
         connection = http.client.HTTPConnection(self.host, self.port, timeout=SECONDS)
         try:
-            connection.request(method, path.removeprefix(self.base), body, headers)
+            connection.request(method, re.sub("^https?://[^/]*", "", path), body, headers)
             response = connection.getresponse()
             return Answer(response.status, response.headers, response.read())
         finally:

@@ -48,15 +48,15 @@ class Receiver:
     delivery must not do (bad signature, a token seen before, an old timestamp) is listed in `faults`.
     """
 
-    def __init__(self, answer=None, signing_key=SIGNING_KEY, keep=True, address="127.0.0.1"):
+    def __init__(self, answer=None, signing_key=SIGNING_KEY, keep=True, port=0):
         self.answer, self.key, self.keep = answer, signing_key.encode(), keep
         self.changed = threading.Condition()
         self.deliveries, self.faults, self.tokens, self.scripts = [], [], set(), {}
         self.closed = False
         self.sockets = set()
-        self.listener = socket.create_server((address, 0), backlog=512)
+        self.listener = socket.create_server(("127.0.0.1", port), backlog=512)
         self.port = self.listener.getsockname()[1]
-        self.base = f"http://{address}:{self.port}"
+        self.base = f"http://127.0.0.1:{self.port}"
         threading.Thread(target=self._accept, daemon=True).start()
 
     def url(self, path="/hook"):
