@@ -61,7 +61,7 @@ void Engine::pump(Endpoint& endpoint) {
 }
 
 void Engine::pump_queue() {
-  for (size_t n = queue_.size(); n > 0 && can_start(); --n) {
+  for (size_t n = queue_.size(); n > 0 && !queue_.empty() && can_start(); --n) {
     auto* endpoint = queue_.front();
     queue_.pop_front();
     endpoint->in_queue = false;
