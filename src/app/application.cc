@@ -165,7 +165,7 @@ Status Application::Impl::start_delivery() {
   TRY(const auto domains, store->load_domains());
   directory.replace_all(domains, kNoPosition);
   TRY(const auto progress, store->load_progress());
-  TRY_STATUS(store->reset_slots(static_cast<uint32_t>(per_core.size()), progress.settled_through));
+  if (progress.by_slot.size() != per_core.size()) TRY_STATUS(store->reset_slots(static_cast<uint32_t>(per_core.size()), progress.settled_through));
   log_info("app", "store opened domains={} head={} settled_through={} lanes_behind={} waiting_retries={} missed={}", domains.size(), store->head().value,
            progress.settled_through.value, progress.lanes.size(), progress.waiting.size(), progress.missed);
   for (auto& core : per_core) TRY_STATUS(block_on(core->executor, core->engine->start(domains, progress, store->head())));
