@@ -21,11 +21,12 @@ namespace {
 
 constexpr size_t kReaderThreads = 3;
 
-Result<std::vector<http::Cidr>> parse_networks(const std::vector<std::string>& texts) {
+Result<std::vector<http::Cidr>> parse_networks(const std::string& setting, const std::vector<std::string>& texts) {
   std::vector<http::Cidr> out;
   for (const auto& text : texts) {
-    TRY(auto network, http::parse_cidr(text));
-    out.push_back(network);
+    const auto network = http::parse_cidr(text);
+    if (!network) return fail(Errc::kInvalidArgument, setting + ": " + network.error().message);
+    out.push_back(*network);
   }
   return out;
 }
@@ -128,7 +129,7 @@ Status Application::Impl::build_cores() {
   bin_options.expire = config.bins.expire;
   bins = std::make_unique<bin::Bins>(clock, [](size_t n) { return crypto::random_bytes(n); }, bin_options);
   local_bins = std::make_unique<LocalBins>(*bins, clock);
-  TRY(auto allowed, parse_networks(config.delivery.allow_networks));
+  TRY(auto allowed, parse_networks("delivery.allow_networks", config.delivery.allow_networks));
   guard = std::make_unique<http::AddressGuard>(std::move(allowed));
   limiter = std::make_unique<http::AuthLimiter>(clock);
 
@@ -245,7 +246,7 @@ Result<std::string> Application::Impl::listen() {
     TRY(tls, http::TlsContext::load(config.server.tls_cert, config.server.tls_key, clock));
   }
   auto options = server_options(address);
-  TRY(auto proxies, parse_networks(config.server.trusted_proxies));
+  TRY(auto proxies, parse_networks("server.trusted_proxies", config.server.trusted_proxies));
   if (!proxies.empty()) {
     options.trusted_proxy = [proxies](std::string_view ip) {
       const auto parsed = http::IpAddress::parse(ip);

@@ -115,7 +115,7 @@ class Ledger(Case):
         tally = Tally()
         receiver = Receiver(answer=lambda delivery: self.answer(chance, tally, delivery), keep=False)
         self.addCleanup(receiver.close)
-        server = self.start(LOOPBACK, f"delivery.max_in_flight={MAX_IN_FLIGHT}", 'delivery.retry_schedule=' + json.dumps(["1s"] * 30))
+        server = self.start(LOOPBACK, "server.threads=2", f"delivery.max_in_flight={MAX_IN_FLIGHT}", 'delivery.retry_schedule=' + json.dumps(["1s"] * 30))
         domain = self.new_domain(server)
         for kind in KINDS:
             server.hook(domain, kind, receiver.url())
