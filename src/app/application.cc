@@ -175,7 +175,9 @@ Status Application::Impl::start_delivery() {
   TRY(const auto domains, store->load_domains());
   directory.replace_all(domains, kNoPosition);
   TRY(const auto progress, store->load_progress());
-  TRY_STATUS(store->reset_slots(static_cast<uint32_t>(per_core.size()), progress.settled_through));
+  if (progress.by_slot.size() != per_core.size())
+    TRY_STATUS(
+        store->reset_slots(static_cast<uint32_t>(per_core.size()), progress.settled_through));
   log_info("app",
            "store opened domains={} head={} settled_through={} lanes_behind={} waiting_retries={} "
            "missed={}",

@@ -178,10 +178,11 @@ Task<Status> Engine::start(std::vector<store::DomainPtr> domains, store::LoadedP
     const auto due = webhook::due_on_load(row.last_attempt, delay, now);
     retry_at(clock_.steady_now() + (due - now), lane, row.position);
   }
-  const auto replayed = co_await replay(progress.settled_through, head);
+  const Position begin = progress.begin_of(options_.slot, options_.cores);
+  const auto replayed = co_await replay(begin, head);
   if (!replayed) co_return replayed;
   seen_ = head;
-  saved_through_ = progress.settled_through;
+  saved_through_ = begin;
   for (const auto& [id, lane] : lanes_) {
     mark(*lane);
     read_more(lane);
