@@ -7,6 +7,7 @@
 #include "app/local_bins.h"
 #include "async/block_on.h"
 #include "async/cores.h"
+#include "async/task_group.h"
 #include "base/log.h"
 #include "base/strings.h"
 #include "crypto/random.h"
@@ -69,6 +70,8 @@ struct Application::Impl {
   Status open_store();
   Status build_cores();
   Status start_delivery();
+  Task<void> expire_now_and_then();
+  Task<void> end_housekeeping();
   Result<std::string> listen();
   http::ServerOptions server_options(const ListenAddress& address) const;
   Task<http::ClientReply> post(std::string url, std::string body, Deadline deadline);
@@ -93,6 +96,7 @@ struct Application::Impl {
   http::Router router;
   std::shared_ptr<http::TlsContext> tls;
   std::unique_ptr<http::Server> server;
+  std::unique_ptr<TaskGroup> housekeeping;  // on the first core
 };
 
 Application::Application(config::Config config, Secrets secrets) : impl_(std::make_unique<Impl>(std::move(config), std::move(secrets))) {}
@@ -166,7 +170,26 @@ Status Application::Impl::start_delivery() {
            progress.settled_through.value, progress.lanes.size(), progress.waiting.size(), progress.missed);
   for (auto& core : per_core) TRY_STATUS(block_on(core->executor, core->engine->start(domains, progress, store->head())));
   commits->start();
+  const auto executor = per_core.front()->executor;
+  housekeeping = std::make_unique<TaskGroup>(executor);
+  asio::post(executor, [this] { housekeeping->spawn("retention", expire_now_and_then()); });
   return {};
+}
+
+Task<void> Application::Impl::expire_now_and_then() {
+  const auto interval = std::clamp<std::chrono::milliseconds>(config.events.retention / 24, std::chrono::seconds(1), std::chrono::hours(1));
+  for (;;) {
+    co_await sleep_until(std::chrono::steady_clock::now() + interval);
+    const SystemTime now = clock.now();
+    auto work = [&] { return store->expire(now - config.events.retention, now - config.attempts.retention); };
+    const auto dropped = co_await run_blocking(*readers, work);
+    if (!dropped) log_error("app", "retention failed, will try again error={}", dropped.error().message);
+  }
+}
+
+Task<void> Application::Impl::end_housekeeping() {
+  housekeeping->cancel();
+  co_await housekeeping->join(Deadline::max());
 }
 
 Task<http::ClientReply> Application::Impl::post(std::string url, std::string body, Deadline deadline) {
@@ -259,6 +282,7 @@ void Application::stop() {
     i.server->stop_accepting();
     i.server->drain(deadline);
   }
+  if (i.housekeeping) block_on(i.per_core.front()->executor, i.end_housekeeping());
   for (auto& core : i.per_core) block_on(core->executor, core->engine->stop(deadline));
   if (i.commits) i.commits->stop();
   if (i.cores) i.cores->stop();

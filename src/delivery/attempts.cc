@@ -61,7 +61,7 @@ void Engine::pump(Endpoint& endpoint) {
 }
 
 void Engine::pump_queue() {
-  for (size_t n = queue_.size(); n > 0 && can_start(); --n) {
+  for (size_t n = queue_.size(); n > 0 && !queue_.empty() && can_start(); --n) {
     auto* endpoint = queue_.front();
     queue_.pop_front();
     endpoint->in_queue = false;
@@ -241,7 +241,9 @@ Task<void> Engine::read_segment(LanePtr lane, Segment* segment) {
   query.domain = lane->domain();
   query.cls = segment->cls();
   query.after = segment->read_through();
-  query.to = segment->to();
+  // Not beyond what was handed over: `since` is the configuration as of there, and the log may already hold events of
+  // a later one.
+  query.to = std::min(segment->to().value_or(seen_), seen_);
   query.since = lane->since();
   auto read = [&] { return store_.read_lane(query); };
   auto slice = co_await run_blocking(readers_, read);

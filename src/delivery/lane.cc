@@ -41,10 +41,17 @@ void Segment::fill(const store::LaneSlice& slice, Position seen) {
   auto ahead = settled_ahead_.begin();
   for (const auto& event : slice.events) {
     while (ahead != settled_ahead_.end() && ahead->last < event->position) ++ahead;
-    if (ahead != settled_ahead_.end() && ahead->first <= event->position) continue;
     const auto hook = webhook::hook_for(event->event.name, event->event.severity);
-    if (hook) push(event, *hook);
+    if (!hook) continue;
+    push(event, *hook);
+    if (ahead != settled_ahead_.end() && ahead->first <= event->position) {
+      // Keeps its slot, so that row() still knows it once its range is forgotten.
+      window_.back().state = Slot::State::kSettled;
+      window_.back().event.reset();
+    }
   }
+  skip_settled();
+  pop_settled();
   read_through_ = std::max(read_through_, slice.through);
   std::erase_if(settled_ahead_, [&](const store::PositionRange& r) { return r.last <= read_through_; });
   if (window_.empty()) acked_through_ = read_through_;
@@ -58,6 +65,7 @@ void Segment::defer(Slot& slot) {
   slot.state = Slot::State::kDeferred;
   ++first_waiting_;
   ++deferred_;
+  skip_settled();
 }
 
 void Segment::start(Slot& slot) {
@@ -68,6 +76,7 @@ void Segment::start(Slot& slot) {
     ++first_waiting_;
   }
   slot.state = Slot::State::kInFlight;
+  skip_settled();
 }
 
 void Segment::put_back(Slot& slot) {
@@ -84,7 +93,12 @@ void Segment::settle(Slot& slot) {
   }
   slot.state = Slot::State::kSettled;
   slot.event.reset();
+  skip_settled();
   pop_settled();
+}
+
+void Segment::skip_settled() {
+  while (has_next() && window_[first_waiting_].state == Slot::State::kSettled) ++first_waiting_;
 }
 
 void Segment::pop_settled() {

@@ -91,6 +91,7 @@ class Segment {
 
  private:
   void push(const EventPtr& event, Hook hook);
+  void skip_settled();
   void pop_settled();
 
   Class cls_;

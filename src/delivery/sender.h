@@ -29,7 +29,7 @@ class Sender {
 
   virtual std::shared_ptr<Target> open(const std::string& url) = 0;
 
-  /// One POST of prefix + event + suffix. Ends by the deadline; never throws. The pieces must outlive the call.
+  /// One POST of prefix + event + suffix. Suspends at least once, ends by the deadline, never throws. The pieces must outlive the call.
   virtual Task<SendReply> post(Target& target, std::string_view prefix, std::string_view event, std::string_view suffix,
                                Deadline deadline) = 0;
 };

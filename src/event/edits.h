@@ -13,8 +13,8 @@ class Edits {
   /// Starts anew, on `text`, which must stay until apply().
   void reset(std::string_view text);
 
-  /// `part`, a view into the text, becomes `by`, which is copied. Parts do not overlap; an empty part
-  /// is a place to insert.
+  /// `part`, a view into the text, becomes `by`, which is copied. Parts do not overlap; an empty
+  /// part is a place to insert.
   void replace(std::string_view part, std::string_view by);
 
   /// The text with all replacements made.

@@ -1,5 +1,5 @@
-// An e-mail event as every module sees it: the few fields the platform needs, and the bytes both doors send.
-// Pure values; thread-safe as such.
+// An e-mail event as every module sees it: the few fields the platform needs, and the bytes both
+// doors send. Pure values; thread-safe as such.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,8 @@
 
 namespace eventhorn::event {
 
-/// The names Mailgun's Events API knows (spec/event-types.md). Values are stored on disk: do not change them.
+/// The names Mailgun's Events API knows (spec/event-types.md). Values are stored on disk: do not
+/// change them.
 enum class Name : uint8_t {
   kAccepted = 1,
   kRejected = 2,

@@ -9,7 +9,9 @@ namespace {
 
 using Op = Expression::Op;
 
-bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+bool is_space(char c) {
+  return c == ' ' || (c >= '\t' && c <= '\r');
+}
 
 class Parser {
  public:
@@ -136,10 +138,8 @@ class Parser {
   }
 
   Op take_comparison() {
-    static constexpr std::pair<std::string_view, Op> kOperators[] = {{">=", Op::kGreaterEqual},
-                                                                     {"<=", Op::kLessEqual},
-                                                                     {">", Op::kGreater},
-                                                                     {"<", Op::kLess}};
+    static constexpr std::pair<std::string_view, Op> kOperators[] = {
+        {">=", Op::kGreaterEqual}, {"<=", Op::kLessEqual}, {">", Op::kGreater}, {"<", Op::kLess}};
     for (const auto& [sign, op] : kOperators) {
       if (!rest_.starts_with(sign)) continue;
       rest_.remove_prefix(sign.size());

@@ -1,5 +1,5 @@
-// The filter expressions of the Events API (spec/events.md "Filter expression grammar"): the grammar
-// only; filter.h gives terms their meaning. Pure values.
+// The filter expressions of the Events API (spec/events.md "Filter expression grammar"): the
+// grammar only; filter.h gives terms their meaning. Pure values.
 //
 //   expr    := or
 //   or      := and { "OR" and }
@@ -41,8 +41,8 @@ struct Expression {
 
 /// `text` as an expression; in a `numeric` field terms and comparisons must be finite numbers, and
 /// elsewhere < and > are characters of words. Takes the number of its terms from `terms_left`.
-/// kInvalidArgument, saying what is wrong but not with which field, for anything outside the grammar
-/// and beyond the limits.
+/// kInvalidArgument, saying what is wrong but not with which field, for anything outside the
+/// grammar and beyond the limits.
 Result<Expression> parse_expression(std::string_view text, bool numeric, size_t& terms_left);
 
 }  // namespace eventhorn::event

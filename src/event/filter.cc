@@ -58,8 +58,10 @@ struct Node {
   std::span<const Node> members;
 };
 
-constexpr Node kHeaderNodes[] = {
-    {"to", kTo, {}}, {"message-id", kMessageId, {}}, {"from", kFrom, {}}, {"subject", kSubject, {}}};
+constexpr Node kHeaderNodes[] = {{"to", kTo, {}},
+                                 {"message-id", kMessageId, {}},
+                                 {"from", kFrom, {}},
+                                 {"subject", kSubject, {}}};
 constexpr Node kAttachmentNodes[] = {{"filename", kAttachment, {}}};
 constexpr Node kMessageNodes[] = {{"headers", kNoField, kHeaderNodes},
                                   {"attachments", kNoField, kAttachmentNodes},
@@ -81,7 +83,9 @@ struct Found {
   std::vector<std::string> tokens;  // where the field is matched by them
 };
 
-constexpr uint32_t bit(size_t field) { return uint32_t{1} << field; }
+constexpr uint32_t bit(size_t field) {
+  return uint32_t{1} << field;
+}
 
 size_t find_field(std::string_view name) {
   const auto field = std::find_if(kFields.begin(), kFields.end(),
@@ -119,7 +123,8 @@ void prepare(Expression& expression, size_t field) {
   if (field == kMessageId) expression.text = strip_angle_brackets(expression.text);
 }
 
-// The values of the `wanted` fields. Recursion is bounded: the cursor refuses more than kMaxDepth levels.
+// The values of the `wanted` fields. Recursion is bounded: the cursor refuses more than kMaxDepth
+// levels.
 void collect(json::Cursor& cursor, const Node& node, uint32_t wanted, std::vector<Found>& found) {
   const Kind kind = cursor.kind();
   if (kind == Kind::kArray) {
@@ -155,19 +160,27 @@ bool contains_run(const std::vector<std::string>& tokens, const std::vector<std:
 
 bool compares(double value, const Expression& term) {
   switch (term.op) {
-    case Op::kLess: return value < term.number;
-    case Op::kLessEqual: return value <= term.number;
-    case Op::kGreater: return value > term.number;
-    case Op::kGreaterEqual: return value >= term.number;
-    default: return value == term.number;
+    case Op::kLess:
+      return value < term.number;
+    case Op::kLessEqual:
+      return value <= term.number;
+    case Op::kGreater:
+      return value > term.number;
+    case Op::kGreaterEqual:
+      return value >= term.number;
+    default:
+      return value == term.number;
   }
 }
 
 bool term_matches(const Expression& term, const Found& value) {
   switch (kFields[value.field].match) {
-    case Match::kWhole: return equals_ignore_case(value.text, term.text);
-    case Match::kTokens: return contains_run(value.tokens, term.tokens);
-    case Match::kNumber: return compares(json::to_double(value.text), term);
+    case Match::kWhole:
+      return equals_ignore_case(value.text, term.text);
+    case Match::kTokens:
+      return contains_run(value.tokens, term.tokens);
+    case Match::kNumber:
+      return compares(json::to_double(value.text), term);
   }
   return false;
 }
@@ -176,10 +189,14 @@ bool evaluate(const Expression& expression, size_t field, const std::vector<Foun
   const auto part_holds = [&](const Expression& part) { return evaluate(part, field, values); };
   const auto& parts = expression.parts;
   switch (expression.op) {
-    case Op::kAnd: return std::all_of(parts.begin(), parts.end(), part_holds);
-    case Op::kOr: return std::any_of(parts.begin(), parts.end(), part_holds);
-    case Op::kNot: return !part_holds(parts.front());
-    default: break;
+    case Op::kAnd:
+      return std::all_of(parts.begin(), parts.end(), part_holds);
+    case Op::kOr:
+      return std::any_of(parts.begin(), parts.end(), part_holds);
+    case Op::kNot:
+      return !part_holds(parts.front());
+    default:
+      break;
   }
   return std::any_of(values.begin(), values.end(), [&](const Found& value) {
     return value.field == field && term_matches(expression, value);
@@ -188,7 +205,9 @@ bool evaluate(const Expression& expression, size_t field, const std::vector<Foun
 
 }  // namespace
 
-bool Filter::is_field(std::string_view name) { return find_field(name) != kNoField; }
+bool Filter::is_field(std::string_view name) {
+  return find_field(name) != kNoField;
+}
 
 Result<Filter> Filter::parse(Terms terms) {
   Filter filter;

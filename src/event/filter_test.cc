@@ -1,9 +1,9 @@
 #include "event/filter.h"
 
+#include <gtest/gtest.h>
+
 #include <string>
 #include <vector>
-
-#include <gtest/gtest.h>
 
 namespace eventhorn::event {
 namespace {
@@ -120,14 +120,16 @@ TEST(Filter, NotBindsCloserThanAndCloserThanOr) {
     EXPECT_TRUE(failed_matches("subject", yes)) << yes;
   }
   for (const char* no : {"hello AND x", "x OR y", "(x OR hello) AND y", "x OR hello y",
-                         "NOT hello OR x", "NOT (x OR hello)", "NOT hello NOT x",
-                         "hello or x", "hello and monica", "not x", "hello \"AND\" monica"}) {
+                         "NOT hello OR x", "NOT (x OR hello)", "NOT hello NOT x", "hello or x",
+                         "hello and monica", "not x", "hello \"AND\" monica"}) {
     EXPECT_FALSE(failed_matches("subject", no)) << no;
   }
 }
 
 TEST(Filter, QuotesMayHoldEscapedQuotes) {
-  EXPECT_TRUE(failed_matches("from", R"("bob \"b\" m)" "\xc3\xbc" R"(ller")"));
+  EXPECT_TRUE(failed_matches("from", R"("bob \"b\" m)"
+                                     "\xc3\xbc"
+                                     R"(ller")"));
   EXPECT_TRUE(failed_matches("tags", R"("*")"));
   EXPECT_FALSE(failed_matches("tags", R"("\"*")"));
 }
@@ -143,7 +145,8 @@ TEST(Filter, AMissingFieldMatchesOnlyNegations) {
 }
 
 TEST(Filter, AllTermsMustMatch) {
-  EXPECT_TRUE(filter_of({{"subject", "hello"}, {"subject", "parcel"}, {"event", "failed"}}).matches(kFailed));
+  EXPECT_TRUE(filter_of({{"subject", "hello"}, {"subject", "parcel"}, {"event", "failed"}})
+                  .matches(kFailed));
   EXPECT_FALSE(filter_of({{"subject", "hello"}, {"subject", "x"}}).matches(kFailed));
   EXPECT_FALSE(filter_of({{"subject", "hello"}, {"event", "opened"}}).matches(kFailed));
 }
@@ -180,7 +183,8 @@ TEST(Filter, RefusesWhatIsOutsideTheGrammar) {
   EXPECT_EQ(error_of("event", "OR a"), "event: OR where a term is expected");
   EXPECT_EQ(error_of("event", "a AND AND b"), "event: AND where a term is expected");
   EXPECT_EQ(error_of("event", "a OR OR b"), "event: OR where a term is expected");
-  for (const char* expression : {"many", ">", ">x", "<>1", "1k", "nan", "1e999", "\"\"", ">\"5\""}) {
+  for (const char* expression :
+       {"many", ">", ">x", "<>1", "1k", "nan", "1e999", "\"\"", ">\"5\""}) {
     EXPECT_EQ(error_of("size", expression), "size: must be a number, or a comparison with one");
   }
   EXPECT_EQ(error_of("sub\nject", "a"), "sub\\nject: not a filter field");
@@ -206,8 +210,8 @@ TEST(Filter, LimitsWhatAnExpressionMayCost) {
 }
 
 TEST(Filter, KnowsItsFields) {
-  for (const char* field : {"event", "list", "attachment", "from", "message-id", "subject", "to", "size",
-                            "recipient", "recipients", "tags", "severity"}) {
+  for (const char* field : {"event", "list", "attachment", "from", "message-id", "subject", "to",
+                            "size", "recipient", "recipients", "tags", "severity"}) {
     EXPECT_TRUE(Filter::is_field(field)) << field;
   }
   EXPECT_FALSE(Filter::is_field("limit"));

@@ -34,7 +34,8 @@ Status Inspection::inspect(std::string_view item, Edits& edits) {
   other_keys_.clear();
   decoded_keys_.clear();
   if (cursor_.kind() == Kind::kObject) {
-    if (read_object(kEventSchema)) end_ = {cursor_.position() - 1, 0};
+    if (read_object(event_schema()))
+      end_ = std::string_view(cursor_.position() - 1, 1).substr(0, 0);
   } else if (!cursor_.failed()) {
     return fail(Errc::kInvalidArgument, "item: must be a JSON object");
   }
@@ -63,7 +64,7 @@ bool Inspection::read_object(const Schema& schema) {
     }
     const Field* field = find_field(schema, name);
     if (field == nullptr) {
-      if (&schema == &kEventSchema) other_keys_.push_back(name);
+      if (&schema == &event_schema()) other_keys_.push_back(name);
       if (!read_value(schema, {name, schema.others})) return false;
       continue;
     }
@@ -95,7 +96,9 @@ bool Inspection::read_value(const Schema& schema, const Field& field) {
 bool Inspection::read_typed(const Schema& schema, const Field& field, Found& found) {
   const Kind kind = found.kind;
   switch (field.rule) {
-    case Rule::kAny: cursor_.skip(); return true;
+    case Rule::kAny:
+      cursor_.skip();
+      return true;
     case Rule::kString:
       if (kind != Kind::kString) return refuse(schema, field.name, "must be a string");
       found.escaped = cursor_.string().escaped;
@@ -113,7 +116,8 @@ bool Inspection::read_typed(const Schema& schema, const Field& field, Found& fou
     case Rule::kInteger:
       if (kind != Kind::kNumber) return refuse(schema, field.name, "must be an integer");
       return read_integer(schema, field);
-    case Rule::kStrings: return read_strings(schema, field);
+    case Rule::kStrings:
+      return read_strings(schema, field);
     case Rule::kArray:
       if (kind != Kind::kArray) return refuse(schema, field.name, "must be an array");
       cursor_.skip();
@@ -122,7 +126,8 @@ bool Inspection::read_typed(const Schema& schema, const Field& field, Found& fou
       if (kind == Kind::kArray) return read_empty_array(schema, field);
       if (kind != Kind::kObject) return refuse(schema, field.name, "must be an object");
       return read_object(*field.members);
-    case Rule::kObjects: return read_objects(schema, field);
+    case Rule::kObjects:
+      return read_objects(schema, field);
   }
   return false;
 }
@@ -172,7 +177,7 @@ Status Inspection::check_other_keys() {
   std::sort(other_keys_.begin(), other_keys_.end());
   const auto twice = std::adjacent_find(other_keys_.begin(), other_keys_.end());
   if (twice == other_keys_.end()) return {};
-  return fail(Errc::kInvalidArgument, label(kEventSchema, *twice) + ": given twice");
+  return fail(Errc::kInvalidArgument, label(event_schema(), *twice) + ": given twice");
 }
 
 }  // namespace eventhorn::event

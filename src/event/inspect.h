@@ -30,8 +30,8 @@ struct Found {
 /// What one event holds, as views into its text. Keeps its memory from event to event; one thread.
 class Inspection {
  public:
-  /// Forgets the event before, reads this one, and adds the edits that types ask for (integers, empty
-  /// objects, the spelling of keys). Errors: kInvalidArgument, as Normalizer::normalize says.
+  /// Forgets the event before, reads this one, and adds the edits that types ask for (integers,
+  /// empty objects, the spelling of keys). Errors: kInvalidArgument, as Normalizer::normalize says.
   Status inspect(std::string_view item, Edits& edits);
 
   const Found& operator[](Fact fact) const { return facts_[static_cast<size_t>(fact)]; }

@@ -25,10 +25,14 @@ constexpr int64_t kMaxAhead = 3600 * kSecond;
 std::string_view log_level(Name name, Severity severity) {
   switch (name) {
     case Name::kRejected:
-    case Name::kComplained: return "warn";
-    case Name::kFailed: return severity == Severity::kTemporary ? "warn" : "error";
-    case Name::kListMemberUploadError: return "error";
-    default: return "info";
+    case Name::kComplained:
+      return "warn";
+    case Name::kFailed:
+      return severity == Severity::kTemporary ? "warn" : "error";
+    case Name::kListMemberUploadError:
+      return "error";
+    default:
+      return "info";
   }
 }
 
@@ -44,7 +48,8 @@ std::string format_seconds(int64_t us) {
   return std::to_string(us / kSecond) + digits;
 }
 
-// Also spaces, which come with a header's folding. All of them, so that doing it again changes nothing.
+// Also spaces, which come with a header's folding. All of them, so that doing it again changes
+// nothing.
 std::string_view strip_angle_brackets(std::string_view id) {
   const size_t first = std::min(id.find_first_not_of("< \t"), id.size());
   id.remove_prefix(first);
@@ -123,7 +128,8 @@ Status Normalizer::Impl::set_name(Event& event) {
     event.severity = *severity;
   }
   // One spelling, so that whoever looks into the bytes needs no JSON reader.
-  for (const auto& [fact, key] : {std::pair(Fact::kEvent, "event"), {Fact::kSeverity, "severity"}}) {
+  for (const auto& [fact, key] :
+       {std::pair(Fact::kEvent, "event"), {Fact::kSeverity, "severity"}}) {
     if (!found_[fact].escaped) continue;
     std::string quoted;
     json::append_quoted(quoted, text(fact));

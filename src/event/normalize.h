@@ -41,13 +41,16 @@ class Normalizer {
   ///  - `timestamp` before 2000 or more than an hour after `now`;
   ///  - a field of schema.h that is neither null nor of its type.
   ///
-  /// What changes, while everything else stays as it came (spec: README "ten rules", event-types.md):
+  /// What changes, while everything else stays as it came (spec: README "ten rules",
+  /// event-types.md):
   ///  - no space between tokens;
   ///  - `account.id` and `domain.name` are those of the context;
-  ///  - `tags` and `campaigns` are arrays and `user-variables` is an object; missing or null: empty;
+  ///  - `tags` and `campaigns` are arrays and `user-variables` is an object; missing or null:
+  ///  empty;
   ///  - an empty array where a known object belongs becomes an empty object (PHP writes that);
   ///  - integer fields are written as integers;
-  ///  - `timestamp` has six decimals, never all zero: a whole second gets microseconds from a hash of
+  ///  - `timestamp` has six decimals, never all zero: a whole second gets microseconds from a hash
+  ///  of
   ///    the id; missing or null: `now`;
   ///  - `id` and `log-level` are added when missing or null (a level as spec/event-types.md lists);
   ///  - `message.headers.message-id` loses its angle brackets.
@@ -58,8 +61,8 @@ class Normalizer {
   std::unique_ptr<Impl> impl_;
 };
 
-/// The id of an item that was refused, to name it in the answer: empty unless the item is readable up
-/// to there and the id is one that normalize() takes.
+/// The id of an item that was refused, to name it in the answer: empty unless the item is readable
+/// up to there and the id is one that normalize() takes.
 std::string peek_id(std::string_view item);
 
 }  // namespace eventhorn::event

@@ -32,9 +32,13 @@ void run(benchmark::State& state, const std::string& item) {
   state.counters["item_bytes"] = static_cast<double>(item.size());
 }
 
-void minified(benchmark::State& state) { run(state, make_item()); }
+void minified(benchmark::State& state) {
+  run(state, make_item());
+}
 
-void pretty_printed(benchmark::State& state) { run(state, json::pretty(make_item())); }
+void pretty_printed(benchmark::State& state) {
+  run(state, json::pretty(make_item()));
+}
 
 void already_normalised(benchmark::State& state) {
   run(state, make_sample("delivered", "mg.example.com", "5f1c9a2be77d4a0c31b8e6d2", kNow, "id"));
@@ -48,9 +52,13 @@ void split(benchmark::State& state, char open, char separator, char close) {
   state.SetItemsProcessed(state.iterations() * 500);
 }
 
-void split_array(benchmark::State& state) { split(state, '[', ',', ']'); }
+void split_array(benchmark::State& state) {
+  split(state, '[', ',', ']');
+}
 
-void split_ndjson(benchmark::State& state) { split(state, ' ', '\n', '\n'); }
+void split_ndjson(benchmark::State& state) {
+  split(state, ' ', '\n', '\n');
+}
 
 void filter_by_subject(benchmark::State& state) {
   const auto filter = Filter::parse({{"subject", "(Test AND NOT bounce) OR parcel"}});

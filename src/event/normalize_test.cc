@@ -2,12 +2,12 @@
 
 #include "base/hash.h"
 
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
 #include <string>
 #include <utility>
 #include <vector>
-
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
 
 namespace eventhorn::event {
 namespace {
@@ -79,7 +79,7 @@ TEST(Normalize, LeavesAnEventThatIsRightAsItIs) {
 TEST(Normalize, TakesEveryKindOfEvent) {
   for (const std::string members :
        {R"("event":"accepted","method":"smtp","flags":{"is-routed":true},"routes":[{"id":"4f3b",)"
-        R"("expression":"match_recipient('a@b')","priority":1,"actions":["stop()"],)"
+        R"x("expression":"match_recipient('a@b')","priority":1,"actions":["stop()"],)x"
         R"("match":{"recipient":"a@b"}}],"message":{"recipients":["a@b"],"size":2211})",
         R"("event":"rejected","reject":{"reason":"Sandbox","description":""},)"
         R"("flags":{"is-test-mode":false},"message":{"headers":{"to":"a@b"},"attachments":[]})",
@@ -117,7 +117,8 @@ TEST(Normalize, FillsNullsInPlace) {
 }
 
 TEST(Normalize, TakesSpaceOutBetweenTokensOnly) {
-  const std::string bytes = bytes_of(" {\n \"event\" : \"opened\" ,\t\"x\" : [ 1 , \" a  b \" ] \r\n} ");
+  const std::string bytes =
+      bytes_of(" {\n \"event\" : \"opened\" ,\t\"x\" : [ 1 , \" a  b \" ] \r\n} ");
   EXPECT_THAT(bytes, StartsWith(R"({"event":"opened","x":[1," a  b "],"log-level")"));
   EXPECT_EQ(bytes.find('\n'), std::string::npos);
 }
@@ -127,7 +128,8 @@ TEST(Normalize, KeepsUnknownFieldsAsTheyCame) {
        {R"("x":1.50)", R"("x":1E2)", R"("x":-0)", R"("x":0.1e-400)", R"("x":"\u00e9\/")",
         R"("x":{"a":1,"a":2})", R"("\u0078":[[],{},null,true])", R"("x":9223372036854775807)",
         R"("delivery-status":{"x":5.0})", R"("message":{"x":"\ud83d\ude00"})", R"("campaigns":[7])",
-        R"("user-variables":{"n":1.0,"event":"x"})", R"("flags":{"x":7})", R"("log-level":"debug")"}) {
+        R"("user-variables":{"n":1.0,"event":"x"})", R"("flags":{"x":7})",
+        R"("log-level":"debug")"}) {
     EXPECT_THAT(bytes_of(with(member)), HasSubstr(member));
   }
 }
@@ -157,12 +159,13 @@ TEST(Normalize, ListsAreListsAndVariablesAreAnObject) {
 }
 
 TEST(Normalize, IntegersStayIntegers) {
-  EXPECT_THAT(bytes_of(with(R"("delivery-status":{"code":550.0,"attempt-no":1e0,"retry-seconds":6E+2,)"
-                            R"("last-code":-0.0},"upserted-count":41.00,"failed-count":1,)"
-                            R"("delivered-at":1773222314.0)")),
-              HasSubstr(R"("delivery-status":{"code":550,"attempt-no":1,"retry-seconds":600,)"
-                        R"("last-code":0},"upserted-count":41,"failed-count":1,)"
-                        R"("delivered-at":1773222314)"));
+  EXPECT_THAT(
+      bytes_of(with(R"("delivery-status":{"code":550.0,"attempt-no":1e0,"retry-seconds":6E+2,)"
+                    R"("last-code":-0.0},"upserted-count":41.00,"failed-count":1,)"
+                    R"("delivered-at":1773222314.0)")),
+      HasSubstr(R"("delivery-status":{"code":550,"attempt-no":1,"retry-seconds":600,)"
+                R"("last-code":0},"upserted-count":41,"failed-count":1,)"
+                R"("delivered-at":1773222314)"));
   EXPECT_THAT(bytes_of(with(R"("message":{"size":3.0,"scheduled-for":1.773222314e9,"attachments":)"
                             R"([{"size":1.0},{"size":null},{}]})")),
               HasSubstr(R"("message":{"size":3,"scheduled-for":1773222314,"attachments":)"
@@ -212,10 +215,11 @@ TEST(Normalize, RefusesKnownFieldsOfAnotherType) {
 }
 
 TEST(Normalize, NullIsTakenForEveryOtherKnownField) {
-  for (const char* member :
-       {R"("recipient":null)", R"("severity":null)", R"("message":null)", R"("flags":null)",
-        R"("message":{"headers":{"from":null},"attachments":null,"recipients":null,"size":null})",
-        R"("delivery-status":{"code":null,"description":null,"tls":null,"session-seconds":null})"}) {
+  for (
+      const char* member :
+      {R"("recipient":null)", R"("severity":null)", R"("message":null)", R"("flags":null)",
+       R"("message":{"headers":{"from":null},"attachments":null,"recipients":null,"size":null})",
+       R"("delivery-status":{"code":null,"description":null,"tls":null,"session-seconds":null})"}) {
     EXPECT_THAT(bytes_of(with(member)), HasSubstr(member));
   }
 }
@@ -227,12 +231,9 @@ TEST(Normalize, AnEmptyArrayForAnObjectBecomesAnObject) {
 
 TEST(Normalize, TimestampsHaveSixDecimals) {
   const std::vector<std::pair<std::string, std::string>> cases = {
-      {"1773222312.5", "1773222312.500000"},
-      {"1773222312.000001", "1773222312.000001"},
-      {"1773222312.1234567", "1773222312.123457"},
-      {"1.7732223125e9", "1773222312.500000"},
-      {"946684800.25", "946684800.250000"},
-      {"1773225999.9", "1773225999.900000"},
+      {"1773222312.5", "1773222312.500000"},       {"1773222312.000001", "1773222312.000001"},
+      {"1773222312.1234567", "1773222312.123457"}, {"1.7732223125e9", "1773222312.500000"},
+      {"946684800.25", "946684800.250000"},        {"1773225999.9", "1773225999.900000"},
   };
   for (const auto& [sent, expected] : cases) {
     EXPECT_THAT(bytes_of(R"({"event":"opened","id":"e","timestamp":)" + sent + "}"),
@@ -246,7 +247,8 @@ TEST(Normalize, AWholeSecondGetsMicrosecondsOfItsOwn) {
         normalize(R"({"timestamp":)" + timestamp + R"(,"event":"opened","id":")" + id + "\"}");
     return event ? event->timestamp_us : -1;
   };
-  for (const char* second : {"1773222312", "1773222312.0", "1773222312.0000001", "1773222311.9999999"}) {
+  for (const char* second :
+       {"1773222312", "1773222312.0", "1773222312.0000001", "1773222311.9999999"}) {
     const int64_t us = at("e1", second);
     EXPECT_EQ(us / 1'000'000, 1'773'222'312);
     EXPECT_NE(us % 1'000'000, 0);
@@ -295,7 +297,8 @@ TEST(Normalize, LogLevelsAreMailguns) {
       {R"("event":"list_uploaded")", "info"},
   };
   for (const auto& [members, level] : cases) {
-    EXPECT_THAT(bytes_of("{" + members + "}"), HasSubstr("\"log-level\":\"" + level + "\"")) << members;
+    EXPECT_THAT(bytes_of("{" + members + "}"), HasSubstr("\"log-level\":\"" + level + "\""))
+        << members;
   }
 }
 
@@ -312,7 +315,8 @@ TEST(Normalize, AFailureNeedsASeverity) {
   EXPECT_EQ(error_of(R"({"event":"failed"})"), message);
   EXPECT_EQ(error_of(R"({"event":"failed","severity":null})"), message);
   EXPECT_EQ(error_of(R"({"event":"failed","severity":"hard"})"), message);
-  EXPECT_EQ(normalize(R"({"event":"failed","severity":"permanent"})")->severity, Severity::kPermanent);
+  EXPECT_EQ(normalize(R"({"event":"failed","severity":"permanent"})")->severity,
+            Severity::kPermanent);
   EXPECT_EQ(normalize(R"({"event":"opened","severity":"permanent"})")->severity, Severity::kNone);
 }
 
@@ -320,7 +324,8 @@ TEST(Normalize, IdsArePrintableAndShort) {
   const auto with_id = [](const std::string& id) {
     return error_of(R"({"event":"opened","id":)" + id + "}");
   };
-  EXPECT_EQ(normalize(R"({"event":"opened","id":")" + std::string(128, 'a') + "\"}")->id.size(), 128U);
+  EXPECT_EQ(normalize(R"({"event":"opened","id":")" + std::string(128, 'a') + "\"}")->id.size(),
+            128U);
   const std::string message = "id: must be 1 to 128 bytes of printable ascii";
   EXPECT_EQ(with_id(R"("")"), message);
   EXPECT_EQ(with_id('"' + std::string(129, 'a') + '"'), message);
@@ -401,7 +406,8 @@ TEST(Normalize, RefusesWhatIsTooDeepOrTooLarge) {
   EXPECT_TRUE(normalize(nested(63)));
   EXPECT_THAT(error_of(nested(64)), EndsWith(": nested more than 64 levels deep"));
   EXPECT_THAT(error_of(nested(40'000)), EndsWith(": nested more than 64 levels deep"));
-  const std::string most = with("\"x\":\"" + std::string(100'000 - with("\"x\":\"\"").size(), 'a') + '"');
+  const std::string most =
+      with("\"x\":\"" + std::string(100'000 - with("\"x\":\"\"").size(), 'a') + '"');
   EXPECT_TRUE(normalize(most));
   const auto too_large = normalize(most + " ");
   ASSERT_FALSE(too_large);
@@ -414,7 +420,8 @@ TEST(Normalize, ANormalizerForgetsTheItemBefore) {
   const std::string plain = R"({"event":"opened","timestamp":1773222312.5})";
   const auto first = normalizer.normalize(plain, kContext);
   for (const std::string& other :
-       {with(R"("x":NaN)"), with(R"("tags":["a"],"message":{"headers":{"message-id":"<a>"}},"r":0)"),
+       {with(R"("x":NaN)"),
+        with(R"("tags":["a"],"message":{"headers":{"message-id":"<a>"}},"r":0)"),
         with(R"("tags":7)"), std::string(R"({"event":"failed","\u0069d":"a","x":1,"\u0078":2})")}) {
     (void)normalizer.normalize(other, kContext);
     const auto again = normalizer.normalize(plain, kContext);

@@ -106,8 +106,9 @@ void write_client(json::Writer& w) {
   w.key("client-info").begin_object().key("client-type").value("browser");
   w.key("client-os").value("Linux").key("device-type").value("desktop");
   w.key("client-name").value("Chrome").key("user-agent");
-  w.value("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
-          "Chrome/144.0.0.0 Safari/537.36");
+  w.value(
+      "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
+      "Chrome/144.0.0.0 Safari/537.36");
   w.key("bot").value("").end_object();
 }
 
@@ -124,8 +125,12 @@ void write_details(json::Writer& w, const Sample& sample) {
       write_flags(w, sample);
       write_message(w, sample, true);
       return;
-    case Name::kAccepted: w.key("method").value("HTTP"); break;
-    default: write_delivery_status(w, sample); break;
+    case Name::kAccepted:
+      w.key("method").value("HTTP");
+      break;
+    default:
+      write_delivery_status(w, sample);
+      break;
   }
   write_envelope(w, sample);
   write_flags(w, sample);

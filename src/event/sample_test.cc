@@ -3,9 +3,9 @@
 #include "event/normalize.h"
 #include "json/reader.h"
 
-#include <array>
-
 #include <gtest/gtest.h>
+
+#include <array>
 
 namespace eventhorn::event {
 namespace {
@@ -13,7 +13,8 @@ namespace {
 constexpr SystemTime kNow{Micros(1'773'222'400'123'456)};
 
 std::string sample(std::string_view hook) {
-  return make_sample(hook, "mg.example.com", "5f1c9a2be77d4a0c31b8e6d2", kNow, "Nw3KfYb8SRGmT1xJ6qZc0w");
+  return make_sample(hook, "mg.example.com", "5f1c9a2be77d4a0c31b8e6d2", kNow,
+                     "Nw3KfYb8SRGmT1xJ6qZc0w");
 }
 
 struct Expected {
@@ -65,7 +66,8 @@ TEST(MakeSample, HoldsWhatTheVendorsSamplesHold) {
   EXPECT_EQ(*message->find("headers")->find("subject")->as_string(), "Test delivered webhook");
   EXPECT_EQ(message->find("size")->as_int(), 111);
   EXPECT_EQ(*delivered->find("storage")->find("key")->as_string(), "message_key");
-  EXPECT_EQ(json::parse(sample("opened"))->find("message")->find("headers")->as_object()->size(), 1U);
+  EXPECT_EQ(json::parse(sample("opened"))->find("message")->find("headers")->as_object()->size(),
+            1U);
 }
 
 }  // namespace

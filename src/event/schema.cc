@@ -25,14 +25,15 @@ constexpr Field kMessageFields[] = {
 };
 constexpr Schema kMessage{"message.", kMessageFields};
 
-constexpr Field kEnvelopeFields[] = {
-    {"sender", Rule::kString},     {"targets", Rule::kString},   {"transport", Rule::kString},
-    {"sending-ip", Rule::kString}, {"mail-from", Rule::kString}, {"sending-host", Rule::kString}};
+constexpr Field kEnvelopeFields[] = {{"sender", Rule::kString},    {"targets", Rule::kString},
+                                     {"transport", Rule::kString}, {"sending-ip", Rule::kString},
+                                     {"mail-from", Rule::kString}, {"sending-host", Rule::kString}};
 constexpr Schema kEnvelope{"envelope.", kEnvelopeFields};
 
 constexpr Field kFlagFields[] = {
-    {"is-authenticated", Rule::kBool}, {"is-routed", Rule::kBool},    {"is-big", Rule::kBool},
-    {"is-system-test", Rule::kBool},   {"is-test-mode", Rule::kBool}, {"is-delayed-bounce", Rule::kBool}};
+    {"is-authenticated", Rule::kBool}, {"is-routed", Rule::kBool},
+    {"is-big", Rule::kBool},           {"is-system-test", Rule::kBool},
+    {"is-test-mode", Rule::kBool},     {"is-delayed-bounce", Rule::kBool}};
 constexpr Schema kFlags{"flags.", kFlagFields};
 
 constexpr Field kStorageFields[] = {{"key", Rule::kString},
@@ -130,8 +131,12 @@ constexpr Field kEventFields[] = {
 };
 static_assert(std::size(kEventFields) <= 64);
 
+constexpr Schema kEvent{"", kEventFields};
+
 }  // namespace
 
-constexpr Schema kEventSchema{"", kEventFields};
+const Schema& event_schema() {
+  return kEvent;
+}
 
 }  // namespace eventhorn::event

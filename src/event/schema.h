@@ -63,6 +63,6 @@ struct Schema {
 };
 
 /// The event itself.
-extern const Schema kEventSchema;
+const Schema& event_schema();
 
 }  // namespace eventhorn::event

@@ -107,8 +107,8 @@ std::string base64_encode(std::string_view text) {
 }  // namespace
 
 /// One connection, plain or TLS. In use by one request at a time.
-struct Connection {
-  Connection(asio::any_io_executor executor, asio::ssl::context* tls) : socket(executor) {
+struct ClientConnection {
+  ClientConnection(asio::any_io_executor executor, asio::ssl::context* tls) : socket(executor) {
     if (tls != nullptr) stream = std::make_unique<TlsStream>(executor, *tls);
   }
 
@@ -129,7 +129,7 @@ class Client::Target {
  public:
   webhook::TargetUrl url;
   std::string head;  // request line and fields, up to the value of Content-Length
-  std::deque<std::unique_ptr<Connection>> idle;
+  std::deque<std::unique_ptr<ClientConnection>> idle;
 };
 
 namespace {
@@ -194,7 +194,7 @@ struct Client::Impl {
   ClientOptions options;
   asio::ssl::context tls{asio::ssl::context::tls_client};
   std::unordered_map<std::string, CachedHost> hosts;
-  std::list<Connection*> busy;
+  std::list<ClientConnection*> busy;
   std::vector<std::weak_ptr<Target>> targets;
   asio::steady_timer sweep_timer;
   bool sweeping = false;
@@ -202,14 +202,14 @@ struct Client::Impl {
   void sweep_later();
   void sweep();
   Task<std::vector<IpAddress>> lookup(const std::string& host, Deadline deadline);
-  Task<AttemptResult> connect(Target& target, Connection& connection, Deadline deadline);
-  Task<AttemptResult> handshake(Target& target, Connection& connection);
-  std::unique_ptr<Connection> take_idle(Target& target);
-  Task<error_code> write(Connection& connection, std::span<const asio::const_buffer> parts);
-  Task<error_code> read_some(Connection& connection);
-  Task<bool> exchange(Target& target, Connection& connection, std::span<const std::string_view> body, ClientReply& reply);
-  Task<bool> read_answer(Connection& connection, ClientReply& reply);
-  AttemptResult broken(const Connection& connection, const error_code& ec, const char* doing) const;
+  Task<AttemptResult> connect(Target& target, ClientConnection& connection, Deadline deadline);
+  Task<AttemptResult> handshake(Target& target, ClientConnection& connection);
+  std::unique_ptr<ClientConnection> take_idle(Target& target);
+  Task<error_code> write(ClientConnection& connection, std::span<const asio::const_buffer> parts);
+  Task<error_code> read_some(ClientConnection& connection);
+  Task<bool> exchange(Target& target, ClientConnection& connection, std::span<const std::string_view> body, ClientReply& reply);
+  Task<bool> read_answer(ClientConnection& connection, ClientReply& reply);
+  AttemptResult broken(const ClientConnection& connection, const error_code& ec, const char* doing) const;
 };
 
 Client::Client(asio::any_io_executor executor, asio::thread_pool& blocking, AddressGuard guard, ClientOptions options)
@@ -288,13 +288,13 @@ Task<std::vector<IpAddress>> Client::Impl::lookup(const std::string& host, Deadl
   co_return state->addresses;
 }
 
-AttemptResult Client::Impl::broken(const Connection& connection, const error_code& ec, const char* doing) const {
+AttemptResult Client::Impl::broken(const ClientConnection& connection, const error_code& ec, const char* doing) const {
   if (connection.timed_out) return failure(FailureKind::kTimeout, std::string("timed out while ") + doing);
   if (ec == asio::error::operation_aborted) return failure(FailureKind::kCancelled, "interrupted");
   return failure(FailureKind::kClosed, std::string("connection lost while ") + doing + ": " + ec.message());
 }
 
-Task<AttemptResult> Client::Impl::connect(Target& target, Connection& connection, Deadline deadline) {
+Task<AttemptResult> Client::Impl::connect(Target& target, ClientConnection& connection, Deadline deadline) {
   connection.deadline = std::min(deadline, std::chrono::steady_clock::now() + options.connect_timeout);
   const auto addresses = co_await lookup(target.url.host, connection.deadline);
   if (addresses.empty()) co_return failure(FailureKind::kDns, "host not found");
@@ -324,7 +324,7 @@ Task<AttemptResult> Client::Impl::connect(Target& target, Connection& connection
   co_return last;
 }
 
-Task<AttemptResult> Client::Impl::handshake(Target& target, Connection& connection) {
+Task<AttemptResult> Client::Impl::handshake(Target& target, ClientConnection& connection) {
   auto& stream = *connection.stream;
   const auto& host = target.url.host;
   if (!IpAddress::parse(host)) SSL_set_tlsext_host_name(stream.native_handle(), host.c_str());
@@ -337,7 +337,7 @@ Task<AttemptResult> Client::Impl::handshake(Target& target, Connection& connecti
   co_return failure(FailureKind::kTls, "TLS: " + ec.message());
 }
 
-std::unique_ptr<Connection> Client::Impl::take_idle(Target& target) {
+std::unique_ptr<ClientConnection> Client::Impl::take_idle(Target& target) {
   while (!target.idle.empty()) {
     auto connection = std::move(target.idle.back());
     target.idle.pop_back();
@@ -351,7 +351,7 @@ std::unique_ptr<Connection> Client::Impl::take_idle(Target& target) {
   return nullptr;
 }
 
-Task<error_code> Client::Impl::write(Connection& connection, std::span<const asio::const_buffer> parts) {
+Task<error_code> Client::Impl::write(ClientConnection& connection, std::span<const asio::const_buffer> parts) {
   error_code ec;
   if (connection.stream) {
     std::string joined;
@@ -372,7 +372,7 @@ Task<error_code> Client::Impl::write(Connection& connection, std::span<const asi
   co_return failed;
 }
 
-Task<error_code> Client::Impl::read_some(Connection& connection) {
+Task<error_code> Client::Impl::read_some(ClientConnection& connection) {
   const size_t old = connection.input.size();
   constexpr size_t kChunk = 4096;
   connection.input.resize(old + kChunk);
@@ -393,7 +393,7 @@ Task<error_code> Client::Impl::read_some(Connection& connection) {
 }
 
 // True when the connection may be kept.
-Task<bool> Client::Impl::read_answer(Connection& connection, ClientReply& reply) {
+Task<bool> Client::Impl::read_answer(ClientConnection& connection, ClientReply& reply) {
   connection.input.clear();
   connection.answered = false;
   for (size_t interim = 0; interim <= kMaxInterim; ++interim) {
@@ -452,7 +452,7 @@ Task<bool> Client::Impl::read_answer(Connection& connection, ClientReply& reply)
   co_return false;
 }
 
-Task<bool> Client::Impl::exchange(Target& target, Connection& connection, std::span<const std::string_view> body, ClientReply& reply) {
+Task<bool> Client::Impl::exchange(Target& target, ClientConnection& connection, std::span<const std::string_view> body, ClientReply& reply) {
   size_t length = 0;
   for (const auto piece : body) length += piece.size();
   const std::string head = target.head + std::to_string(length) + "\r\n\r\n";
@@ -476,12 +476,12 @@ Task<ClientReply> Client::post(Target& target, std::span<const std::string_view>
   for (int round = 0; round < 2; ++round) {
     auto connection = round == 0 ? impl.take_idle(target) : nullptr;
     const bool fresh = !connection;
-    if (fresh) connection = std::make_unique<Connection>(impl.executor, target.url.scheme == webhook::Scheme::kHttps ? &impl.tls : nullptr);
+    if (fresh) connection = std::make_unique<ClientConnection>(impl.executor, target.url.scheme == webhook::Scheme::kHttps ? &impl.tls : nullptr);
     connection->deadline = deadline;
     const auto entry = impl.busy.insert(impl.busy.end(), connection.get());
     struct Leave {
-      std::list<Connection*>& busy;
-      std::list<Connection*>::iterator entry;
+      std::list<ClientConnection*>& busy;
+      std::list<ClientConnection*>::iterator entry;
       ~Leave() { busy.erase(entry); }
     };
     bool keep = false;

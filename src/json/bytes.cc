@@ -6,7 +6,9 @@
 
 namespace eventhorn::json {
 
-bool valid_utf8(std::string_view text) { return simdjson::validate_utf8(text.data(), text.size()); }
+bool valid_utf8(std::string_view text) {
+  return simdjson::validate_utf8(text.data(), text.size());
+}
 
 std::string minify(std::string_view text) {
   // The vector stores of the last block may reach past the result.

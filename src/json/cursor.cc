@@ -3,13 +3,16 @@
 #include "json/bytes.h"
 #include "json/scan.h"
 
+#include <algorithm>
 #include <charconv>
 #include <limits>
 
 namespace eventhorn::json {
 namespace {
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
 
 int hex_digit(char c) {
   if (is_digit(c)) return c - '0';
@@ -30,8 +33,8 @@ bool rounds_to_zero(std::string_view raw) {
   const std::string_view mantissa = raw.substr(0, e);
   const size_t first = mantissa.find_first_of("123456789");
   if (first == std::string_view::npos) return true;
-  // A magnitude that is out of range by its exponent's sign alone: mantissas are shorter than 2^31.
-  int64_t exponent = 0;
+  // No mantissa is long enough to outweigh an exponent of 32 bits and more.
+  int32_t exponent = 0;
   if (e != std::string_view::npos) {
     std::string_view text = raw.substr(e + 1);
     if (text.front() == '+') text.remove_prefix(1);
@@ -39,7 +42,7 @@ bool rounds_to_zero(std::string_view raw) {
     if (parsed.ec != std::errc()) return text.front() == '-';
   }
   const size_t point = std::min(mantissa.find('.'), mantissa.size());
-  return exponent + static_cast<int64_t>(point) - static_cast<int64_t>(first) < 0;
+  return int64_t{exponent} + static_cast<int64_t>(point) - static_cast<int64_t>(first) < 0;
 }
 
 void append_utf8(std::string& out, uint32_t code) {
@@ -76,11 +79,21 @@ void append_unescaped(std::string& out, std::string_view raw) {
     if (slash == raw.size()) return;
     i = slash + 2;
     switch (const char c = raw[slash + 1]) {
-      case 'b': out.push_back('\b'); break;
-      case 'f': out.push_back('\f'); break;
-      case 'n': out.push_back('\n'); break;
-      case 'r': out.push_back('\r'); break;
-      case 't': out.push_back('\t'); break;
+      case 'b':
+        out.push_back('\b');
+        break;
+      case 'f':
+        out.push_back('\f');
+        break;
+      case 'n':
+        out.push_back('\n');
+        break;
+      case 'r':
+        out.push_back('\r');
+        break;
+      case 't':
+        out.push_back('\t');
+        break;
       case 'u': {
         uint32_t code = hex4(raw.substr(i, 4));
         i += 4;
@@ -91,7 +104,8 @@ void append_unescaped(std::string& out, std::string_view raw) {
         append_utf8(out, code);
         break;
       }
-      default: out.push_back(c);
+      default:
+        out.push_back(c);
     }
   }
 }
@@ -134,13 +148,20 @@ bool Cursor::skip_space() {
 Kind Cursor::kind() {
   if (!skip_space()) return Kind::kNone;
   switch (*p_) {
-    case '{': return Kind::kObject;
-    case '[': return Kind::kArray;
-    case '"': return Kind::kString;
-    case 't': return Kind::kTrue;
-    case 'f': return Kind::kFalse;
-    case 'n': return Kind::kNull;
-    default: break;
+    case '{':
+      return Kind::kObject;
+    case '[':
+      return Kind::kArray;
+    case '"':
+      return Kind::kString;
+    case 't':
+      return Kind::kTrue;
+    case 'f':
+      return Kind::kFalse;
+    case 'n':
+      return Kind::kNull;
+    default:
+      break;
   }
   if (*p_ == '-' || is_digit(*p_)) return Kind::kNumber;
   fail("expected a value");
@@ -177,7 +198,9 @@ bool Cursor::open_next(char close) {
   return true;
 }
 
-bool Cursor::next() { return open_next(']'); }
+bool Cursor::next() {
+  return open_next(']');
+}
 
 bool Cursor::next_key(Text& key) {
   if (!open_next('}') || !skip_space()) return false;
@@ -318,14 +341,27 @@ void Cursor::skip() {
   Text key;
   while (true) {
     switch (kind()) {
-      case Kind::kNone: return;
+      case Kind::kNone:
+        return;
       case Kind::kObject:
-      case Kind::kArray: enter(); break;
-      case Kind::kString: string(); break;
-      case Kind::kNumber: number(); break;
-      case Kind::kTrue: pass_literal("true"); break;
-      case Kind::kFalse: pass_literal("false"); break;
-      case Kind::kNull: pass_literal("null"); break;
+      case Kind::kArray:
+        enter();
+        break;
+      case Kind::kString:
+        string();
+        break;
+      case Kind::kNumber:
+        number();
+        break;
+      case Kind::kTrue:
+        pass_literal("true");
+        break;
+      case Kind::kFalse:
+        pass_literal("false");
+        break;
+      case Kind::kNull:
+        pass_literal("null");
+        break;
     }
     // To the next value, leaving the containers that end here.
     while (true) {

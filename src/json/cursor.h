@@ -1,7 +1,8 @@
-// A strict JSON reader that walks the text once, from left to right, and checks every byte it passes
-// (RFC 8259). It exists beside simdjson because ingest must check values that it does not look at,
-// keep the text of numbers and strings as it came, and name the place of an error. It does not
-// allocate or recurse. A Cursor and the views it gives out live as long as the text; one thread.
+// A strict JSON reader that walks the text once, from left to right, and checks every byte it
+// passes (RFC 8259). It exists beside simdjson because ingest must check values that it does not
+// look at, keep the text of numbers and strings as it came, and name the place of an error. It does
+// not allocate or recurse. A Cursor and the views it gives out live as long as the text; one
+// thread.
 #pragma once
 
 #include "base/result.h"
@@ -39,8 +40,8 @@ double to_double(std::string_view raw);
 /// each next_key() or next() that gives true. After a failure kind() is kNone and everything else
 /// does nothing and gives false or empty, so that loops end; ask failed() when they have.
 ///
-/// Failures: text that is not JSON or not UTF-8, a lone surrogate, an integer outside int64, a number
-/// beyond a double, more than kMaxDepth levels.
+/// Failures: text that is not JSON or not UTF-8, a lone surrogate, an integer outside int64, a
+/// number beyond a double, more than kMaxDepth levels.
 class Cursor {
  public:
   explicit Cursor(std::string_view text);

@@ -40,12 +40,18 @@ Value read(Cursor& cursor) {
       for (cursor.enter(); cursor.next();) array.push_back(read(cursor));
       return Value(std::move(array));
     }
-    case Kind::kString: return Value(to_string(cursor.string()));
-    case Kind::kNumber: return to_value(cursor.number());
+    case Kind::kString:
+      return Value(to_string(cursor.string()));
+    case Kind::kNumber:
+      return to_value(cursor.number());
     case Kind::kTrue:
-    case Kind::kFalse: cursor.skip(); return Value(kind == Kind::kTrue);
+    case Kind::kFalse:
+      cursor.skip();
+      return Value(kind == Kind::kTrue);
     case Kind::kNull:
-    case Kind::kNone: cursor.skip(); return Value();
+    case Kind::kNone:
+      cursor.skip();
+      return Value();
   }
   return Value();
 }

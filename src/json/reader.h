@@ -33,6 +33,7 @@ class Value {
   std::optional<int64_t> as_int() const;
   /// Any number.
   std::optional<double> as_double() const;
+
   /// nullptr when it is something else; so for the next two.
   const std::string* as_string() const { return std::get_if<std::string>(&data_); }
 
@@ -40,8 +41,8 @@ class Value {
 
   const Object* as_object() const { return std::get_if<Object>(&data_); }
 
-  /// The member of that name, the last if there are several; nullptr if there is none or this is not
-  /// an object.
+  /// The member of that name, the last if there are several; nullptr if there is none or this is
+  /// not an object.
   const Value* find(std::string_view key) const;
 
  private:

@@ -17,9 +17,9 @@ inline const char* find_special(const char* p, const char* end) {
   while (end - p >= 8) {
     uint64_t word = 0;
     std::memcpy(&word, p, 8);
-    const uint64_t marks =
-        (zeros(word ^ (kOnes * '"')) | zeros(word ^ (kOnes * '\\')) | ((word - kOnes * 0x20) & ~word)) &
-        kHigh;
+    const uint64_t marks = (zeros(word ^ (kOnes * '"')) | zeros(word ^ (kOnes * '\\')) |
+                            ((word - kOnes * 0x20) & ~word)) &
+                           kHigh;
     if (marks != 0) return p + (std::countr_zero(marks) >> 3);
     p += 8;
   }

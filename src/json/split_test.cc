@@ -1,9 +1,9 @@
 #include "json/split.h"
 
-#include <string>
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <string>
 
 namespace eventhorn::json {
 namespace {

@@ -16,13 +16,26 @@ void append_escape(std::string& out, char c) {
   out.push_back('\\');
   switch (c) {
     case '"':
-    case '\\': out.push_back(c); break;
-    case '\b': out.push_back('b'); break;
-    case '\f': out.push_back('f'); break;
-    case '\n': out.push_back('n'); break;
-    case '\r': out.push_back('r'); break;
-    case '\t': out.push_back('t'); break;
-    default: out += {'u', '0', '0', kDigits[c >> 4 & 15], kDigits[c & 15]};
+    case '\\':
+      out.push_back(c);
+      break;
+    case '\b':
+      out.push_back('b');
+      break;
+    case '\f':
+      out.push_back('f');
+      break;
+    case '\n':
+      out.push_back('n');
+      break;
+    case '\r':
+      out.push_back('r');
+      break;
+    case '\t':
+      out.push_back('t');
+      break;
+    default:
+      out += {'u', '0', '0', kDigits[c >> 4 & 15], kDigits[c & 15]};
   }
 }
 

@@ -1,8 +1,8 @@
 #include "json/writer.h"
 
-#include <limits>
-
 #include <gtest/gtest.h>
+
+#include <limits>
 
 namespace eventhorn::json {
 namespace {
@@ -17,12 +17,16 @@ std::string quoted(std::string_view text) {
 
 TEST(AppendQuoted, EscapesWhatJsonMustEscape) {
   EXPECT_EQ(quoted("a\"b\\c\n\r\t\b\f\x01\x1f\0/"sv), R"("a\"b\\c\n\r\t\b\f\u0001\u001f\u0000/")");
-  EXPECT_EQ(quoted("\x7f Z\xc3\xbcrich \xf0\x9f\x93\xa7"), "\"\x7f Z\xc3\xbcrich \xf0\x9f\x93\xa7\"");
+  EXPECT_EQ(quoted("\x7f Z\xc3\xbcrich \xf0\x9f\x93\xa7"),
+            "\"\x7f Z\xc3\xbcrich \xf0\x9f\x93\xa7\"");
   EXPECT_EQ(quoted(""), R"("")");
 }
 
 TEST(AppendQuoted, ReplacesBytesThatAreNotUtf8) {
-  EXPECT_EQ(quoted("a\xff" "b"), "\"a\xef\xbf\xbd" "b\"");
+  EXPECT_EQ(quoted("a\xff"
+                   "b"),
+            "\"a\xef\xbf\xbd"
+            "b\"");
   EXPECT_EQ(quoted("\xc3"), "\"\xef\xbf\xbd\"");
   EXPECT_EQ(quoted("\xed\xa0\x80"), "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"");
   EXPECT_EQ(quoted("\xff\xc3\xbc\""), "\"\xef\xbf\xbd\xc3\xbc\\\"\"");
@@ -35,9 +39,8 @@ TEST(Writer, PutsCommasWhereTheyBelong) {
   w.end_object().end_array().key("n").value(-3).key("u").value(~uint64_t{0}).key("t").value(true);
   w.key("z").value(nullptr).key("d").value(0.5).key("r").raw("[1]").key("e").begin_array();
   w.end_array().end_object();
-  EXPECT_EQ(out,
-            R"({"items":["a","b",{}],"n":-3,"u":18446744073709551615,"t":true,)"
-            R"("z":null,"d":0.5,"r":[1],"e":[]})");
+  EXPECT_EQ(out, R"({"items":["a","b",{}],"n":-3,"u":18446744073709551615,"t":true,)"
+                 R"("z":null,"d":0.5,"r":[1],"e":[]})");
 }
 
 TEST(Writer, WritesNullForNumbersJsonDoesNotHave) {

@@ -131,6 +131,11 @@ class Store {
   /// The events at these positions; null for those that retention has dropped.
   virtual Result<std::vector<EventPtr>> read_events(const std::vector<Position>& positions) = 0;
 
+  /// Drops events committed before `events_before` from the log and the pages, attempts written before
+  /// `attempts_before`, and ids 7 days later than their events: whole ranges at once, the space comes back with
+  /// compaction. Returns the number of positions dropped from the log.
+  virtual Result<uint64_t> expire(SystemTime events_before, SystemTime attempts_before) = 0;
+
   /// A value kept beside the domains: keys, secrets, counters. nullopt when absent.
   virtual Result<std::optional<std::string>> load_value(const std::string& key) = 0;
   /// Durable when it returns. Any thread.

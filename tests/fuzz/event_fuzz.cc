@@ -1,5 +1,5 @@
-// Ingest bodies. Never a crash; what is taken is valid JSON, is small, and is taken again with the same
-// bytes, also when somebody has indented it; what is refused is refused in one line.
+// Ingest bodies. Never a crash; what is taken is valid JSON, is small, and is taken again with the
+// same bytes, also when somebody has indented it; what is refused is refused in one line.
 #include "base/check.h"
 #include "event/normalize.h"
 #include "json/reader.h"
@@ -57,8 +57,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (!items) continue;
     CHECK(items->size() <= 100);
     for (const std::string_view item : *items) {
-      CHECK(item.empty() || (item.data() >= body.data() &&
-                             item.data() + item.size() <= body.data() + body.size()));
+      CHECK(item.empty() ||
+            (item.data() >= body.data() && item.data() + item.size() <= body.data() + body.size()));
       check_item(normalizer, item);
     }
   }

@@ -99,7 +99,12 @@ Status RocksStore::open_db() {
   const auto cache = rocksdb::NewLRUCache(kBlockCacheBytes);
   std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
   for (size_t i = 0; i < kFamilies; ++i) {
-    descriptors.emplace_back(kFamilyNames[i], family_options(cache, i == kLog, i == kIds || i == kMeta));
+    auto options = family_options(cache, i == kLog, i == kIds || i == kMeta);
+    if (i == kIds) options.compaction_filter_factory = make_retention_filter(IndexKind::kIds, floors_);
+    if (i == kTimes) options.compaction_filter_factory = make_retention_filter(IndexKind::kTimes, floors_);
+    if (i == kClasses) options.compaction_filter_factory = make_retention_filter(IndexKind::kClasses, floors_);
+    if (i == kAttempts) options.compaction_filter_factory = make_retention_filter(IndexKind::kAttempts, floors_);
+    descriptors.emplace_back(kFamilyNames[i], std::move(options));
   }
   const std::string path = (options_.directory / "store").string();
   rocksdb::DB* db = nullptr;

@@ -13,6 +13,7 @@
 #include <unordered_map>
 
 #include "base/time.h"
+#include "store/rocks/retention.h"
 #include "store/rocks/tail.h"
 #include "store/store.h"
 
@@ -57,6 +58,7 @@ class RocksStore final : public Store {
   Result<LaneSlice> read_lane(const LaneQuery& query) override;
   Result<PageSlice> read_page(const PageQuery& query) override;
   Result<std::vector<EventPtr>> read_events(const std::vector<Position>& positions) override;
+  Result<uint64_t> expire(SystemTime events_before, SystemTime attempts_before) override;
   Result<std::optional<std::string>> load_value(const std::string& key) override;
   Status save_value(const std::string& key, const std::string& value) override;
 
@@ -80,6 +82,9 @@ class RocksStore final : public Store {
   Status put_progress(const Progress& progress, rocksdb::WriteBatch& batch);
   void publish(WriteSet& set);
 
+  // retention.cc
+  Result<Position> first_committed_since(SystemTime time) const;
+
   // indexer.cc, on the indexer's thread.
   void index_loop();
   Status index_run(const TailRun& run);
@@ -101,6 +106,7 @@ class RocksStore final : public Store {
   std::vector<rocksdb::ColumnFamilyHandle*> families_;
 
   Tail tail_;
+  std::shared_ptr<Floors> floors_ = std::make_shared<Floors>();
   std::atomic<uint64_t> head_{0};
   std::atomic<bool> failed_{false};
 

@@ -1,0 +1,232 @@
+// The API over a real store in a directory of its own, asked without sockets.
+#pragma once
+
+#include "api/services.h"
+#include "async/cores.h"
+#include "base/check.h"
+#include "base/strings.h"
+#include "crypto/random.h"
+#include "json/reader.h"
+#include "store/rocks/rocks_store.h"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/use_future.hpp>
+
+#include <filesystem>
+#include <future>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+namespace eventhorn::api::testing {
+
+inline constexpr const char* kApiKey = "0123456789abcdef0123456789abcdef-01234567-89abcdef";
+inline constexpr const char* kSigningKey = "signing-key";
+inline constexpr const char* kBase = "http://127.0.0.1:8480";
+
+/// Wall time stands still, at Wed, 11 Mar 2026 09:00:03 GMT; steady time is real, plus what a test
+/// skips.
+class TestClock final : public Clock {
+ public:
+  SystemTime now() const override { return SystemTime(std::chrono::seconds(1'773'219'603)); }
+
+  SteadyTime steady_now() const override { return std::chrono::steady_clock::now() + skipped_; }
+
+  /// Not while requests run.
+  void skip(std::chrono::seconds by) { skipped_ += by; }
+
+ private:
+  std::chrono::seconds skipped_{0};
+};
+
+class TempDirectory {
+ public:
+  TempDirectory() {
+    std::string pattern =
+        (std::filesystem::temp_directory_path() / "eventhorn-api-XXXXXX").string();
+    CHECK(::mkdtemp(pattern.data()) != nullptr);
+    path_ = pattern;
+  }
+
+  ~TempDirectory() { std::filesystem::remove_all(path_); }
+
+  TempDirectory(const TempDirectory&) = delete;
+  TempDirectory& operator=(const TempDirectory&) = delete;
+
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+template <class T>
+T expect(Result<T> result) {
+  if (!result) throw std::runtime_error(result.error().message);
+  return *std::move(result);
+}
+
+struct TestOptions {
+  Settings settings;
+  std::vector<http::Cidr> allow_networks;
+  uint64_t min_free_bytes = 0;
+};
+
+using Pairs = std::vector<std::pair<std::string, std::string>>;
+
+/// As curl -F sends it.
+struct Multipart {
+  std::string content_type =
+      "multipart/form-data; boundary=------------------------d74496d66958873e";
+  std::string body;
+
+  explicit Multipart(const Pairs& fields) {
+    const std::string delimiter = "--------------------------d74496d66958873e";
+    for (const auto& [name, value] : fields) {
+      body += delimiter + "\r\nContent-Disposition: form-data; name=\"" + name + "\"\r\n\r\n" +
+              value + "\r\n";
+    }
+    body += delimiter + "--\r\n";
+  }
+};
+
+class TestApi {
+ public:
+  explicit TestApi(TestOptions options = {})
+      : guard(std::move(options.allow_networks)), settings(options.settings) {
+    commits.emplace(*store, directory, commit_options(options));
+    services.emplace(Services{clock, *store, directory, *commits, readers, keys, limiter, bins,
+                              guard, settings,
+                              [this](const std::string& url, std::string body, Deadline deadline) {
+                                return post(url, std::move(body), deadline);
+                              }});
+    for (auto* routes : {domain_routes, webhook_routes, bin_routes, system_routes})
+      router.add(routes(*services));
+    commits->start();
+    cores.start();
+  }
+
+  ~TestApi() {
+    commits->stop();
+    cores.stop();
+    readers.join();
+  }
+
+  /// With the right key.
+  static http::Request request(std::string method, const std::string& target) {
+    http::Request out;
+    out.method = std::move(method);
+    out.target = target;
+    out.path = target.substr(0, target.find('?'));
+    out.query = target.size() > out.path.size() ? target.substr(out.path.size() + 1) : "";
+    out.remote_address = "192.0.2.1";
+    out.base = kBase;
+    // base64url without padding, which base64 decoders of Basic credentials take for these
+    // characters.
+    out.fields.add("Authorization", "Basic " + base64url_encode(std::string("api:") + kApiKey));
+    return out;
+  }
+
+  /// Starts now; get() gives the answer.
+  std::future<http::Response> begin(http::Request request) {
+    return asio::co_spawn(cores.at(0), run(std::move(request)), asio::use_future);
+  }
+
+  http::Response send(http::Request request) { return begin(std::move(request)).get(); }
+
+  http::Response send(std::string method, const std::string& target) {
+    return send(request(std::move(method), target));
+  }
+
+  http::Response send(std::string method, const std::string& target, const Pairs& form) {
+    auto out = request(std::move(method), target);
+    Multipart multipart(form);
+    out.fields.add("Content-Type", multipart.content_type);
+    out.body = std::move(multipart.body);
+    return send(std::move(out));
+  }
+
+  /// "200 {...}\n": what most tests compare.
+  template <class... Args>
+  std::string ask(Args&&... args) {
+    const auto response = send(std::forward<Args>(args)...);
+    return std::to_string(response.status) + " " + response.body;
+  }
+
+  TempDirectory temp;
+  TestClock clock;
+  std::unique_ptr<store::RocksStore> store =
+      expect(store::RocksStore::open(rocks_options(), clock));
+  store::Directory directory;
+  std::optional<store::CommitQueue> commits;
+  asio::thread_pool readers{1};
+  Keys keys = expect(Keys::load(temp.path(), kApiKey, kSigningKey));
+  http::AuthLimiter limiter{clock};
+  bin::Bins bins{clock, crypto::random_bytes, bin::Bins::Options()};
+  http::AddressGuard guard;
+  Settings settings;
+  std::optional<Services> services;
+  http::Router router;
+  Cores cores{1};
+
+  /// What Services::post was last asked for, and what it answers.
+  std::string posted_url;
+  std::string posted_body;
+  Deadline posted_deadline;
+  http::ClientReply reply;
+
+ private:
+  store::RocksOptions rocks_options() const {
+    store::RocksOptions options;
+    options.directory = temp.path() / "store";
+    options.ballast_bytes = 0;
+    return options;
+  }
+
+  static store::CommitOptions commit_options(const TestOptions& options) {
+    store::CommitOptions out;
+    out.min_free_bytes = options.min_free_bytes;
+    return out;
+  }
+
+  Task<http::Response> run(http::Request request) {
+    auto out =
+        co_await router.handle(request, std::chrono::steady_clock::now() + std::chrono::minutes(1));
+    co_return out;
+  }
+
+  Task<http::ClientReply> post(std::string url, std::string body, Deadline deadline) {
+    posted_url = std::move(url);
+    posted_body = std::move(body);
+    posted_deadline = deadline;
+    co_return reply;
+  }
+};
+
+inline constexpr const char* kHooks = "/v3/domains/example.org/webhooks";
+
+/// What TestApi::ask gives for {"message":text}.
+inline std::string message(int status, const std::string& text) {
+  return std::to_string(status) + " {\"message\":\"" + text + "\"}\n";
+}
+
+inline json::Value parsed(const std::string& text) {
+  return expect(json::parse(text));
+}
+
+/// Empty when there is no such string.
+inline std::string text_at(const json::Value& value, std::string_view key) {
+  const auto* member = value.find(key);
+  return member != nullptr && member->as_string() != nullptr ? *member->as_string() : "";
+}
+
+/// An API that has example.org.
+struct WithDomain : TestApi {
+  explicit WithDomain(TestOptions options = {}) : TestApi(std::move(options)) {
+    CHECK(send("POST", "/v3/domains", Pairs{{"name", "example.org"}}).status == 200);
+  }
+};
+
+}  // namespace eventhorn::api::testing

@@ -1,0 +1,67 @@
+// Request bins over HTTP (design: "Surface"; bin/answer.h): made and read with the key, filled by
+// anybody.
+#include "api/requests.h"
+#include "bin/answer.h"
+#include "json/writer.h"
+
+namespace eventhorn::api {
+namespace {
+
+// Like the bin's own answers: its origin is also the dashboard's (reliability A6).
+http::Response sandboxed(http::Response response) {
+  response.fields.set("Content-Security-Policy", "sandbox; default-src 'none'");
+  return response;
+}
+
+Task<http::Response> create(Services& services, http::RequestContext& context) {
+  const std::string id = services.bins.create();
+  std::string body;
+  json::Writer w(body);
+  w.begin_object()
+      .key("id")
+      .value(id)
+      .key("url")
+      .value(context.request.base + "/bin/" + id)
+      .end_object();
+  co_return http::json_response(200, std::move(body));
+}
+
+Task<http::Response> requests(Services& services, http::RequestContext& context) {
+  const auto listing = services.bins.list(context.params.at("id"));
+  if (!listing) co_return http::message_response(404, "Bin not found");
+  co_return http::json_response(200, bin::listing_json(*listing));
+}
+
+Task<http::Response> capture(Services& services, http::RequestContext& context) {
+  auto& request = context.request;
+  bin::Captured captured;
+  captured.method = request.method;
+  captured.path = request.target;
+  captured.fields = request.fields;
+  captured.body = std::move(request.body);
+  captured.remote_address = request.remote_address;
+  captured.time = services.clock.now();
+  const auto repeat = services.bins.capture(context.params.at("id"), std::move(captured));
+  if (!repeat) co_return sandboxed(http::message_response(404, "Bin not found"));
+  const auto wish = bin::parse_wish(request.query);
+  if (!wish) co_return sandboxed(error_response(wish.error()));
+  auto answer = bin::bin_answer(*wish, *repeat);
+  if (answer.delay.count() > 0) {
+    const SteadyTime due = services.clock.steady_now() + answer.delay;
+    co_await sleep_until(std::min(due, context.deadline));
+  }
+  co_return std::move(answer.response);
+}
+
+}  // namespace
+
+std::vector<http::Route> bin_routes(Services& services) {
+  return {
+      {"POST", "/eventhorn/v1/bins", with_key(services, create)},
+      {"GET", "/eventhorn/v1/bins/{id}/requests", with_key(services, requests)},
+      {"*", "/bin/{id}", without_key(services, capture)},
+      {"*", "/bin/{id}/*rest", without_key(services, capture)},
+  };
+}
+
+}  // namespace eventhorn::api

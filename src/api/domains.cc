@@ -1,0 +1,123 @@
+// /v3/domains and /v4/domains (spec: messages, "Domains (minimal)"): the same under both.
+#include "api/requests.h"
+#include "base/strings.h"
+#include "json/writer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace eventhorn::api {
+namespace {
+
+constexpr uint64_t kDefaultLimit = 100;
+constexpr uint64_t kMaxLimit = 1000;
+
+// Clients are strict about what the fields may hold, so those that mean nothing here have Mailgun's
+// usual values.
+void write_domain(json::Writer& w, const store::Domain& domain) {
+  w.begin_object();
+  w.key("created_at").value(format_http_date(domain.created_at));
+  w.key("id").value(domain.id);
+  w.key("is_disabled").value(false);
+  w.key("name").value(domain.name);
+  w.key("require_tls").value(false);
+  w.key("skip_verification").value(false);
+  w.key("smtp_login").value("postmaster@" + domain.name);
+  w.key("spam_action").value("disabled");
+  w.key("state").value("active");
+  w.key("type").value("custom");
+  w.key("use_automatic_sender_security").value(false);
+  w.key("web_prefix").value("email");
+  w.key("web_scheme").value("https");
+  w.key("wildcard").value(false);
+  w.end_object();
+}
+
+http::Response domain_response(std::string_view message, const store::Domain& domain) {
+  std::string body;
+  json::Writer w(body);
+  w.begin_object();
+  if (!message.empty()) w.key("message").value(message);
+  w.key("domain");
+  write_domain(w, domain);
+  w.key("receiving_dns_records").begin_array().end_array();
+  w.key("sending_dns_records").begin_array().end_array();
+  w.end_object();
+  return http::json_response(200, std::move(body));
+}
+
+Result<uint64_t> read_number(const http::Form& query, std::string_view name, uint64_t usual,
+                             uint64_t min, uint64_t max) {
+  const auto text = query.first(name);
+  if (!text) return usual;
+  const auto number = parse_uint(*text);
+  if (number && *number >= min && *number <= max) return *number;
+  return fail(Errc::kInvalidArgument,
+              fmt::format("{} must be a number from {} to {}", name, min, max));
+}
+
+Task<http::Response> create(Services& services, http::RequestContext& context) {
+  const auto form = read_form(context.request);
+  if (!form) co_return form.error();
+  const std::string name(form->first("name").value_or(""));
+  if (name.empty()) co_return missing_parameter("name");
+  bool existed = false;
+  const auto domain = co_await create_domain(services, name, &existed);
+  if (!domain) co_return error_response(domain.error());
+  if (existed) co_return http::message_response(400, "This domain name is already taken");
+  co_return domain_response("Domain DNS records have been created", **domain);
+}
+
+Result<std::string> list_json(const Services& services, std::string_view query_text) {
+  TRY(const auto query, http::parse_query(query_text));
+  TRY(const auto limit, read_number(query, "limit", kDefaultLimit, 1, kMaxLimit));
+  TRY(const auto skip, read_number(query, "skip", 0, 0, UINT32_MAX));
+  const auto all = services.directory.all();
+  const auto first = std::min<size_t>(skip, all.size());
+  const auto last = std::min<size_t>(first + limit, all.size());
+  std::string body;
+  json::Writer w(body);
+  w.begin_object().key("total_count").value(all.size()).key("items").begin_array();
+  for (size_t i = first; i < last; ++i) write_domain(w, *all[i]);
+  w.end_array().end_object();
+  return body;
+}
+
+Task<http::Response> list(Services& services, http::RequestContext& context) {
+  auto body = list_json(services, context.request.query);
+  if (!body) co_return error_response(body.error());
+  co_return http::json_response(200, *std::move(body));
+}
+
+Task<http::Response> get(Services& services, http::RequestContext& context) {
+  const auto domain = co_await find_domain(services, context.params.at("domain"), false);
+  if (!domain) co_return error_response(domain.error());
+  co_return domain_response("", **domain);
+}
+
+Task<http::Response> remove(Services& services, http::RequestContext& context) {
+  const auto edit = [](const store::DomainPtr& current, Position) -> Result<store::DomainPtr> {
+    if (!current) return fail(Errc::kNotFound, "Domain not found");
+    return store::DomainPtr();
+  };
+  const std::string name = to_lower(context.params.at("domain"));
+  const auto change = co_await services.commits.edit(name, edit);
+  if (!change) co_return error_response(change.error());
+  co_return http::message_response(200, "Domain will be deleted in the background");
+}
+
+}  // namespace
+
+std::vector<http::Route> domain_routes(Services& services) {
+  std::vector<http::Route> routes;
+  for (const std::string base : {"/v3/domains", "/v4/domains"}) {
+    routes.push_back({"GET", base, with_key(services, list)});
+    routes.push_back({"POST", base, with_key(services, create)});
+    routes.push_back({"GET", base + "/{domain}", with_key(services, get)});
+    routes.push_back({"DELETE", base + "/{domain}", with_key(services, remove)});
+  }
+  return routes;
+}
+
+}  // namespace eventhorn::api

@@ -1,0 +1,33 @@
+// What the handlers of several resources share: how a route comes to its handler, and how forms are
+// read.
+#pragma once
+
+#include "api/services.h"
+#include "http/forms.h"
+
+#include <tl/expected.hpp>
+
+#include <string_view>
+
+namespace eventhorn::api {
+
+/// A handler: a coroutine over the services and one request, both of which outlive it.
+using Handler = Task<http::Response> (*)(Services&, http::RequestContext&);
+
+/// For callers with the account's key.
+http::RouteHandler with_key(Services& services, Handler handler);
+
+/// For everybody.
+http::RouteHandler without_key(Services& services, Handler handler);
+
+/// The form in the body, or the answer to give: 415 for a body that is no form, 400 and 413 as
+/// http::parse_form. No body is an empty form, whatever the type says (spec: Mailgun SDKs).
+tl::expected<http::Form, http::Response> read_form(const http::Request& request);
+
+/// 400 {"message":"Missing parameter 'name'"} (spec: webhooks, errors).
+http::Response missing_parameter(std::string_view name);
+
+/// At most `max_bytes` of a text from outside, for quoting it in an error.
+std::string clipped(std::string_view text, size_t max_bytes);
+
+}  // namespace eventhorn::api

@@ -1,0 +1,40 @@
+// What monitors and load balancers ask, and the root. None of it needs a key.
+#include "api/requests.h"
+#include "base/metrics.h"
+
+namespace eventhorn::api {
+namespace {
+
+Task<http::Response> health(Services&, http::RequestContext&) {
+  co_return http::json_response(200, R"({"status":"ok"})");
+}
+
+Task<http::Response> readiness(Services& services, http::RequestContext&) {
+  const auto status = services.commits.status();
+  if (!status) co_return error_response(status.error());
+  co_return http::json_response(200, R"({"status":"ok"})");
+}
+
+Task<http::Response> metrics_text(Services&, http::RequestContext&) {
+  auto out = http::text_response(200, metrics::render());
+  out.fields.set("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
+  co_return out;
+}
+
+// Clients know by this text that they were given a base URL without more (spec: authentication).
+Task<http::Response> root(Services&, http::RequestContext&) {
+  co_return http::text_response(200, "Mailgun Magnificent API");
+}
+
+}  // namespace
+
+std::vector<http::Route> system_routes(Services& services) {
+  return {
+      {"GET", "/", without_key(services, root)},
+      {"GET", "/healthz", without_key(services, health)},
+      {"GET", "/readyz", without_key(services, readiness)},
+      {"GET", "/metrics", without_key(services, metrics_text)},
+  };
+}
+
+}  // namespace eventhorn::api

@@ -1,0 +1,55 @@
+#include "api/targets.h"
+
+#include "api/requests.h"
+#include "webhook/url.h"
+
+#include <netdb.h>
+#include <sys/socket.h>
+
+namespace eventhorn::api {
+namespace {
+
+tl::unexpected<Error> refuse(std::string_view url, std::string_view reason) {
+  std::string message = clipped(webhook::masked(url), webhook::kMaxUrlBytes);
+  message.append(" is not a valid url: ").append(reason);
+  return fail(Errc::kInvalidArgument, std::move(message));
+}
+
+bool is_bin_below(const webhook::TargetUrl& url, const std::string& base) {
+  const auto own = webhook::parse_target_url(base);
+  const bool same_origin =
+      own && own->scheme == url.scheme && own->host == url.host && own->port == url.port;
+  constexpr std::string_view kBins = "/bin/";
+  return same_origin && url.target.starts_with(kBins) &&
+         url.target.find_first_of("/?", kBins.size()) != kBins.size() &&
+         url.target.size() > kBins.size();
+}
+
+bool has_address(const std::string& host) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  if (::getaddrinfo(host.c_str(), nullptr, &hints, &found) != 0) return false;
+  ::freeaddrinfo(found);
+  return true;
+}
+
+}  // namespace
+
+Task<Status> check_target(Services& services, const std::string& url, const std::string& base) {
+  const auto target = webhook::parse_target_url(url);
+  if (!target) co_return refuse(url, target.error().message);
+  if (is_bin_below(*target, base)) co_return Status();
+  if (const auto address = http::IpAddress::parse(target->host)) {
+    const auto allowed = services.guard.check(*address);
+    if (!allowed) co_return refuse(url, allowed.error().message);
+    co_return Status();
+  }
+  if (!services.settings.verify_host) co_return Status();
+  const auto look_up = [&] { return has_address(target->host); };
+  const bool found = co_await run_blocking(services.readers, look_up);
+  if (!found) co_return refuse(url, "host not found");
+  co_return Status();
+}
+
+}  // namespace eventhorn::api

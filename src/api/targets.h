@@ -1,0 +1,19 @@
+// Which URLs a webhook may be pointed at, as far as that can be told when it is configured.
+// Deliveries judge again, by the address that is really dialled.
+#pragma once
+
+#include "api/services.h"
+
+#include <string>
+
+namespace eventhorn::api {
+
+/// OK when a webhook may have `url`. `base` is that of the request that asks for it: bins below it
+/// are always allowed, since they are reached in process (design: "Targets").
+///
+/// kInvalidArgument "<url> is not a valid url: <reason>" (spec: webhooks, errors), the url without
+/// password, when it is malformed, names an address that the guard refuses, in any spelling, or,
+/// with settings.verify_host, when its host has no address.
+Task<Status> check_target(Services& services, const std::string& url, const std::string& base);
+
+}  // namespace eventhorn::api

@@ -1,0 +1,272 @@
+// /v3/domains/{domain}/webhooks (spec: webhooks, "v3"): messages and errors are Mailgun's, word for
+// word.
+#include "api/requests.h"
+#include "api/targets.h"
+#include "base/strings.h"
+#include "crypto/random.h"
+#include "event/sample.h"
+#include "json/writer.h"
+#include "webhook/payload.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <mutex>
+
+namespace eventhorn::api {
+namespace {
+
+using webhook::Hook;
+
+constexpr std::chrono::seconds kWindow{60};
+constexpr size_t kQuotedNameBytes = 64;
+
+/// Counts the account's calls in windows of a minute, each beginning with its first call.
+/// Thread-safe.
+class CallLimit {
+ public:
+  /// nullopt when another call may be made; otherwise how long the window lasts, at least 1 s.
+  std::optional<std::chrono::seconds> take(SteadyTime now, unsigned max_calls) {
+    const std::lock_guard lock(mutex_);
+    if (now >= end_) {
+      end_ = now + kWindow;
+      calls_ = 0;
+    }
+    if (calls_ >= max_calls) return std::chrono::ceil<std::chrono::seconds>(end_ - now);
+    ++calls_;
+    return std::nullopt;
+  }
+
+ private:
+  std::mutex mutex_;
+  SteadyTime end_;      // guarded by mutex_
+  unsigned calls_ = 0;  // guarded by mutex_
+};
+
+// Some clients show `message`, others `Reason` (spec: webhooks, errors).
+http::Response refused(std::string_view reason) {
+  std::string body;
+  json::Writer w(body);
+  w.begin_object().key("message").value(reason).key("Reason").value(reason).end_object();
+  return http::json_response(400, std::move(body));
+}
+
+http::Response refused(const Error& error) {
+  return error.code == Errc::kInvalidArgument ? refused(error.message) : error_response(error);
+}
+
+http::Response unknown_hook(std::string_view name) {
+  return refused("Invalid webhook id: " + clipped(name, kQuotedNameBytes));
+}
+
+void write_urls(json::Writer& w, const std::vector<std::string>& urls) {
+  w.begin_object().key("urls").begin_array();
+  for (const auto& url : urls) w.value(url);
+  w.end_array().end_object();
+}
+
+http::Response webhook_response(std::string_view message, const std::vector<std::string>& urls) {
+  std::string body;
+  json::Writer w(body);
+  w.begin_object();
+  if (!message.empty()) w.key("message").value(message);
+  w.key("webhook");
+  write_urls(w, urls);
+  w.end_object();
+  return http::json_response(200, std::move(body));
+}
+
+/// The form's URLs, each once, in the order given; or the answer when there are none, or more than
+/// `max_urls`, or one is not acceptable. A field left blank is one not given.
+Task<tl::expected<std::vector<std::string>, http::Response>> read_urls(Services& services,
+                                                                       const http::Request& request,
+                                                                       const http::Form& form,
+                                                                       size_t max_urls) {
+  std::vector<std::string> urls;
+  for (const auto url : form.all("url")) {
+    if (!url.empty() && std::ranges::find(urls, url) == urls.end()) urls.emplace_back(url);
+  }
+  if (urls.empty()) co_return tl::unexpected(missing_parameter("url"));
+  if (urls.size() > max_urls) {
+    co_return tl::unexpected(
+        refused(fmt::format("Maximum number of URLs ({}) exceeded", max_urls)));
+  }
+  for (const auto& url : urls) {
+    const auto checked = co_await check_target(services, url, request.base);
+    if (!checked) co_return tl::unexpected(refused(checked.error()));
+  }
+  co_return urls;
+}
+
+enum class Expected { kUnset, kSet };
+
+// Whether the hook is set is decided within the edit: of two calls at the same time one comes
+// first.
+Task<Result<store::DomainChange>> set_urls(Services& services, const std::string& domain, Hook hook,
+                                           const std::vector<std::string>& urls,
+                                           Expected expected) {
+  const auto edit = [&](const store::DomainPtr& current, Position at) -> Result<store::DomainPtr> {
+    if (!current) return fail(Errc::kNotFound, "Domain not found");
+    const bool is_set = !current->hooks[static_cast<size_t>(hook)].empty();
+    if (is_set && expected == Expected::kUnset) {
+      return fail(Errc::kInvalidArgument, fmt::format("Webhook for event type '{}' already exists",
+                                                      webhook::to_string(hook)));
+    }
+    if (!is_set && expected == Expected::kSet) return fail(Errc::kNotFound, "Webhook not found");
+    auto next = std::make_shared<store::Domain>(*current);
+    store::set_hook_urls(*next, hook, urls, at);
+    return store::DomainPtr(std::move(next));
+  };
+  auto change = co_await services.commits.edit(domain, edit);
+  co_return change;
+}
+
+Task<http::Response> list(Services& services, http::RequestContext& context) {
+  const auto domain = co_await find_domain(services, context.params.at("domain"), false);
+  if (!domain) co_return error_response(domain.error());
+  std::string body;
+  json::Writer w(body);
+  w.begin_object().key("webhooks").begin_object();
+  for (const Hook hook : webhook::kAllHooks) {
+    const auto urls = (*domain)->urls(hook);
+    if (urls.empty()) continue;
+    w.key(webhook::to_string(hook));
+    write_urls(w, urls);
+  }
+  w.end_object().end_object();
+  co_return http::json_response(200, std::move(body));
+}
+
+Task<http::Response> get(Services& services, http::RequestContext& context) {
+  const auto domain = co_await find_domain(services, context.params.at("domain"), false);
+  if (!domain) co_return error_response(domain.error());
+  const auto hook = webhook::parse_hook(context.params.at("name"));
+  const auto urls = hook ? (*domain)->urls(*hook) : std::vector<std::string>();
+  if (urls.empty()) co_return http::message_response(404, "Webhook not found");
+  co_return webhook_response("", urls);
+}
+
+Task<http::Response> create(Services& services, http::RequestContext& context) {
+  const auto domain = co_await find_domain(services, context.params.at("domain"), true);
+  if (!domain) co_return error_response(domain.error());
+  const auto form = read_form(context.request);
+  if (!form) co_return form.error();
+  const auto name = form->first("id").value_or("");
+  if (name.empty()) co_return missing_parameter("id");
+  const auto hook = webhook::parse_hook(name);
+  if (!hook) co_return unknown_hook(name);
+  const auto urls = co_await read_urls(services, context.request, *form, webhook::kMaxUrlsPerHook);
+  if (!urls) co_return urls.error();
+  const auto change = co_await set_urls(services, (*domain)->name, *hook, *urls, Expected::kUnset);
+  if (!change) co_return refused(change.error());
+  co_return webhook_response("Webhook has been created", *urls);
+}
+
+Task<http::Response> update(Services& services, http::RequestContext& context) {
+  const auto domain = co_await find_domain(services, context.params.at("domain"), false);
+  if (!domain) co_return error_response(domain.error());
+  const auto hook = webhook::parse_hook(context.params.at("name"));
+  if (!hook) co_return unknown_hook(context.params.at("name"));
+  const auto form = read_form(context.request);
+  if (!form) co_return form.error();
+  const auto urls = co_await read_urls(services, context.request, *form, webhook::kMaxUrlsPerHook);
+  if (!urls) co_return urls.error();
+  const auto change = co_await set_urls(services, (*domain)->name, *hook, *urls, Expected::kSet);
+  if (!change) co_return error_response(change.error());
+  co_return webhook_response("Webhook has been updated", *urls);
+}
+
+Task<http::Response> remove(Services& services, http::RequestContext& context) {
+  const auto domain = co_await find_domain(services, context.params.at("domain"), false);
+  if (!domain) co_return error_response(domain.error());
+  const auto hook = webhook::parse_hook(context.params.at("name"));
+  if (!hook) co_return http::message_response(404, "Webhook not found");
+  const std::vector<std::string> none;
+  const auto change = co_await set_urls(services, (*domain)->name, *hook, none, Expected::kSet);
+  if (!change) co_return error_response(change.error());
+  co_return webhook_response("Webhook has been deleted", change->before->urls(*hook));
+}
+
+std::string signed_sample(const Services& services, std::string_view domain, Hook hook) {
+  crypto::RandomPool pool;
+  const SystemTime now = services.clock.now();
+  const std::string id = base64url_encode(crypto::random_bytes(16));
+  const auto signature = webhook::make_signature(*services.keys.signing_key(), now, pool);
+  std::string body = webhook::payload_prefix(signature);
+  body += event::make_sample(webhook::to_string(hook), domain, services.keys.account_id(), now, id);
+  body += webhook::kPayloadSuffix;
+  return body;
+}
+
+// `code` is null for 200 and otherwise what came back; an attempt without answer is reported as a
+// bad gateway.
+std::string test_report(const http::ClientReply& reply) {
+  const auto& result = reply.result;
+  std::string body;
+  json::Writer w(body);
+  w.begin_object().key("code");
+  if (result.status == 200) {
+    w.value(nullptr);
+  } else {
+    w.value(result.status == 0 ? 502 : result.status);
+  }
+  w.key("message").value(result.status == 0 ? result.error : reply.body).end_object();
+  return body;
+}
+
+// The sample goes out as a delivery would but is nowhere kept: it is no event of the domain.
+Task<http::Response> test(Services& services, http::RequestContext& context) {
+  const auto domain = co_await find_domain(services, context.params.at("domain"), true);
+  if (!domain) co_return error_response(domain.error());
+  const auto hook = webhook::parse_hook(context.params.at("name"));
+  if (!hook) co_return unknown_hook(context.params.at("name"));
+  const auto form = read_form(context.request);
+  if (!form) co_return form.error();
+  const auto urls = co_await read_urls(services, context.request, *form, 1);
+  if (!urls) co_return urls.error();
+  std::string body = signed_sample(services, (*domain)->name, *hook);
+  const Deadline limit = services.clock.steady_now() + services.settings.attempt_timeout;
+  const auto reply =
+      co_await services.post(urls->front(), std::move(body), std::min(limit, context.deadline));
+  co_return http::json_response(200, test_report(reply));
+}
+
+// Mailgun gives no `message` here (spec: webhooks, "Too fast").
+http::Response too_fast(std::chrono::seconds wait) {
+  auto out = http::json_response(429, R"({"retry-seconds":60})");
+  out.fields.set("Retry-After", std::to_string(wait.count()));
+  return out;
+}
+
+Task<http::Response> limited(Services& services, CallLimit& limit, Handler handler,
+                             http::RequestContext& context) {
+  if (const unsigned max_calls = services.settings.webhook_rate_limit; max_calls > 0) {
+    if (const auto wait = limit.take(services.clock.steady_now(), max_calls))
+      co_return too_fast(*wait);
+  }
+  auto out = co_await handler(services, context);
+  co_return out;
+}
+
+}  // namespace
+
+std::vector<http::Route> webhook_routes(Services& services) {
+  const auto limit = std::make_shared<CallLimit>();
+  const auto row = [&](const char* method, const char* below, Handler handler) {
+    const auto run = [&services, limit, handler](http::RequestContext& context) {
+      return limited(services, *limit, handler, context);
+    };
+    return http::Route{method, std::string("/v3/domains/{domain}/webhooks") + below,
+                       authenticated(services, run)};
+  };
+  return {
+      row("GET", "", list),
+      row("POST", "", create),
+      row("GET", "/{name}", get),
+      row("PUT", "/{name}", update),
+      row("DELETE", "/{name}", remove),
+      row("PUT", "/{name}/test", test),
+  };
+}
+
+}  // namespace eventhorn::api

@@ -1,0 +1,428 @@
+#include "api/api_test_support.h"
+#include "webhook/signature.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace eventhorn::api::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+// Validation errors have both keys.
+std::string refusal(const std::string& text) {
+  return "400 {\"message\":\"" + text + "\",\"Reason\":\"" + text + "\"}\n";
+}
+
+std::string invalid_url(const std::string& url, const std::string& reason) {
+  return refusal(url + " is not a valid url: " + reason);
+}
+
+http::Request urlencoded(std::string method, const std::string& target, std::string body) {
+  auto out = TestApi::request(std::move(method), target);
+  out.fields.add("Content-Type", "application/x-www-form-urlencoded");
+  out.body = std::move(body);
+  return out;
+}
+
+// Byte for byte what `curl -F` sends and gets.
+TEST(Webhooks, CreateWithThreeUrls) {
+  WithDomain api;
+  const Pairs form = {{"id", "clicked"},
+                      {"url", "https://api.your.domain.com/v1/mg/clicked"},
+                      {"url", "https://api.your.domain.com/v2/mg/clicked"},
+                      {"url", "https://api.partner.com/v1/you/clicked"}};
+  EXPECT_EQ(
+      api.ask("POST", kHooks, form),
+      "200 "
+      R"({"message":"Webhook has been created","webhook":{"urls":["https://api.your.domain.com/v1/mg/clicked",)"
+      R"("https://api.your.domain.com/v2/mg/clicked","https://api.partner.com/v1/you/clicked"]}})"
+      "\n");
+}
+
+TEST(Webhooks, LifeOfAHook) {
+  WithDomain api;
+  const std::string hook = std::string(kHooks) + "/opened";
+  EXPECT_EQ(api.ask("GET", kHooks), "200 {\"webhooks\":{}}\n");
+  // A client that names lists with brackets, and URLs that the order of names must not sort.
+  EXPECT_EQ(
+      api.ask(urlencoded("POST", kHooks,
+                         "id=opened&url[]=https%3A%2F%2Fb.example%2F&url[]=http://a.example")),
+      "200 {\"message\":\"Webhook has been "
+      "created\",\"webhook\":{\"urls\":[\"https://b.example/\",\"http://a.example\"]}}\n");
+  EXPECT_EQ(api.ask("GET", hook),
+            "200 {\"webhook\":{\"urls\":[\"https://b.example/\",\"http://a.example\"]}}\n");
+  EXPECT_EQ(api.ask("PUT", hook, Pairs{{"id", "clicked"}, {"url", "https://c.example/"}}),
+            "200 {\"message\":\"Webhook has been "
+            "updated\",\"webhook\":{\"urls\":[\"https://c.example/\"]}}\n");
+  EXPECT_EQ(
+      api.send("POST", kHooks, Pairs{{"id", "delivered"}, {"url", "https://c.example/"}}).status,
+      200);
+  EXPECT_EQ(api.ask("GET", "/v3/domains/EXAMPLE.org/webhooks"),
+            "200 "
+            "{\"webhooks\":{\"delivered\":{\"urls\":[\"https://c.example/"
+            "\"]},\"opened\":{\"urls\":[\"https://c.example/\"]}}}\n");
+  EXPECT_EQ(api.ask("DELETE", hook),
+            "200 {\"message\":\"Webhook has been "
+            "deleted\",\"webhook\":{\"urls\":[\"https://c.example/\"]}}\n");
+  EXPECT_EQ(api.ask("GET", kHooks),
+            "200 {\"webhooks\":{\"delivered\":{\"urls\":[\"https://c.example/\"]}}}\n");
+}
+
+TEST(Webhooks, UpdateWithTheSameUrlKeepsItsProgress) {
+  WithDomain api;
+  const std::string hook = std::string(kHooks) + "/opened";
+  EXPECT_EQ(api.send("POST", kHooks, Pairs{{"id", "opened"}, {"url", "https://a.example/"}}).status,
+            200);
+  const auto before = api.directory.find("example.org")->hooks[2];
+  EXPECT_EQ(
+      api.send("PUT", hook, Pairs{{"url", "https://b.example/"}, {"url", "https://a.example/"}})
+          .status,
+      200);
+  const auto after = api.directory.find("example.org")->hooks[2];
+  ASSERT_EQ(after.size(), 2U);
+  EXPECT_EQ(after[1].lane, before[0].lane);
+  EXPECT_EQ(after[1].since, before[0].since);
+}
+
+TEST(Webhooks, EveryNameOfMailgun) {
+  WithDomain api;
+  for (const char* name : {"accepted", "delivered", "opened", "clicked", "unsubscribed",
+                           "complained", "temporary_fail", "permanent_fail"}) {
+    EXPECT_EQ(api.send("POST", kHooks, Pairs{{"id", name}, {"url", "https://a.example/"}}).status,
+              200)
+        << name;
+    EXPECT_EQ(api.send("GET", std::string(kHooks) + "/" + name).status, 200) << name;
+  }
+}
+
+struct ErrorCase {
+  const char* method;
+  std::string target;
+  Pairs form;
+  std::string expected;
+};
+
+// The table of spec/webhooks.md, "Errors". `clicked` is set, nothing else.
+TEST(Webhooks, Errors) {
+  WithDomain api;
+  const std::string clicked = std::string(kHooks) + "/clicked";
+  const std::string opened = std::string(kHooks) + "/opened";
+  const std::string unknown = "/v3/domains/unknown.example/webhooks";
+  const std::pair<std::string, std::string> a = {"url", "https://a.example/"};
+  EXPECT_EQ(api.send("POST", kHooks, Pairs{{"id", "clicked"}, a}).status, 200);
+  const Pairs four = {a,
+                      {"url", "https://b.example/"},
+                      {"url", "https://c.example/"},
+                      {"url", "https://d.example/"}};
+  Pairs four_with_id = four;
+  four_with_id.emplace_back("id", "opened");
+  const ErrorCase cases[] = {
+      {"POST", kHooks, {a}, message(400, "Missing parameter 'id'")},
+      {"POST", kHooks, {{"id", ""}, a}, message(400, "Missing parameter 'id'")},
+      {"POST", kHooks, {}, message(400, "Missing parameter 'id'")},
+      {"POST", kHooks, {{"id", "opened"}}, message(400, "Missing parameter 'url'")},
+      {"POST", kHooks, {{"id", "opened"}, {"url", ""}}, message(400, "Missing parameter 'url'")},
+      {"POST",
+       kHooks,
+       {{"id", "opened"}, {"url", "ftp://a.example/"}},
+       invalid_url("ftp://a.example/", "invalid URL scheme")},
+      {"POST",
+       kHooks,
+       {{"id", "opened"}, a, {"url", "a.example"}},
+       invalid_url("a.example", "invalid URL scheme")},
+      {"POST",
+       kHooks,
+       {{"id", "clicked"}, a},
+       refusal("Webhook for event type 'clicked' already exists")},
+      {"POST",
+       kHooks,
+       {{"id", "clicked"}, {"url", "https://b.example/"}},
+       refusal("Webhook for event type 'clicked' already exists")},
+      {"POST", kHooks, four_with_id, refusal("Maximum number of URLs (3) exceeded")},
+      {"POST", kHooks, {{"id", "foo"}, a}, refusal("Invalid webhook id: foo")},
+      {"POST", kHooks, {{"id", "Clicked"}, a}, refusal("Invalid webhook id: Clicked")},
+      {"POST", kHooks, {{"id", "rejected"}, a}, refusal("Invalid webhook id: rejected")},
+      {"POST", unknown, {{"id", "clicked"}, a}, message(404, "Domain not found")},
+      {"PUT", clicked, {}, message(400, "Missing parameter 'url'")},
+      {"PUT", clicked, four, refusal("Maximum number of URLs (3) exceeded")},
+      {"PUT", clicked, {{"url", "https://"}}, invalid_url("https://", "missing host")},
+      {"PUT", opened, {a}, message(404, "Webhook not found")},
+      {"PUT", std::string(kHooks) + "/foo", {a}, refusal("Invalid webhook id: foo")},
+      {"PUT", unknown + "/clicked", {a}, message(404, "Domain not found")},
+      {"GET", opened, {}, message(404, "Webhook not found")},
+      {"GET", std::string(kHooks) + "/foo", {}, message(404, "Webhook not found")},
+      {"GET", unknown + "/clicked", {}, message(404, "Domain not found")},
+      {"GET", unknown, {}, message(404, "Domain not found")},
+      {"DELETE", opened, {}, message(404, "Webhook not found")},
+      {"DELETE", std::string(kHooks) + "/foo", {}, message(404, "Webhook not found")},
+      {"DELETE", unknown + "/clicked", {}, message(404, "Domain not found")},
+      {"PUT", clicked + "/test", {}, message(400, "Missing parameter 'url'")},
+      {"PUT",
+       clicked + "/test",
+       {a, {"url", "https://b.example/"}},
+       refusal("Maximum number of URLs (1) exceeded")},
+      {"PUT",
+       clicked + "/test",
+       {{"url", "gopher://a/"}},
+       invalid_url("gopher://a/", "invalid URL scheme")},
+      {"PUT", std::string(kHooks) + "/foo/test", {a}, refusal("Invalid webhook id: foo")},
+      {"PUT", unknown + "/clicked/test", {a}, message(404, "Domain not found")},
+  };
+  for (const auto& c : cases) {
+    EXPECT_EQ(api.ask(c.method, c.target, c.form), c.expected) << c.method << " " << c.target;
+  }
+  EXPECT_EQ(api.ask("GET", kHooks),
+            "200 {\"webhooks\":{\"clicked\":{\"urls\":[\"https://a.example/\"]}}}\n")
+      << "errors change nothing";
+  EXPECT_EQ(api.posted_url, "") << "nor do they send anything";
+}
+
+TEST(Webhooks, OfTwoCreatesAtOnceOneWins) {
+  WithDomain api;
+  auto first = api.begin(urlencoded("POST", kHooks, "id=opened&url=https://a.example/"));
+  auto second = api.begin(urlencoded("POST", kHooks, "id=opened&url=https://b.example/"));
+  const auto a = first.get();
+  const auto b = second.get();
+  EXPECT_EQ(a.status + b.status, 200 + 400);
+  const std::string winner = a.status == 200 ? "https://a.example/" : "https://b.example/";
+  EXPECT_EQ(api.ask("GET", std::string(kHooks) + "/opened"),
+            "200 {\"webhook\":{\"urls\":[\"" + winner + "\"]}}\n");
+}
+
+TEST(Webhooks, SameUrlTwiceCountsOnce) {
+  WithDomain api;
+  const Pairs form = {{"id", "clicked"},
+                      {"url", "https://b.example/"},
+                      {"url", "https://a.example/"},
+                      {"url", "https://b.example/"},
+                      {"url", ""},
+                      {"url", "https://c.example/"}};
+  EXPECT_EQ(api.ask("POST", kHooks, form),
+            "200 {\"message\":\"Webhook has been "
+            "created\",\"webhook\":{\"urls\":[\"https://b.example/\",\"https://a.example/\","
+            "\"https://c.example/\"]}}\n");
+}
+
+TEST(Webhooks, BodiesThatAreNoForms) {
+  WithDomain api;
+  const std::string text =
+      "content-type must be multipart/form-data or application/x-www-form-urlencoded";
+  for (const char* type : {"application/json", "text/plain", ""}) {
+    auto request = TestApi::request("POST", kHooks);
+    if (*type != '\0') request.fields.add("Content-Type", type);
+    request.body = R"({"id":"clicked"})";
+    EXPECT_EQ(api.ask(std::move(request)), message(415, text)) << type;
+  }
+  // Some clients name a type without sending a body.
+  auto empty = TestApi::request("GET", kHooks);
+  empty.fields.add("Content-Type", "application/x-www-form-urlencoded");
+  EXPECT_EQ(api.send(std::move(empty)).status, 200);
+  auto json = TestApi::request("POST", kHooks);
+  json.fields.add("Content-Type", "application/json");
+  EXPECT_EQ(api.ask(std::move(json)), message(400, "Missing parameter 'id'"));
+  EXPECT_EQ(api.ask(urlencoded("POST", kHooks, "id=%")),
+            message(400, "form field 1 has a broken percent escape"));
+}
+
+TEST(Webhooks, ErrorsStayValidJsonOfBoundedSize) {
+  WithDomain api;
+  EXPECT_EQ(
+      api.ask("POST", kHooks, Pairs{{"id", "opened"}, {"url", "https://\xff\"/"}}),
+      invalid_url("https://\xef\xbf\xbd\\\"/",
+                  "not ASCII: use the punycode form of the host and percent-encoding elsewhere"));
+  const std::string long_url = "https://a.example/" + std::string(1 << 20, 'x');
+  EXPECT_LT(api.send("POST", kHooks, Pairs{{"id", "opened"}, {"url", long_url}}).body.size(),
+            8192U);
+  EXPECT_LT(
+      api.send("POST", kHooks, Pairs{{"id", long_url}, {"url", "https://a.example/"}}).body.size(),
+      1024U);
+}
+
+// Reliability S10: an error shows no password; the answer of the endpoint has the URL as it was
+// given.
+TEST(Webhooks, PasswordsAreMaskedInErrors) {
+  WithDomain api;
+  EXPECT_EQ(api.ask("POST", kHooks,
+                    Pairs{{"id", "opened"}, {"url", "https://user:secret@a.example:25/"}}),
+            invalid_url("https://user:***@a.example:25/", "port 25 is not allowed"));
+  EXPECT_THAT(
+      api.ask("POST", kHooks, Pairs{{"id", "opened"}, {"url", "https://user:secret@a.example/"}}),
+      HasSubstr("https://user:secret@a.example/"));
+}
+
+constexpr const char* kGuardText = "target address is not allowed (see delivery.allow_networks)";
+
+// Reliability S1-S4, S16: addresses are judged in every spelling, by one text.
+TEST(Webhooks, GuardedAddressesAreRefused) {
+  WithDomain api;
+  const char* urls[] = {
+      "http://127.0.0.1/",
+      "http://127.1/",
+      "http://2130706433/",
+      "http://0x7f000001/",
+      "http://0177.0.0.1/",
+      "http://0.0.0.0/",
+      "http://10.1.2.3/",
+      "http://169.254.169.254/latest/",
+      "http://100.64.0.1/",
+      "http://192.168.0.1:8080/",
+      "http://[::1]/",
+      "http://[::]/",
+      "http://[::ffff:127.0.0.1]/",
+      "http://[::ffff:7f00:1]/",
+      "http://[64:ff9b::7f00:1]/",
+      "http://[2002:7f00:1::]/",
+      "http://[fd00:ec2::254]/",
+      "http://[fe80::1]/",
+      "http://224.0.0.1/",
+      "http://127.0.0.1./",
+  };
+  for (const std::string url : urls) {
+    EXPECT_EQ(api.ask("POST", kHooks, Pairs{{"id", "opened"}, {"url", url}}),
+              invalid_url(url, kGuardText));
+    EXPECT_EQ(api.ask("PUT", std::string(kHooks) + "/opened/test", Pairs{{"url", url}}),
+              invalid_url(url, kGuardText));
+  }
+  EXPECT_EQ(api.posted_url, "");
+  EXPECT_EQ(api.send("POST", kHooks, Pairs{{"id", "opened"}, {"url", "http://8.8.8.8/"}}).status,
+            200);
+}
+
+TEST(Webhooks, AllowedNetworksAreNotRefused) {
+  TestOptions options;
+  options.allow_networks = {expect(http::parse_cidr("127.0.0.0/8"))};
+  WithDomain api(options);
+  EXPECT_EQ(
+      api.send("POST", kHooks, Pairs{{"id", "opened"}, {"url", "http://127.0.0.1:9000/"}}).status,
+      200);
+  EXPECT_EQ(
+      api.send("POST", kHooks, Pairs{{"id", "clicked"}, {"url", "http://10.0.0.1:9000/"}}).status,
+      400);
+}
+
+TEST(Webhooks, OwnBinsAreTheOnlyOwnAddressAllowed) {
+  WithDomain api;
+  const std::string hook = std::string(kHooks) + "/opened";
+  EXPECT_EQ(
+      api.send("POST", kHooks, Pairs{{"id", "opened"}, {"url", std::string(kBase) + "/bin/0123"}})
+          .status,
+      200);
+  for (const char* path : {"/bin/0123/below", "/bin/0123?status=503", "/bin/0"}) {
+    EXPECT_EQ(api.send("PUT", hook, Pairs{{"url", std::string(kBase) + path}}).status, 200) << path;
+  }
+  for (const char* url :
+       {"http://127.0.0.1:8480/", "http://127.0.0.1:8480/bin", "http://127.0.0.1:8480/bin/",
+        "http://127.0.0.1:8480/bin//x", "http://127.0.0.1:8480/bin/?x",
+        "http://127.0.0.1:8480/x/bin/0", "http://127.0.0.1:8481/bin/0",
+        "https://127.0.0.1:8480/bin/0", "http://127.0.0.2:8480/bin/0"}) {
+    EXPECT_EQ(api.ask("PUT", hook, Pairs{{"url", url}}), invalid_url(url, kGuardText));
+  }
+}
+
+TEST(Webhooks, HostsAreLookedUpOnlyWhenAsked) {
+  const Pairs missing = {{"id", "opened"}, {"url", "https://no-such-host.invalid/"}};
+  WithDomain trusting;
+  EXPECT_EQ(trusting.send("POST", kHooks, missing).status, 200);
+  TestOptions options;
+  options.settings.verify_host = true;
+  WithDomain strict(options);
+  EXPECT_EQ(strict.ask("POST", kHooks, missing),
+            invalid_url("https://no-such-host.invalid/", "host not found"));
+  EXPECT_EQ(
+      strict.send("POST", kHooks, Pairs{{"id", "opened"}, {"url", "https://localhost/"}}).status,
+      200);
+}
+
+TEST(Webhooks, UnknownDomainIsCreatedWhenAllowed) {
+  TestOptions options;
+  options.settings.auto_create = true;
+  TestApi api(options);
+  const Pairs form = {{"id", "opened"}, {"url", "https://a.example/"}};
+  EXPECT_EQ(api.ask("GET", "/v3/domains/New.example/webhooks"), message(404, "Domain not found"));
+  EXPECT_EQ(api.send("POST", "/v3/domains/New.example/webhooks", form).status, 200);
+  EXPECT_EQ(api.ask("GET", "/v3/domains/new.example/webhooks/opened"),
+            "200 {\"webhook\":{\"urls\":[\"https://a.example/\"]}}\n");
+  EXPECT_EQ(api.ask("POST", "/v3/domains/nodot/webhooks", form),
+            message(400, "domain name must have a dot"));
+}
+
+TEST(Webhooks, CallsAreLimitedByTheMinute) {
+  TestOptions options;
+  options.settings.webhook_rate_limit = 3;
+  WithDomain api(options);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(api.send("GET", kHooks).status, 200);
+  api.clock.skip(std::chrono::seconds(20));
+  const auto response = api.send("GET", std::string(kHooks) + "/opened");
+  EXPECT_EQ(response.status, 429);
+  EXPECT_EQ(response.body, "{\"retry-seconds\":60}\n");
+  const auto wait = parse_uint(response.fields.get("Retry-After"));
+  ASSERT_TRUE(wait);
+  EXPECT_GE(*wait, 1U);
+  EXPECT_LE(*wait, 40U);
+  EXPECT_EQ(api.send("GET", "/v3/domains").status, 200) << "only webhooks are limited";
+  api.clock.skip(std::chrono::seconds(40));
+  EXPECT_EQ(api.send("GET", kHooks).status, 200);
+}
+
+TEST(TestCall, SendsASignedSampleThatIsNotKept) {
+  WithDomain api;
+  const auto head = api.store->head();
+  api.reply.result.status = 200;
+  api.reply.body = "{\"message\":\"Post received. Thanks!\"}\n";
+  EXPECT_EQ(
+      api.ask("PUT", std::string(kHooks) + "/permanent_fail/test",
+              Pairs{{"url", "https://a.example/x?y"}}),
+      "200 {\"code\":null,\"message\":\"{\\\"message\\\":\\\"Post received. Thanks!\\\"}\\n\"}\n");
+  EXPECT_EQ(api.posted_url, "https://a.example/x?y");
+  EXPECT_LE(api.posted_deadline, api.clock.steady_now() + api.settings.attempt_timeout);
+
+  const auto body = parsed(api.posted_body);
+  const auto* signature = body.find("signature");
+  const auto* event = body.find("event-data");
+  ASSERT_NE(signature, nullptr);
+  ASSERT_NE(event, nullptr);
+  EXPECT_EQ(text_at(*signature, "timestamp"), "1773219603");
+  const crypto::HmacKey key(kSigningKey);
+  EXPECT_EQ(
+      text_at(*signature, "signature"),
+      webhook::sign_token(key, text_at(*signature, "timestamp"), text_at(*signature, "token")));
+  EXPECT_EQ(text_at(*event, "event"), "failed");
+  EXPECT_EQ(text_at(*event, "severity"), "permanent");
+  ASSERT_NE(event->find("domain"), nullptr);
+  EXPECT_EQ(text_at(*event->find("domain"), "name"), "example.org");
+  EXPECT_EQ(text_at(*event, "id").size(), 22U);
+  EXPECT_EQ(api.store->head(), head);
+}
+
+TEST(TestCall, ReportsWhatCameBack) {
+  WithDomain api;
+
+  struct Case {
+    int status;
+    const char* error;
+    const char* body;
+    const char* expected;
+  };
+
+  const Case cases[] = {
+      {200, "", "", "200 {\"code\":null,\"message\":\"\"}\n"},
+      {201, "", "made", "200 {\"code\":201,\"message\":\"made\"}\n"},
+      {500, "HTTP status 500", "no \xff", "200 {\"code\":500,\"message\":\"no \xef\xbf\xbd\"}\n"},
+      {0, "connection refused", "", "200 {\"code\":502,\"message\":\"connection refused\"}\n"},
+      {0, kGuardText, "",
+       "200 {\"code\":502,\"message\":\"target address is not allowed (see "
+       "delivery.allow_networks)\"}\n"},
+  };
+  for (const auto& c : cases) {
+    api.reply.result.status = c.status;
+    api.reply.result.error = c.error;
+    api.reply.body = c.body;
+    EXPECT_EQ(
+        api.ask("PUT", std::string(kHooks) + "/clicked/test", Pairs{{"url", "https://a.example/"}}),
+        c.expected);
+  }
+}
+
+}  // namespace
+}  // namespace eventhorn::api::testing
