@@ -170,9 +170,15 @@ struct Progress {
 struct LoadedProgress {
   /// The least over all slots; kNoPosition in a new store.
   Position settled_through;
+  /// What each slot saved, by its number.
+  std::vector<Position> by_slot;
   std::vector<LaneRow> lanes;
   std::vector<ExceptionRow> waiting;
   uint64_t missed = 0;
+
+  /// Where the lanes of one of `count` slots begin. With another number of slots than before lanes have moved between
+  /// them, and only what all had settled is sure.
+  Position begin_of(uint32_t slot, uint32_t count) const { return by_slot.size() == count ? by_slot[slot] : settled_through; }
 };
 
 }  // namespace eventhorn::store

@@ -111,7 +111,7 @@ class Restart(Case):
         self.assertEqual(server.wait(), 0)
 
     def test_a_second_signal_exits_at_once(self):
-        server = self.start(LOOPBACK, "delivery.drain_timeout=1h", "delivery.timeout=1h")
+        server = self.start(LOOPBACK, "delivery.drain_timeout=10m", "delivery.timeout=10m")
         domain = self.new_domain(server)
         self.receiver.script("/hook", HANG)
         server.hook(domain, "opened", self.receiver.url())
@@ -124,7 +124,7 @@ class Restart(Case):
 
     def test_a_hanging_receiver_does_not_hold_the_stop(self):
         """C2: within delivery.drain_timeout; the attempt is made again after the start."""
-        server = self.start(LOOPBACK, "delivery.drain_timeout=1s", "delivery.timeout=1h")
+        server = self.start(LOOPBACK, "delivery.drain_timeout=1s", "delivery.timeout=10m")
         domain = self.new_domain(server)
         self.receiver.script("/hook", HANG, 200)
         server.hook(domain, "opened", self.receiver.url())

@@ -212,15 +212,14 @@ Result<std::vector<DomainPtr>> RocksStore::load_domains() {
 Result<LoadedProgress> RocksStore::load_progress() {
   const std::shared_lock lock(db_mutex_);
   LoadedProgress out;
-  bool any_slot = false;
   const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}, family(kMeta)));
   for (it->SeekToFirst(); it->Valid(); it->Next()) {
     const auto key = it->key().ToStringView();
     const auto value = it->value().ToStringView();
     if (key[0] == format::kSlotPrefix) {
       const Position p{format::get_u64_be(value.data())};
-      out.settled_through = any_slot ? std::min(out.settled_through, p) : p;
-      any_slot = true;
+      out.settled_through = out.by_slot.empty() ? p : std::min(out.settled_through, p);
+      out.by_slot.push_back(p);  // keys are in the order of the slots
     } else if (key[0] == format::kLanePrefix) {
       TRY(auto row, format::decode_lane({format::get_u64_be(key.data() + 1)}, value));
       out.lanes.push_back(std::move(row));
