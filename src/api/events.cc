@@ -136,7 +136,7 @@ Task<Result<Page>> read_page(const Services& services, DomainUid domain, const P
     if (slice->at_end) break;
     CHECK(slice->reached);
     query.beyond = std::move(slice->reached);
-    if (services.clock.steady_now() < deadline || events.size() == token.limit) continue;
+    if (services.clock.steady_now() < deadline) continue;
     if (events.empty()) {
       co_return fail(
           Errc::kTimeout,
