@@ -1,5 +1,5 @@
-// bench_client_loop: what our own HTTP client (src/http/client.h) can do on one core: the same POST as bench_post_loop,
-// by 64 coroutines over pooled connections, without store, lanes or signatures.
+// bench_client_loop: what our own HTTP client (src/http/client.h) can do on one core: the same POST
+// as bench_post_loop, by 64 coroutines over pooled connections, without store, lanes or signatures.
 #include "async/block_on.h"
 #include "async/cores.h"
 #include "async/task_group.h"
@@ -27,22 +27,26 @@ struct Tally {
   uint64_t failures = 0;
 };
 
-Task<void> worker(http::Client& client, std::shared_ptr<http::Client::Target> target, std::string body, SteadyTime end, Tally& tally) {
-  const std::array<std::string_view, 3> pieces = {std::string_view(body).substr(0, 180), std::string_view(body).substr(180), "}"};
+Task<void> worker(http::Client& client, std::shared_ptr<http::Client::Target> target,
+                  std::string body, SteadyTime end, Tally& tally) {
+  const std::array<std::string_view, 3> pieces = {std::string_view(body).substr(0, 180),
+                                                  std::string_view(body).substr(180), "}"};
   while (std::chrono::steady_clock::now() < end) {
     const auto reply = co_await client.post(*target, pieces, end + std::chrono::seconds(5));
     ++(reply.result.status == 200 ? tally.requests : tally.failures);
   }
 }
 
-Task<double> run(http::Client& client, const webhook::TargetUrl& url, const Options& options, Tally& tally) {
+Task<double> run(http::Client& client, const webhook::TargetUrl& url, const Options& options,
+                 Tally& tally) {
   const auto target = client.open(url);
   const auto executor = co_await asio::this_coro::executor;
   const std::string body = R"({"event-data":{"filler":")" + std::string(1130, 'x') + "\"}";
   const auto begin = std::chrono::steady_clock::now();
   const auto end = begin + std::chrono::microseconds(static_cast<int64_t>(options.seconds * 1e6));
   TaskGroup group(executor);
-  for (size_t i = 0; i < options.connections; ++i) group.spawn("worker", worker(client, target, body, end, tally));
+  for (size_t i = 0; i < options.connections; ++i)
+    group.spawn("worker", worker(client, target, body, end, tally));
   co_await group.join(Deadline::max());
   co_return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
@@ -72,7 +76,8 @@ int main(int argc, char** argv) {
   const double seconds = block_on(executor, run(client, *url, options, tally));
   cores.stop();
   pool.join();
-  fmt::print("{{\"requests\":{},\"failures\":{},\"seconds\":{:.3f},\"requests_per_s\":{:.0f}}}\n", tally.requests, tally.failures, seconds,
+  fmt::print("{{\"requests\":{},\"failures\":{},\"seconds\":{:.3f},\"requests_per_s\":{:.0f}}}\n",
+             tally.requests, tally.failures, seconds,
              static_cast<double>(tally.requests) / seconds);
   return tally.failures == 0 ? 0 : 1;
 }

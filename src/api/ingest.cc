@@ -1,6 +1,5 @@
 // POST /v3/{domain}/events: one event, an array, or NDJSON, gzip allowed (design: "Surface").
 #include "api/services.h"
-
 #include "base/strings.h"
 #include "crypto/random.h"
 #include "event/normalize.h"
@@ -28,7 +27,9 @@ struct Batch {
   std::vector<Rejected> rejected;
 };
 
-std::string make_event_id() { return base64url_encode(crypto::random_bytes(16)); }
+std::string make_event_id() {
+  return base64url_encode(crypto::random_bytes(16));
+}
 
 // One for each core: normalising keeps buffers, and handlers never leave their core.
 event::Normalizer& normalizer() {
@@ -38,10 +39,12 @@ event::Normalizer& normalizer() {
 
 bool is_ndjson(std::string_view content_type) {
   const auto type = to_lower(trim(content_type.substr(0, content_type.find(';'))));
-  return type == "application/x-ndjson" || type == "application/ndjson" || type == "application/jsonl";
+  return type == "application/x-ndjson" || type == "application/ndjson" ||
+         type == "application/jsonl";
 }
 
-Task<Batch> normalize_all(const Services& services, const store::Domain& domain, const std::vector<std::string_view>& items, bool deliver_old) {
+Task<Batch> normalize_all(const Services& services, const store::Domain& domain,
+                          const std::vector<std::string_view>& items, bool deliver_old) {
   Batch batch;
   batch.events.reserve(items.size());
   batch.ids.reserve(items.size());
@@ -73,10 +76,23 @@ std::string render(const Batch& batch, const std::vector<CommitQueue::Outcome>& 
   out.reserve(64 + batch.ids.size() * 28);
   json::Writer w(out);
   w.begin_object();
-  if (batch.ids.empty()) w.key("message").value("no item could be accepted: " + batch.rejected.front().message);
-  w.key("stored").value(outcomes.size() - duplicates).key("duplicates").value(duplicates).key("rejected").begin_array();
+  if (batch.ids.empty())
+    w.key("message").value("no item could be accepted: " + batch.rejected.front().message);
+  w.key("stored")
+      .value(outcomes.size() - duplicates)
+      .key("duplicates")
+      .value(duplicates)
+      .key("rejected")
+      .begin_array();
   for (const auto& r : batch.rejected) {
-    w.begin_object().key("index").value(r.index).key("id").value(r.id).key("message").value(r.message).end_object();
+    w.begin_object()
+        .key("index")
+        .value(r.index)
+        .key("id")
+        .value(r.id)
+        .key("message")
+        .value(r.message)
+        .end_object();
   }
   w.end_array().key("ids").begin_array();
   for (const auto& id : batch.ids) w.value(id);
@@ -87,10 +103,12 @@ std::string render(const Batch& batch, const std::vector<CommitQueue::Outcome>& 
 Task<http::Response> ingest(Services& services, http::RequestContext& context) {
   const auto& request = context.request;
   const auto type = http::form_type(request.fields.get("Content-Type"));
-  if (type == http::FormType::kMultipart) co_return http::message_response(415, "events are JSON: an object, an array, or NDJSON");
+  if (type == http::FormType::kMultipart)
+    co_return http::message_response(415, "events are JSON: an object, an array, or NDJSON");
   auto domain = co_await find_domain(services, context.params.at("domain"), true);
   if (!domain) co_return error_response(domain.error());
-  const auto items = json::split_items(request.body, is_ndjson(request.fields.get("Content-Type")), services.settings.max_batch_items);
+  const auto items = json::split_items(request.body, is_ndjson(request.fields.get("Content-Type")),
+                                       services.settings.max_batch_items);
   if (!items) co_return error_response(items.error());
   if (items->empty()) {
     co_return http::json_response(200, R"({"stored":0,"duplicates":0,"rejected":[],"ids":[]})");
@@ -110,7 +128,9 @@ Task<http::Response> ingest(Services& services, http::RequestContext& context) {
 }  // namespace
 
 std::vector<http::Route> ingest_routes(Services& services) {
-  return {{"POST", "/v3/{domain}/events", authenticated(services, [&services](auto& context) { return ingest(services, context); })}};
+  return {{"POST", "/v3/{domain}/events", authenticated(services, [&services](auto& context) {
+             return ingest(services, context);
+           })}};
 }
 
 }  // namespace eventhorn::api

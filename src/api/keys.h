@@ -1,22 +1,25 @@
-// The secrets of the installation: the account's API key, the webhook signing key, the key of page tokens. Made once,
-// kept in the data directory (mode 0600); the environment may give the first two. Immutable after load; thread-safe.
+// The secrets of the installation: the account's API key, the webhook signing key, the key of page
+// tokens. Made once, kept in the data directory (mode 0600); the environment may give the first
+// two. Immutable after load; thread-safe.
 #pragma once
+
+#include "base/result.h"
+#include "crypto/hash.h"
 
 #include <filesystem>
 #include <memory>
 #include <string>
 #include <string_view>
 
-#include "base/result.h"
-#include "crypto/hash.h"
-
 namespace eventhorn::api {
 
 class Keys {
  public:
-  /// Reads `directory`/api_key, signing_key and token_key, making those that are missing. `api_key` and `signing_key`
-  /// from the environment win when not empty. kUnavailable when a file cannot be read or written.
-  static Result<Keys> load(const std::filesystem::path& directory, const std::string& api_key, const std::string& signing_key);
+  /// Reads `directory`/api_key, signing_key and token_key, making those that are missing. `api_key`
+  /// and `signing_key` from the environment win when not empty. kUnavailable when a file cannot be
+  /// read or written.
+  static Result<Keys> load(const std::filesystem::path& directory, const std::string& api_key,
+                           const std::string& signing_key);
 
   /// Compares SHA-256 digests in constant time.
   bool accepts(std::string_view password) const;

@@ -1,10 +1,10 @@
 #include "api/services.h"
 
-#include <algorithm>
-
 #include "base/log.h"
 #include "base/strings.h"
 #include "crypto/random.h"
+
+#include <algorithm>
 
 namespace eventhorn::api {
 namespace {
@@ -18,23 +18,33 @@ http::Response forbidden() {
 
 int status_of(Errc code) {
   switch (code) {
-    case Errc::kInvalidArgument: return 400;
-    case Errc::kUnauthenticated: return 401;
-    case Errc::kForbidden: return 403;
-    case Errc::kNotFound: return 404;
-    case Errc::kConflict: return 409;
-    case Errc::kTooLarge: return 413;
-    case Errc::kRateLimited: return 429;
+    case Errc::kInvalidArgument:
+      return 400;
+    case Errc::kUnauthenticated:
+      return 401;
+    case Errc::kForbidden:
+      return 403;
+    case Errc::kNotFound:
+      return 404;
+    case Errc::kConflict:
+      return 409;
+    case Errc::kTooLarge:
+      return 413;
+    case Errc::kRateLimited:
+      return 429;
     case Errc::kTimeout:
     case Errc::kCancelled:
-    case Errc::kUnavailable: return 503;
+    case Errc::kUnavailable:
+      return 503;
     case Errc::kCorruption:
-    case Errc::kInternal: return 500;
+    case Errc::kInternal:
+      return 500;
   }
   return 500;
 }
 
-Task<http::Response> check_and_run(Services& services, const http::RouteHandler& handler, http::RequestContext& context) {
+Task<http::Response> check_and_run(Services& services, const http::RouteHandler& handler,
+                                   http::RequestContext& context) {
   const auto& request = context.request;
   if (const auto wait = services.limiter.retry_after(request.remote_address)) {
     auto out = http::message_response(429, "too many failed authentications from this address");
@@ -55,7 +65,9 @@ Task<http::Response> check_and_run(Services& services, const http::RouteHandler&
 }  // namespace
 
 http::RouteHandler authenticated(Services& services, http::RouteHandler handler) {
-  return [&services, handler = std::move(handler)](http::RequestContext& context) { return check_and_run(services, handler, context); };
+  return [&services, handler = std::move(handler)](http::RequestContext& context) {
+    return check_and_run(services, handler, context);
+  };
 }
 
 http::Response error_response(const Error& error) {
@@ -71,17 +83,25 @@ http::Response error_response(const Error& error) {
 
 Status check_domain_name(std::string_view name) {
   if (name == "localhost") return {};
-  if (name.size() > 253) return fail(Errc::kInvalidArgument, "domain name is longer than 253 bytes");
-  if (name.find('.') == std::string_view::npos) return fail(Errc::kInvalidArgument, "domain name must have a dot");
+  if (name.size() > 253)
+    return fail(Errc::kInvalidArgument, "domain name is longer than 253 bytes");
+  if (name.find('.') == std::string_view::npos)
+    return fail(Errc::kInvalidArgument, "domain name must have a dot");
   for (const auto label : split(name, '.')) {
-    const bool good = !label.empty() && label.size() <= 63 && label.front() != '-' && label.back() != '-' &&
-                      std::all_of(label.begin(), label.end(), [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_'; });
-    if (!good) return fail(Errc::kInvalidArgument, "domain name is not valid: labels are 1 to 63 letters, digits or hyphens");
+    const bool good =
+        !label.empty() && label.size() <= 63 && label.front() != '-' && label.back() != '-' &&
+        std::all_of(label.begin(), label.end(), [](char c) {
+          return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+        });
+    if (!good)
+      return fail(Errc::kInvalidArgument,
+                  "domain name is not valid: labels are 1 to 63 letters, digits or hyphens");
   }
   return {};
 }
 
-Task<Result<store::DomainPtr>> create_domain(Services& services, const std::string& given, bool* existed) {
+Task<Result<store::DomainPtr>> create_domain(Services& services, const std::string& given,
+                                             bool* existed) {
   const std::string name = to_lower(given);
   if (auto valid = check_domain_name(name); !valid) co_return fail(std::move(valid).error());
   const std::string id = to_hex(crypto::random_bytes(12));
@@ -103,9 +123,11 @@ Task<Result<store::DomainPtr>> create_domain(Services& services, const std::stri
   co_return change->after;
 }
 
-Task<Result<store::DomainPtr>> find_domain(Services& services, const std::string& given, bool create) {
+Task<Result<store::DomainPtr>> find_domain(Services& services, const std::string& given,
+                                           bool create) {
   if (auto found = services.directory.find(to_lower(given))) co_return found;
-  if (!create || !services.settings.auto_create) co_return fail(Errc::kNotFound, "Domain not found");
+  if (!create || !services.settings.auto_create)
+    co_return fail(Errc::kNotFound, "Domain not found");
   auto made = co_await create_domain(services, given, nullptr);
   co_return made;
 }

@@ -1,12 +1,6 @@
-// What the handlers of all resources share. Built by app/, lives as long as the server; every member is safe to use
-// from any core.
+// What the handlers of all resources share. Built by app/, lives as long as the server; every
+// member is safe to use from any core.
 #pragma once
-
-#include <chrono>
-#include <functional>
-#include <memory>
-#include <string>
-#include <vector>
 
 #include "api/keys.h"
 #include "async/task.h"
@@ -20,6 +14,12 @@
 #include "store/directory.h"
 #include "store/store.h"
 
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
 namespace eventhorn::api {
 
 struct Settings {
@@ -31,8 +31,8 @@ struct Settings {
   size_t max_batch_items = 10'000;
   /// Webhook configuration calls per minute; 0 is no limit.
   unsigned webhook_rate_limit = 0;
-  /// Items whose own timestamp is older are stored but not pushed: id rows live that long beyond their events, so an
-  /// old log that is read again never re-sends.
+  /// Items whose own timestamp is older are stored but not pushed: id rows live that long beyond
+  /// their events, so an old log that is read again never re-sends.
   std::chrono::hours id_window{24 * 7};
   std::chrono::milliseconds attempt_timeout{10'000};
 };
@@ -49,35 +49,43 @@ struct Services {
   bin::Bins& bins;
   const http::AddressGuard& guard;
   const Settings& settings;
-  /// POSTs a body to a webhook URL from the current core, under the guard of deliveries, bins in process included.
-  std::function<Task<http::ClientReply>(const std::string& url, std::string body, Deadline deadline)> post;
+  /// POSTs a body to a webhook URL from the current core, under the guard of deliveries, bins in
+  /// process included.
+  std::function<Task<http::ClientReply>(const std::string& url, std::string body,
+                                        Deadline deadline)>
+      post;
 };
 
-/// Wraps a handler: Basic credentials `api:KEY` (spec/auth.md), else 401 "Forbidden"; 429 for an address that keeps
-/// failing. The answer carries X-Mailgun-Key-Id.
+/// Wraps a handler: Basic credentials `api:KEY` (spec/auth.md), else 401 "Forbidden"; 429 for an
+/// address that keeps failing. The answer carries X-Mailgun-Key-Id.
 http::RouteHandler authenticated(Services& services, http::RouteHandler handler);
 
-/// {"message": ...} with the status of the error's kind. Details of kInternal and kCorruption go to the log only.
+/// {"message": ...} with the status of the error's kind. Details of kInternal and kCorruption go to
+/// the log only.
 http::Response error_response(const Error& error);
 
-/// The domain of the path parameter `domain`, lower-cased. kNotFound "Domain not found" when there is none;
-/// kInvalidArgument when auto_create is on and the name is not well-formed. With settings.auto_create an unknown
-/// well-formed name is created first; `create` false never creates.
-Task<Result<store::DomainPtr>> find_domain(Services& services, const std::string& name, bool create);
+/// The domain of the path parameter `domain`, lower-cased. kNotFound "Domain not found" when there
+/// is none; kInvalidArgument when auto_create is on and the name is not well-formed. With
+/// settings.auto_create an unknown well-formed name is created first; `create` false never creates.
+Task<Result<store::DomainPtr>> find_domain(Services& services, const std::string& name,
+                                           bool create);
 
-/// Creates the domain, or returns the one that is there. kInvalidArgument for a name that is not one.
-Task<Result<store::DomainPtr>> create_domain(Services& services, const std::string& name, bool* existed);
+/// Creates the domain, or returns the one that is there. kInvalidArgument for a name that is not
+/// one.
+Task<Result<store::DomainPtr>> create_domain(Services& services, const std::string& name,
+                                             bool* existed);
 
-/// A domain has a dot or is `localhost`: labels of 1-63 letters, digits and hyphens, 253 bytes at most (RFC 1035
-/// section 2.3.4). Takes lower case.
+/// A domain has a dot or is `localhost`: labels of 1-63 letters, digits and hyphens, 253 bytes at
+/// most (RFC 1035 section 2.3.4). Takes lower case.
 Status check_domain_name(std::string_view name);
 
 // One table per resource.
-std::vector<http::Route> ingest_routes(Services& services);    // ingest.cc
-std::vector<http::Route> domain_routes(Services& services);    // domains.cc
-std::vector<http::Route> webhook_routes(Services& services);   // webhooks.cc
-std::vector<http::Route> event_routes(Services& services);     // events.cc
-std::vector<http::Route> bin_routes(Services& services);       // bins.cc
-std::vector<http::Route> system_routes(Services& services);    // system.cc: healthz, readyz, metrics, the root
+std::vector<http::Route> ingest_routes(Services& services);   // ingest.cc
+std::vector<http::Route> domain_routes(Services& services);   // domains.cc
+std::vector<http::Route> webhook_routes(Services& services);  // webhooks.cc
+std::vector<http::Route> event_routes(Services& services);    // events.cc
+std::vector<http::Route> bin_routes(Services& services);      // bins.cc
+std::vector<http::Route> system_routes(
+    Services& services);  // system.cc: healthz, readyz, metrics, the root
 
 }  // namespace eventhorn::api

@@ -1,8 +1,5 @@
 #include "app/application.h"
 
-#include <algorithm>
-#include <thread>
-
 #include "api/services.h"
 #include "app/local_bins.h"
 #include "async/block_on.h"
@@ -16,33 +13,25 @@
 #include "http/server.h"
 #include "store/rocks/rocks_store.h"
 
+#include <algorithm>
+#include <thread>
+
 namespace eventhorn::app {
 namespace {
 
 constexpr size_t kReaderThreads = 3;
 
-Result<std::vector<http::Cidr>> parse_networks(const std::string& setting, const std::vector<std::string>& texts) {
+Result<std::vector<http::Cidr>> parse_networks(const char* key,
+                                               const std::vector<std::string>& texts) {
   std::vector<http::Cidr> out;
   for (const auto& text : texts) {
-    const auto network = http::parse_cidr(text);
-    if (!network) return fail(Errc::kInvalidArgument, setting + ": " + network.error().message);
+    auto network = http::parse_cidr(text);
+    if (!network)
+      return fail(Errc::kInvalidArgument,
+                  std::string(key) + ": " + text + ": " + network.error().message);
     out.push_back(*network);
   }
   return out;
-}
-
-struct ListenAddress {
-  std::string host;
-  uint16_t port = 0;
-};
-
-Result<ListenAddress> parse_listen(const std::string& text) {
-  const auto colon = text.rfind(':');
-  const auto port = colon == std::string::npos ? std::nullopt : parse_uint(std::string_view(text).substr(colon + 1));
-  if (!port || *port > 65535) return fail(Errc::kInvalidArgument, "server.listen must be ADDRESS:PORT, for example 127.0.0.1:8480");
-  std::string host = text.substr(0, colon);
-  if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
-  return ListenAddress{host, static_cast<uint16_t>(*port)};
 }
 
 bool is_loopback(const std::string& host) {
@@ -54,7 +43,8 @@ bool is_loopback(const std::string& host) {
 
 /// What lives on one core.
 struct CoreServices {
-  CoreServices(asio::any_io_executor e, asio::thread_pool& blocking, const http::AddressGuard& guard, const http::ClientOptions& options,
+  CoreServices(asio::any_io_executor e, asio::thread_pool& blocking,
+               const http::AddressGuard& guard, const http::ClientOptions& options,
                const delivery::LocalBin& local)
       : executor(e), client(e, blocking, guard, options), sender(client, local) {}
 
@@ -74,9 +64,12 @@ struct Application::Impl {
   Task<void> expire_now_and_then();
   Task<void> end_housekeeping();
   Result<std::string> listen();
-  http::ServerOptions server_options(const ListenAddress& address) const;
+  http::ServerOptions server_options(const config::ListenAddress& address) const;
   Task<http::ClientReply> post(std::string url, std::string body, Deadline deadline);
-  Task<http::Response> handle(http::Request& request, Deadline deadline) const { return router.handle(request, deadline); }
+
+  Task<http::Response> handle(http::Request& request, Deadline deadline) const {
+    return router.handle(request, deadline);
+  }
 
   config::Config config;
   Secrets secrets;
@@ -100,18 +93,24 @@ struct Application::Impl {
   std::unique_ptr<TaskGroup> housekeeping;  // on the first core
 };
 
-Application::Application(config::Config config, Secrets secrets) : impl_(std::make_unique<Impl>(std::move(config), std::move(secrets))) {}
+Application::Application(config::Config config, Secrets secrets)
+    : impl_(std::make_unique<Impl>(std::move(config), std::move(secrets))) {}
 
 Application::~Application() = default;
 
 Status Application::Impl::open_store() {
-  if (!config.store.url.empty()) return fail(Errc::kInvalidArgument, "store.url: only the embedded store is built in; leave it empty and set store.data");
+  if (!config.store.url.empty())
+    return fail(
+        Errc::kInvalidArgument,
+        "store.url: only the embedded store is built in; leave it empty and set store.data");
   store::RocksOptions options;
   options.directory = config.store.data;
   TRY(store, store::RocksStore::open(options, clock));
   TRY(auto loaded, api::Keys::load(config.store.data, secrets.api_key, secrets.signing_key));
   keys = std::make_unique<api::Keys>(std::move(loaded));
-  if (keys->generated()) log_info("app", "made an API key; it is kept in {}/api_key, the signing key in {}/signing_key", config.store.data, config.store.data);
+  if (keys->generated())
+    log_info("app", "made an API key; it is kept in {}/api_key, the signing key in {}/signing_key",
+             config.store.data, config.store.data);
   store::CommitOptions commit_options;
   commit_options.min_free_bytes = config.store.min_free_bytes;
   commits = std::make_unique<store::CommitQueue>(*store, directory, commit_options);
@@ -119,7 +118,9 @@ Status Application::Impl::open_store() {
 }
 
 Status Application::Impl::build_cores() {
-  const size_t threads = config.server.threads > 0 ? config.server.threads : std::max(1U, std::thread::hardware_concurrency());
+  const size_t threads = config.server.threads > 0
+                             ? config.server.threads
+                             : std::max(1U, std::thread::hardware_concurrency());
   readers = std::make_unique<asio::thread_pool>(kReaderThreads);
   cores = std::make_unique<Cores>(threads);
   bin::Bins::Options bin_options;
@@ -127,7 +128,8 @@ Status Application::Impl::build_cores() {
   bin_options.max_requests = config.bins.max_requests;
   bin_options.max_body_bytes = config.bins.max_body_bytes;
   bin_options.expire = config.bins.expire;
-  bins = std::make_unique<bin::Bins>(clock, [](size_t n) { return crypto::random_bytes(n); }, bin_options);
+  bins = std::make_unique<bin::Bins>(
+      clock, [](size_t n) { return crypto::random_bytes(n); }, bin_options);
   local_bins = std::make_unique<LocalBins>(*bins, clock);
   TRY(auto allowed, parse_networks("delivery.allow_networks", config.delivery.allow_networks));
   guard = std::make_unique<http::AddressGuard>(std::move(allowed));
@@ -137,23 +139,30 @@ Status Application::Impl::build_cores() {
   client_options.connect_timeout = config.delivery.connect_timeout;
   client_options.user_agent = config.delivery.user_agent;
   client_options.max_idle_per_target = config.delivery.max_concurrency_per_url;
-  const delivery::LocalBin local = [this](const webhook::TargetUrl& url, std::string body, Deadline deadline) {
+  const delivery::LocalBin local = [this](const webhook::TargetUrl& url, std::string body,
+                                          Deadline deadline) {
     return local_bins->post(url, std::move(body), deadline);
   };
   delivery::EngineOptions options;
   options.cores = static_cast<uint32_t>(threads);
   options.max_in_flight = std::max<size_t>(1, config.delivery.max_in_flight / threads);
-  options.max_concurrency_per_url = std::min<size_t>(config.delivery.max_concurrency_per_url, options.max_in_flight);
+  options.max_concurrency_per_url =
+      std::min<size_t>(config.delivery.max_concurrency_per_url, options.max_in_flight);
   options.max_exceptions = config.delivery.max_exceptions;
   options.timeout = config.delivery.timeout;
-  options.success = config.delivery.success == config::Success::k2xx ? webhook::SuccessRule::kAny2xx : webhook::SuccessRule::kOnly200;
-  options.schedule = webhook::RetrySchedule(config.delivery.retry_schedule, config.delivery.retry_jitter);
+  options.success = config.delivery.success == config::Success::k2xx
+                        ? webhook::SuccessRule::kAny2xx
+                        : webhook::SuccessRule::kOnly200;
+  options.schedule =
+      webhook::RetrySchedule(config.delivery.retry_schedule, config.delivery.retry_jitter);
   options.retry_delivered = config.delivery.retry_delivered;
   for (size_t i = 0; i < threads; ++i) {
     auto executor = asio::any_io_executor(cores->at(i).get_executor());
     auto core = std::make_unique<CoreServices>(executor, *readers, *guard, client_options, local);
     options.slot = static_cast<uint32_t>(i);
-    core->engine = std::make_unique<delivery::Engine>(executor, *readers, *store, *commits, core->sender, clock, [this] { return keys->signing_key(); }, options);
+    core->engine = std::make_unique<delivery::Engine>(
+        executor, *readers, *store, *commits, core->sender, clock,
+        [this] { return keys->signing_key(); }, options);
     commits->subscribe([engine = core->engine.get(), executor](const store::BatchPtr& batch) {
       asio::post(executor, [engine, batch] { engine->on_commit(batch); });
     });
@@ -166,10 +175,16 @@ Status Application::Impl::start_delivery() {
   TRY(const auto domains, store->load_domains());
   directory.replace_all(domains, kNoPosition);
   TRY(const auto progress, store->load_progress());
-  if (progress.by_slot.size() != per_core.size()) TRY_STATUS(store->reset_slots(static_cast<uint32_t>(per_core.size()), progress.settled_through));
-  log_info("app", "store opened domains={} head={} settled_through={} lanes_behind={} waiting_retries={} missed={}", domains.size(), store->head().value,
-           progress.settled_through.value, progress.lanes.size(), progress.waiting.size(), progress.missed);
-  for (auto& core : per_core) TRY_STATUS(block_on(core->executor, core->engine->start(domains, progress, store->head())));
+  if (progress.by_slot.size() != per_core.size())
+    TRY_STATUS(
+        store->reset_slots(static_cast<uint32_t>(per_core.size()), progress.settled_through));
+  log_info("app",
+           "store opened domains={} head={} settled_through={} lanes_behind={} waiting_retries={} "
+           "missed={}",
+           domains.size(), store->head().value, progress.settled_through.value,
+           progress.lanes.size(), progress.waiting.size(), progress.missed);
+  for (auto& core : per_core)
+    TRY_STATUS(block_on(core->executor, core->engine->start(domains, progress, store->head())));
   commits->start();
   const auto executor = per_core.front()->executor;
   housekeeping = std::make_unique<TaskGroup>(executor);
@@ -178,13 +193,17 @@ Status Application::Impl::start_delivery() {
 }
 
 Task<void> Application::Impl::expire_now_and_then() {
-  const auto interval = std::clamp<std::chrono::milliseconds>(config.events.retention / 24, std::chrono::seconds(1), std::chrono::hours(1));
+  const auto interval = std::clamp<std::chrono::milliseconds>(
+      config.events.retention / 24, std::chrono::seconds(1), std::chrono::hours(1));
   for (;;) {
     co_await sleep_until(std::chrono::steady_clock::now() + interval);
     const SystemTime now = clock.now();
-    auto work = [&] { return store->expire(now - config.events.retention, now - config.attempts.retention); };
+    auto work = [&] {
+      return store->expire(now - config.events.retention, now - config.attempts.retention);
+    };
     const auto dropped = co_await run_blocking(*readers, work);
-    if (!dropped) log_error("app", "retention failed, will try again error={}", dropped.error().message);
+    if (!dropped)
+      log_error("app", "retention failed, will try again error={}", dropped.error().message);
   }
 }
 
@@ -193,7 +212,8 @@ Task<void> Application::Impl::end_housekeeping() {
   co_await housekeeping->join(Deadline::max());
 }
 
-Task<http::ClientReply> Application::Impl::post(std::string url, std::string body, Deadline deadline) {
+Task<http::ClientReply> Application::Impl::post(std::string url, std::string body,
+                                                Deadline deadline) {
   http::ClientReply reply;
   const auto target = webhook::parse_target_url(url);
   if (!target) {
@@ -206,7 +226,8 @@ Task<http::ClientReply> Application::Impl::post(std::string url, std::string bod
     co_return reply;
   }
   const auto executor = co_await asio::this_coro::executor;
-  const auto here = std::find_if(per_core.begin(), per_core.end(), [&](const auto& core) { return core->executor == executor; });
+  const auto here = std::find_if(per_core.begin(), per_core.end(),
+                                 [&](const auto& core) { return core->executor == executor; });
   auto& client = here == per_core.end() ? per_core.front()->client : (*here)->client;
   const auto opened = client.open(*target);
   const std::array<std::string_view, 1> pieces = {body};
@@ -214,9 +235,9 @@ Task<http::ClientReply> Application::Impl::post(std::string url, std::string bod
   co_return reply;
 }
 
-http::ServerOptions Application::Impl::server_options(const ListenAddress& address) const {
+http::ServerOptions Application::Impl::server_options(const config::ListenAddress& address) const {
   http::ServerOptions options;
-  options.address = address.host;
+  options.address = address.address;
   options.port = address.port;
   options.max_body_bytes = config.server.max_body_bytes;
   options.max_inflated_bytes = config.server.max_body_bytes;
@@ -236,12 +257,16 @@ Result<std::string> Application::Impl::listen() {
   settings.max_batch_items = config.events.max_batch_items;
   settings.webhook_rate_limit = config.api.webhook_rate_limit;
   settings.attempt_timeout = config.delivery.timeout;
-  services.reset(new api::Services{clock, *store, directory, *commits, *readers, *keys, *limiter, *bins, *guard, settings,
-                                   [this](const std::string& url, std::string body, Deadline deadline) { return post(url, std::move(body), deadline); }});
-  for (auto* routes : {api::ingest_routes, api::domain_routes, api::webhook_routes, api::event_routes, api::bin_routes, api::system_routes}) {
+  services.reset(new api::Services{
+      clock, *store, directory, *commits, *readers, *keys, *limiter, *bins, *guard, settings,
+      [this](const std::string& url, std::string body, Deadline deadline) {
+        return post(url, std::move(body), deadline);
+      }});
+  for (auto* routes : {api::ingest_routes, api::domain_routes, api::webhook_routes,
+                       api::event_routes, api::bin_routes, api::system_routes}) {
     router.add(routes(*services));
   }
-  TRY(const auto address, parse_listen(config.server.listen));
+  TRY(const auto address, config::parse_listen_address(config.server.listen));
   if (!config.server.tls_cert.empty()) {
     TRY(tls, http::TlsContext::load(config.server.tls_cert, config.server.tls_key, clock));
   }
@@ -250,16 +275,22 @@ Result<std::string> Application::Impl::listen() {
   if (!proxies.empty()) {
     options.trusted_proxy = [proxies](std::string_view ip) {
       const auto parsed = http::IpAddress::parse(ip);
-      return parsed && std::any_of(proxies.begin(), proxies.end(), [&](const http::Cidr& c) { return c.contains(*parsed); });
+      return parsed && std::any_of(proxies.begin(), proxies.end(),
+                                   [&](const http::Cidr& c) { return c.contains(*parsed); });
     };
-  } else if (!is_loopback(address.host) && !tls) {
-    log_warn("app", "listening beyond loopback without TLS (server.tls_cert) or a trusted proxy (server.trusted_proxies): keys travel in the clear");
+  } else if (!is_loopback(address.address) && !tls) {
+    log_warn("app",
+             "listening beyond loopback without TLS (server.tls_cert) or a trusted proxy "
+             "(server.trusted_proxies): keys travel in the clear");
   }
-  server = std::make_unique<http::Server>(*cores, options, [this](http::Request& request, Deadline deadline) { return handle(request, deadline); });
+  server = std::make_unique<http::Server>(
+      *cores, options,
+      [this](http::Request& request, Deadline deadline) { return handle(request, deadline); });
   TRY(const uint16_t port, server->listen());
   const std::string scheme = tls ? "https://" : "http://";
-  const bool v6 = address.host.find(':') != std::string::npos;
-  const std::string base = scheme + (v6 ? "[" + address.host + "]" : address.host) + ":" + std::to_string(port);
+  const bool v6 = address.address.find(':') != std::string::npos;
+  const std::string base =
+      scheme + (v6 ? "[" + address.address + "]" : address.address) + ":" + std::to_string(port);
   std::vector<std::string> origins = {base, scheme + "localhost:" + std::to_string(port)};
   if (!config.server.public_url.empty()) origins.push_back(config.server.public_url);
   local_bins->set_origins(std::move(origins));
@@ -270,7 +301,8 @@ Result<std::string> Application::start() {
   TRY_STATUS(impl_->open_store());
   TRY_STATUS(impl_->build_cores());
   impl_->cores->start();
-  // Listening comes first: whoever connects now waits in the commit queue, and lanes can reach our own bins at once.
+  // Listening comes first: whoever connects now waits in the commit queue, and lanes can reach our
+  // own bins at once.
   TRY(auto base, impl_->listen());
   TRY_STATUS(impl_->start_delivery());
   return base;

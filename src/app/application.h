@@ -1,12 +1,12 @@
-// The whole server: builds the modules, joins them, and takes them down in reverse. The only place that knows
-// everything.
+// The whole server: builds the modules, joins them, and takes them down in reverse. The only place
+// that knows everything.
 #pragma once
-
-#include <memory>
-#include <string>
 
 #include "base/result.h"
 #include "config/config.h"
+
+#include <memory>
+#include <string>
 
 namespace eventhorn::app {
 

@@ -1,8 +1,8 @@
 #include "app/local_bins.h"
 
-#include <algorithm>
-
 #include "bin/answer.h"
+
+#include <algorithm>
 
 namespace eventhorn::app {
 namespace {
@@ -10,7 +10,8 @@ namespace {
 std::string origin_of(const webhook::TargetUrl& url) {
   const bool v6 = url.host.find(':') != std::string::npos;
   const uint16_t usual = url.scheme == webhook::Scheme::kHttps ? 443 : 80;
-  std::string out = std::string(webhook::to_string(url.scheme)) + "://" + (v6 ? "[" + url.host + "]" : url.host);
+  std::string out =
+      std::string(webhook::to_string(url.scheme)) + "://" + (v6 ? "[" + url.host + "]" : url.host);
   if (url.port != usual) out += ":" + std::to_string(url.port);
   return out;
 }
@@ -22,7 +23,8 @@ void LocalBins::set_origins(std::vector<std::string> origins) {
   origins_ = std::move(origins);
 }
 
-std::optional<Task<http::ClientReply>> LocalBins::post(const webhook::TargetUrl& url, std::string body, Deadline deadline) {
+std::optional<Task<http::ClientReply>> LocalBins::post(const webhook::TargetUrl& url,
+                                                       std::string body, Deadline deadline) {
   if (!url.target.starts_with("/bin/")) return std::nullopt;
   const std::string origin = origin_of(url);
   {
@@ -46,7 +48,8 @@ Task<http::ClientReply> LocalBins::answer(std::string path, std::string body, De
   captured.time = clock_.now();
   http::ClientReply reply;
   const auto repeat = bins_.capture(id, std::move(captured));
-  const auto wish = bin::parse_wish(query_at < view.size() ? view.substr(query_at + 1) : std::string_view());
+  const auto wish =
+      bin::parse_wish(query_at < view.size() ? view.substr(query_at + 1) : std::string_view());
   if (!repeat || !wish) {
     reply.result.status = repeat ? 400 : 404;
     reply.result.error = repeat ? wish.error().message : "no such bin";

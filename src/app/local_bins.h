@@ -1,17 +1,17 @@
-// Deliveries to our own request bins: they stay in process (design: "Targets"), so that a bin works behind every
-// address guard.
+// Deliveries to our own request bins: they stay in process (design: "Targets"), so that a bin works
+// behind every address guard.
 #pragma once
-
-#include <memory>
-#include <mutex>
-#include <string>
-#include <vector>
 
 #include "async/task.h"
 #include "base/time.h"
 #include "bin/bins.h"
 #include "http/client.h"
 #include "webhook/url.h"
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
 
 namespace eventhorn::app {
 
@@ -24,7 +24,8 @@ class LocalBins {
   void set_origins(std::vector<std::string> origins);
 
   /// The answer of one of our bins; nullopt when the URL is not /bin/{id} under an origin of ours.
-  std::optional<Task<http::ClientReply>> post(const webhook::TargetUrl& url, std::string body, Deadline deadline);
+  std::optional<Task<http::ClientReply>> post(const webhook::TargetUrl& url, std::string body,
+                                              Deadline deadline);
 
  private:
   Task<http::ClientReply> answer(std::string path, std::string body, Deadline deadline);

@@ -1,13 +1,13 @@
+#include "app/application.h"
+#include "base/log.h"
+#include "cli/command_line.h"
+#include "config/load.h"
+
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
 #include <thread>
-
-#include "app/application.h"
-#include "base/log.h"
-#include "cli/command_line.h"
-#include "config/load.h"
 
 namespace eventhorn::app {
 namespace {
@@ -21,10 +21,13 @@ std::string from_environment(const char* name) {
 bool load_config(config::Sources sources, config::Config& out) {
   sources.environment = config::process_environment();
   auto loaded = config::load(sources);
-  for (const auto& warning : loaded.findings.warnings) std::fprintf(stderr, "eventhorn: warning: %s\n", warning.c_str());
-  for (const auto& error : loaded.findings.errors) std::fprintf(stderr, "eventhorn: %s\n", error.c_str());
+  for (const auto& warning : loaded.findings.warnings)
+    std::fprintf(stderr, "eventhorn: warning: %s\n", warning.c_str());
+  for (const auto& error : loaded.findings.errors)
+    std::fprintf(stderr, "eventhorn: %s\n", error.c_str());
   if (!loaded.findings.errors.empty()) {
-    std::fprintf(stderr, "eventhorn: `eventhorn config print` shows every setting with its meaning\n");
+    std::fprintf(stderr,
+                 "eventhorn: `eventhorn config print` shows every setting with its meaning\n");
     return false;
   }
   out = std::move(loaded.config);
@@ -48,7 +51,8 @@ int serve(const cli::Serve& command) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
 
-  Application application(std::move(config), {from_environment("EVENTHORN_API_KEY"), from_environment("EVENTHORN_SIGNING_KEY")});
+  Application application(std::move(config), {from_environment("EVENTHORN_API_KEY"),
+                                              from_environment("EVENTHORN_SIGNING_KEY")});
   const auto base = application.start();
   if (!base) {
     log_error("app", "cannot start: {}", base.error().message);
@@ -92,4 +96,6 @@ int run(int argc, char** argv) {
 }  // namespace
 }  // namespace eventhorn::app
 
-int main(int argc, char** argv) { return eventhorn::app::run(argc, argv); }
+int main(int argc, char** argv) {
+  return eventhorn::app::run(argc, argv);
+}

@@ -1,14 +1,13 @@
-#include <gtest/gtest.h>
-
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
-
-#include <stdexcept>
-
 #include "async/cores.h"
 #include "async/task.h"
 #include "async/task_group.h"
 #include "base/metrics.h"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <gtest/gtest.h>
+
+#include <stdexcept>
 
 namespace eventhorn {
 namespace {

@@ -1,3 +1,3 @@
-#include <ostream>  // beast/http/verb.hpp needs it with separate compilation (Boost 1.81)
-
 #include <boost/beast/src.hpp>
+
+#include <ostream>  // beast/http/verb.hpp needs it with separate compilation (Boost 1.81)

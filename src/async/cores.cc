@@ -1,10 +1,9 @@
 #include "async/cores.h"
 
-#include <pthread.h>
-
-#include <string>
-
 #include "base/check.h"
+
+#include <pthread.h>
+#include <string>
 
 namespace eventhorn {
 
@@ -13,7 +12,9 @@ Cores::Cores(size_t count) {
   for (size_t i = 0; i < count; ++i) cores_.push_back(std::make_unique<Core>());
 }
 
-Cores::~Cores() { stop(); }
+Cores::~Cores() {
+  stop();
+}
 
 void Cores::start() {
   for (size_t i = 0; i < cores_.size(); ++i) {

@@ -1,4 +1,5 @@
-// One io_context and one thread per core. What is created on a core stays there, so it needs no locks.
+// One io_context and one thread per core. What is created on a core stays there, so it needs no
+// locks.
 #pragma once
 
 #include <boost/asio/executor_work_guard.hpp>
@@ -30,7 +31,8 @@ class Cores {
  private:
   struct Core {
     boost::asio::io_context context{1};
-    boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work{context.get_executor()};
+    boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work{
+        context.get_executor()};
     std::thread thread;
   };
 

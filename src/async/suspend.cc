@@ -18,7 +18,8 @@ Task<void> suspend(std::function<void(std::function<void()> resume)> start) {
       asio::post(executor, [shared] { std::move (*shared)(); });
     });
   };
-  co_await asio::async_initiate<const asio::use_awaitable_t<>, void()>(initiate, asio::use_awaitable);
+  co_await asio::async_initiate<const asio::use_awaitable_t<>, void()>(initiate,
+                                                                       asio::use_awaitable);
 }
 
 }  // namespace eventhorn

@@ -30,10 +30,12 @@ Task<void> call(void (*fn)(void*), void* arg) {
 }  // namespace
 
 Task<void> run_on(asio::any_io_executor executor, void (*fn)(void*), void* arg) {
-  // No cancellation slot: Asio 1.81 would emit the signal on the pool, where the child may have ended meanwhile (use after
-  // free). A cancelled caller sees its cancellation at its next co_await.
-  co_await asio::co_spawn(executor, call(fn, arg),
-                          asio::bind_cancellation_slot(asio::cancellation_slot(), asio::use_awaitable));
+  // No cancellation slot: Asio 1.81 would emit the signal on the pool, where the child may have
+  // ended meanwhile (use after free). A cancelled caller sees its cancellation at its next
+  // co_await.
+  co_await asio::co_spawn(
+      executor, call(fn, arg),
+      asio::bind_cancellation_slot(asio::cancellation_slot(), asio::use_awaitable));
 }
 
 }  // namespace detail

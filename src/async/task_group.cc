@@ -1,5 +1,9 @@
 #include "async/task_group.h"
 
+#include "base/check.h"
+#include "base/log.h"
+#include "base/metrics.h"
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -8,10 +12,6 @@
 #include <boost/system/system_error.hpp>
 
 #include <exception>
-
-#include "base/check.h"
-#include "base/log.h"
-#include "base/metrics.h"
 
 namespace eventhorn {
 namespace {
@@ -26,14 +26,18 @@ void report(const char* name, const std::exception_ptr& error) {
   } catch (const std::exception& e) {
     log_error("async", "bug: exception escaped task={} error={}", name, e.what());
   }
-  metrics::counter("eventhorn_bugs_total", "Exceptions that escaped a background task; should stay 0").add();
+  metrics::counter("eventhorn_bugs_total",
+                   "Exceptions that escaped a background task; should stay 0")
+      .add();
 }
 
 }  // namespace
 
 TaskGroup::TaskGroup(asio::any_io_executor executor) : executor_(executor), idle_(executor) {}
 
-TaskGroup::~TaskGroup() { CHECK(children_.empty()); }
+TaskGroup::~TaskGroup() {
+  CHECK(children_.empty());
+}
 
 void TaskGroup::spawn(const char* name, Task<void> body) {
   const auto child = children_.emplace(children_.end(), name);
@@ -42,7 +46,8 @@ void TaskGroup::spawn(const char* name, Task<void> body) {
     children_.erase(child);
     if (children_.empty()) idle_.cancel();
   };
-  asio::co_spawn(executor_, std::move(body), asio::bind_cancellation_slot(child->signal.slot(), std::move(done)));
+  asio::co_spawn(executor_, std::move(body),
+                 asio::bind_cancellation_slot(child->signal.slot(), std::move(done)));
 }
 
 void TaskGroup::cancel() {

@@ -1,6 +1,9 @@
-// Owns background coroutines: nothing runs unowned. Lives on one io_context; every member must be called there.
-// cancel() asks all children to end, join() waits for them; the destructor CHECKs that none is left.
+// Owns background coroutines: nothing runs unowned. Lives on one io_context; every member must be
+// called there. cancel() asks all children to end, join() waits for them; the destructor CHECKs
+// that none is left.
 #pragma once
+
+#include "async/task.h"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/cancellation_signal.hpp>
@@ -9,8 +12,6 @@
 #include <list>
 #include <string>
 #include <vector>
-
-#include "async/task.h"
 
 namespace eventhorn {
 
@@ -21,10 +22,12 @@ class TaskGroup {
   TaskGroup(const TaskGroup&) = delete;
   TaskGroup& operator=(const TaskGroup&) = delete;
 
-  /// Starts `body`. An exception that escapes it is logged and counted as a bug, except operation_aborted.
+  /// Starts `body`. An exception that escapes it is logged and counted as a bug, except
+  /// operation_aborted.
   void spawn(const char* name, Task<void> body);
 
-  /// Emits terminal cancellation to every child. Children that ignore it still end in their own time.
+  /// Emits terminal cancellation to every child. Children that ignore it still end in their own
+  /// time.
   void cancel();
 
   /// Ends when no child is left, or at `deadline`; true when none is left.

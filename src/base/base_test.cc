@@ -1,11 +1,11 @@
-#include <gtest/gtest.h>
-
 #include "base/ids.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/result.h"
 #include "base/strings.h"
 #include "base/time.h"
+
+#include <gtest/gtest.h>
 
 namespace eventhorn {
 namespace {

@@ -1,4 +1,5 @@
-// CHECK(cond): aborts in every build when an invariant of ours is broken. Never for input, disk or network.
+// CHECK(cond): aborts in every build when an invariant of ours is broken. Never for input, disk or
+// network.
 #pragma once
 
 namespace eventhorn {

@@ -1,4 +1,5 @@
-// A fast 64-bit hash of bytes whose values never change: they are kept on disk (id rows, order keys). Not for secrets.
+// A fast 64-bit hash of bytes whose values never change: they are kept on disk (id rows, order
+// keys). Not for secrets.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +10,8 @@ namespace eventhorn {
 
 inline uint64_t hash_bytes(std::string_view bytes, uint64_t seed = 0) {
   const auto mix = [](uint64_t a, uint64_t b) {
-    const auto product = static_cast<unsigned __int128>(a ^ 0x9e3779b97f4a7c15U) * (b ^ 0xe7037ed1a0b428dbU);
+    const auto product =
+        static_cast<unsigned __int128>(a ^ 0x9e3779b97f4a7c15U) * (b ^ 0xe7037ed1a0b428dbU);
     return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
   };
   uint64_t h = mix(seed, bytes.size());

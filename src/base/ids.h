@@ -16,15 +16,17 @@ struct Id {
   friend auto operator<=>(const Id&, const Id&) = default;
 };
 
-/// Where an append put an event in its shard's log. Opaque and totally ordered; gaps are allowed; nothing outside
-/// store/ does arithmetic on it. Zero is before every event.
+/// Where an append put an event in its shard's log. Opaque and totally ordered; gaps are allowed;
+/// nothing outside store/ does arithmetic on it. Zero is before every event.
 using Position = Id<struct PositionTag>;
 inline constexpr Position kNoPosition{0};
 
-/// One life of a domain: creating a deleted name again gives a new one, so that nothing of the old one shows.
+/// One life of a domain: creating a deleted name again gives a new one, so that nothing of the old
+/// one shows.
 using DomainUid = Id<struct DomainTag>;
 
-/// One life of a (scope, URL, format): removing a URL from every name and adding it again gives a new one.
+/// One life of a (scope, URL, format): removing a URL from every name and adding it again gives a
+/// new one.
 using LaneId = Id<struct LaneTag>;
 
 /// A shard of the log: the unit of ownership.

@@ -1,5 +1,6 @@
-// Structured logs on stderr, one line each: "2026-03-11T09:45:12.418Z info  delivery parked url=... lane=...".
-// Thread-safe. Values that come from outside go through escape_for_log (strings.h); secrets never come here.
+// Structured logs on stderr, one line each: "2026-03-11T09:45:12.418Z info  delivery parked url=...
+// lane=...". Thread-safe. Values that come from outside go through escape_for_log (strings.h);
+// secrets never come here.
 #pragma once
 
 #include <fmt/format.h>
@@ -13,7 +14,8 @@ enum class LogLevel { kDebug, kInfo, kWarn, kError };
 /// Lines below `level` are dropped. Default kInfo.
 void set_log_level(LogLevel level);
 bool log_enabled(LogLevel level);
-void write_log(LogLevel level, std::string_view module, fmt::string_view format, fmt::format_args args);
+void write_log(LogLevel level, std::string_view module, fmt::string_view format,
+               fmt::format_args args);
 
 template <class... Args>
 void log_debug(std::string_view module, fmt::format_string<Args...> format, Args&&... args) {

@@ -1,5 +1,6 @@
-// Counters, gauges and histograms, written out as Prometheus text for /metrics. Handles are cheap, live as long as
-// the process, and are safe to use from any thread. No label ever carries a domain, URL or id.
+// Counters, gauges and histograms, written out as Prometheus text for /metrics. Handles are cheap,
+// live as long as the process, and are safe to use from any thread. No label ever carries a domain,
+// URL or id.
 #pragma once
 
 #include <cstdint>

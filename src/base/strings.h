@@ -22,7 +22,8 @@ std::optional<uint64_t> parse_uint(std::string_view text);
 std::string to_hex(std::string_view bytes);
 /// RFC 4648 section 5 alphabet, no padding.
 std::string base64url_encode(std::string_view bytes);
-/// Refuses padding, other alphabets and non-zero trailing bits, so that each value has one spelling.
+/// Refuses padding, other alphabets and non-zero trailing bits, so that each value has one
+/// spelling.
 std::optional<std::string> base64url_decode(std::string_view text);
 /// RFC 4648 section 4; padding optional (Basic credentials come both ways).
 std::optional<std::string> base64_decode(std::string_view text);
@@ -30,7 +31,8 @@ std::optional<std::string> base64_decode(std::string_view text);
 /// Decodes %XX once; nullopt for a broken escape. `plus_is_space` for form and query values.
 std::optional<std::string> percent_decode(std::string_view text, bool plus_is_space);
 
-/// Control characters, quotes and backslashes escaped as \n, \xNN, ...: safe inside one log line (reliability A9).
+/// Control characters, quotes and backslashes escaped as \n, \xNN, ...: safe inside one log line
+/// (reliability A9).
 std::string escape_for_log(std::string_view text, size_t max_length = 512);
 
 }  // namespace eventhorn

@@ -21,7 +21,9 @@ SystemTime SystemClock::now() const {
   return std::chrono::time_point_cast<Micros>(std::chrono::system_clock::now());
 }
 
-SteadyTime SystemClock::steady_now() const { return std::chrono::steady_clock::now(); }
+SteadyTime SystemClock::steady_now() const {
+  return std::chrono::steady_clock::now();
+}
 
 std::string format_iso8601(SystemTime t) {
   const std::tm tm = utc(t);
@@ -39,11 +41,10 @@ std::string format_http_date(SystemTime t) {
                                          "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
   const std::tm tm = utc(t);
   std::array<char, 48> buf{};
-  const int n =
-      std::snprintf(buf.data(), buf.size(), "%s, %02d %s %04d %02d:%02d:%02d GMT",
-                    kDays.at(static_cast<size_t>(tm.tm_wday)), tm.tm_mday,
-                    kMonths.at(static_cast<size_t>(tm.tm_mon)), tm.tm_year + 1900, tm.tm_hour,
-                    tm.tm_min, tm.tm_sec);
+  const int n = std::snprintf(buf.data(), buf.size(), "%s, %02d %s %04d %02d:%02d:%02d GMT",
+                              kDays.at(static_cast<size_t>(tm.tm_wday)), tm.tm_mday,
+                              kMonths.at(static_cast<size_t>(tm.tm_mon)), tm.tm_year + 1900,
+                              tm.tm_hour, tm.tm_min, tm.tm_sec);
   return {buf.data(), static_cast<size_t>(n)};
 }
 

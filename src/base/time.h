@@ -1,5 +1,6 @@
-// Clocks and deadlines. Wall time (SystemTime) is for people and for rows that outlive the process; everything that
-// waits uses steady time. A Clock is a constructor parameter, so that tests can move it.
+// Clocks and deadlines. Wall time (SystemTime) is for people and for rows that outlive the process;
+// everything that waits uses steady time. A Clock is a constructor parameter, so that tests can
+// move it.
 #pragma once
 
 #include <chrono>
@@ -49,14 +50,19 @@ class FakeClock final : public Clock {
   SteadyTime steady_{std::chrono::hours(1)};
 };
 
-inline int64_t to_micros(SystemTime t) { return t.time_since_epoch().count(); }
+inline int64_t to_micros(SystemTime t) {
+  return t.time_since_epoch().count();
+}
 
-inline SystemTime from_micros(int64_t us) { return SystemTime(Micros(us)); }
+inline SystemTime from_micros(int64_t us) {
+  return SystemTime(Micros(us));
+}
 
 /// "2026-03-11T09:45:12.418Z": ISO 8601 with milliseconds, UTC.
 std::string format_iso8601(SystemTime t);
 
-/// "Wed, 11 Mar 2026 09:00:03 GMT": RFC 9110 section 5.6.7 (IMF-fixdate), two-digit day. Go's RFC 1123 parser needs it.
+/// "Wed, 11 Mar 2026 09:00:03 GMT": RFC 9110 section 5.6.7 (IMF-fixdate), two-digit day. Go's RFC
+/// 1123 parser needs it.
 std::string format_http_date(SystemTime t);
 
 }  // namespace eventhorn

@@ -1,6 +1,4 @@
 // Attempts: who may send next, the attempt itself, and what its outcome changes.
-#include <algorithm>
-
 #include "base/log.h"
 #include "base/strings.h"
 #include "delivery/engine.h"
@@ -8,18 +6,27 @@
 #include "webhook/signature.h"
 #include "webhook/url.h"
 
+#include <algorithm>
+
 namespace eventhorn::delivery {
 Engine::Meters::Meters()
-    : success(metrics::counter("eventhorn_deliveries_total", "Attempts by outcome", {{"outcome", "success"}})),
+    : success(metrics::counter("eventhorn_deliveries_total", "Attempts by outcome",
+                               {{"outcome", "success"}})),
       rejected(metrics::counter("eventhorn_deliveries_total", "", {{"outcome", "rejected"}})),
       gone(metrics::counter("eventhorn_deliveries_total", "", {{"outcome", "gone"}})),
       retried(metrics::counter("eventhorn_deliveries_total", "", {{"outcome", "retry"}})),
-      missed(metrics::counter("eventhorn_missed_total", "Events given up for a URL after the last attempt")),
-      dropped(metrics::counter("eventhorn_dropped_total", "Pending events dropped because their webhook was removed")),
+      missed(metrics::counter("eventhorn_missed_total",
+                              "Events given up for a URL after the last attempt")),
+      dropped(metrics::counter("eventhorn_dropped_total",
+                               "Pending events dropped because their webhook was removed")),
       in_flight(metrics::gauge("eventhorn_deliveries_in_flight", "Attempts in flight")),
-      behind(metrics::gauge("eventhorn_lanes_behind", "Lanes that read the log because they are behind")),
-      attempt_seconds(metrics::histogram("eventhorn_attempt_seconds", "Time of an attempt", metrics::latency_buckets())),
-      lag_seconds(metrics::histogram("eventhorn_delivery_lag_seconds", "From commit to a success at the first attempt", metrics::latency_buckets())) {}
+      behind(metrics::gauge("eventhorn_lanes_behind",
+                            "Lanes that read the log because they are behind")),
+      attempt_seconds(metrics::histogram("eventhorn_attempt_seconds", "Time of an attempt",
+                                         metrics::latency_buckets())),
+      lag_seconds(metrics::histogram("eventhorn_delivery_lag_seconds",
+                                     "From commit to a success at the first attempt",
+                                     metrics::latency_buckets())) {}
 
 Endpoint& Engine::endpoint_of(const std::string& url) {
   auto& endpoint = endpoints_[url];
@@ -30,7 +37,10 @@ Endpoint& Engine::endpoint_of(const std::string& url) {
   return *endpoint;
 }
 
-bool Engine::can_start() const { return !stopping_ && in_flight_ < options_.max_in_flight && *options_.unsaved < options_.max_unsaved; }
+bool Engine::can_start() const {
+  return !stopping_ && in_flight_ < options_.max_in_flight &&
+         *options_.unsaved < options_.max_unsaved;
+}
 
 void Engine::schedule(const LanePtr& lane) {
   if (lane->ended) return;
@@ -43,8 +53,8 @@ void Engine::schedule(const LanePtr& lane) {
 }
 
 void Engine::pump(Endpoint& endpoint) {
-  while (!endpoint.ring.empty() && endpoint.workers < endpoint.concurrency.limit() && !endpoint.gone &&
-         endpoint.not_before <= std::chrono::steady_clock::now()) {
+  while (!endpoint.ring.empty() && endpoint.workers < endpoint.concurrency.limit() &&
+         !endpoint.gone && endpoint.not_before <= std::chrono::steady_clock::now()) {
     if (!can_start()) {
       if (!endpoint.in_queue) {
         endpoint.in_queue = true;
@@ -93,7 +103,8 @@ Task<void> Engine::work(Endpoint& endpoint, LanePtr lane, Job job) {
     --in_flight_;
     meters_.in_flight.add(-1);
     // Others that wait for a place in the budget come first; this endpoint queues behind them.
-    if (!queue_.empty() || !can_start() || endpoint.gone || endpoint.workers > endpoint.concurrency.limit() ||
+    if (!queue_.empty() || !can_start() || endpoint.gone ||
+        endpoint.workers > endpoint.concurrency.limit() ||
         endpoint.not_before > std::chrono::steady_clock::now()) {
       break;
     }
@@ -112,14 +123,16 @@ Task<bool> Engine::load_event(LanePtr lane, Job& job) {
   auto read = [&] { return store_.read_events(positions); };
   auto events = co_await run_blocking(readers_, read);
   if (!events) {
-    log_error("delivery", "cannot read an event for its retry, will try again lane={} position={} error={}", lane->id().value, job.position.value,
-              events.error().message);
+    log_error("delivery",
+              "cannot read an event for its retry, will try again lane={} position={} error={}",
+              lane->id().value, job.position.value, events.error().message);
     lane->settle(job);
     retry_at(clock_.steady_now() + std::chrono::seconds(5), lane, job.position);
     co_return false;
   }
   job.event = std::move(events->front());
-  const auto hook = job.event ? webhook::hook_for(job.event->event.name, job.event->event.severity) : std::nullopt;
+  const auto hook = job.event ? webhook::hook_for(job.event->event.name, job.event->event.severity)
+                              : std::nullopt;
   if (hook && lane->wants(*hook, job.position)) co_return true;
   lane->settle(job);
   lane->end_waiting(job.position);
@@ -142,13 +155,15 @@ Task<void> Engine::attempt(Endpoint& endpoint, LanePtr lane, Job job) {
   const auto signature = webhook::make_signature(*key, clock_.now(), random_);
   const std::string prefix = webhook::payload_prefix(signature);
   const auto started = std::chrono::steady_clock::now();
-  const auto reply = co_await sender_.post(*endpoint.target, prefix, job.event->event.bytes, webhook::kPayloadSuffix, started + options_.timeout);
+  const auto reply = co_await sender_.post(*endpoint.target, prefix, job.event->event.bytes,
+                                           webhook::kPayloadSuffix, started + options_.timeout);
   const auto took = std::chrono::steady_clock::now() - started;
   meters_.attempt_seconds.observe(std::chrono::duration<double>(took).count());
   finish(endpoint, lane, job, reply, std::chrono::duration_cast<std::chrono::milliseconds>(took));
 }
 
-void Engine::finish(Endpoint& endpoint, const LanePtr& lane, const Job& job, const SendReply& reply, std::chrono::milliseconds took) {
+void Engine::finish(Endpoint& endpoint, const LanePtr& lane, const Job& job, const SendReply& reply,
+                    std::chrono::milliseconds took) {
   if (lane->ended) return;
   const auto& result = reply.result;
   if (result.status == 0 && result.kind == webhook::FailureKind::kCancelled) {
@@ -166,7 +181,9 @@ void Engine::finish(Endpoint& endpoint, const LanePtr& lane, const Job& job, con
     case webhook::Verdict::kRejected:
       endpoint.concurrency.on_success();
       (verdict == webhook::Verdict::kSuccess ? meters_.success : meters_.rejected).add();
-      if (job.attempt == 1) meters_.lag_seconds.observe(std::chrono::duration<double>(clock_.now() - job.event->committed).count());
+      if (job.attempt == 1)
+        meters_.lag_seconds.observe(
+            std::chrono::duration<double>(clock_.now() - job.event->committed).count());
       lane->settle(job);
       if (job.segment == nullptr) {
         lane->end_waiting(job.position);
@@ -177,7 +194,9 @@ void Engine::finish(Endpoint& endpoint, const LanePtr& lane, const Job& job, con
       meters_.gone.add();
       endpoint.gone = true;
       lane->give_back(job);
-      log_warn("delivery", "endpoint is gone (410): nothing is sent to it until its URL is configured again url={} event={}",
+      log_warn("delivery",
+               "endpoint is gone (410): nothing is sent to it until its URL is configured again "
+               "url={} event={}",
                webhook::masked(endpoint.url), escape_for_log(job.event->event.id));
       break;
     case webhook::Verdict::kRetry:
@@ -191,12 +210,18 @@ void Engine::finish(Endpoint& endpoint, const LanePtr& lane, const Job& job, con
   schedule(lane);
 }
 
-void Engine::on_failure(Endpoint& endpoint, const LanePtr& lane, const Job& job, const webhook::AttemptResult& result) {
-  if (result.kind == webhook::FailureKind::kTimeout || result.status == 429 || result.status >= 500) endpoint.concurrency.on_overload();
-  const bool may_retry = options_.retry_delivered || job.event->event.name != event::Name::kDelivered;
-  const auto delay = may_retry ? options_.schedule.next_delay(job.attempt, random_.fraction()) : std::nullopt;
+void Engine::on_failure(Endpoint& endpoint, const LanePtr& lane, const Job& job,
+                        const webhook::AttemptResult& result) {
+  if (result.kind == webhook::FailureKind::kTimeout || result.status == 429 || result.status >= 500)
+    endpoint.concurrency.on_overload();
+  const bool may_retry =
+      options_.retry_delivered || job.event->event.name != event::Name::kDelivered;
+  const auto delay =
+      may_retry ? options_.schedule.next_delay(job.attempt, random_.fraction()) : std::nullopt;
   const SystemTime now = clock_.now();
-  store::ExceptionRow row{lane->id(), job.position, !delay, job.attempt, now, delay ? Micros(*delay) : Micros{}, result.status};
+  store::ExceptionRow row{lane->id(),   job.position, !delay,
+                          job.attempt,  now,          delay ? Micros(*delay) : Micros{},
+                          result.status};
   unsaved_.exceptions.push_back(row);
   if (delay) lane->wait(job.position, {job.attempt, now, Micros(*delay), result.status, false});
   lane->settle(job);
@@ -206,12 +231,16 @@ void Engine::on_failure(Endpoint& endpoint, const LanePtr& lane, const Job& job,
   } else {
     meters_.missed.add();
     lane->end_waiting(job.position);
-    log_warn("delivery", "event missed after its last attempt event={} lane={} url={} attempts={} status={} error={}", escape_for_log(job.event->event.id),
-             lane->id().value, webhook::masked(lane->url()), job.attempt, result.status, escape_for_log(result.error));
+    log_warn("delivery",
+             "event missed after its last attempt event={} lane={} url={} attempts={} status={} "
+             "error={}",
+             escape_for_log(job.event->event.id), lane->id().value, webhook::masked(lane->url()),
+             job.attempt, result.status, escape_for_log(result.error));
   }
 }
 
-void Engine::record(const Lane& lane, const Job& job, const SendReply& reply, webhook::Verdict verdict, std::chrono::milliseconds took) {
+void Engine::record(const Lane& lane, const Job& job, const SendReply& reply,
+                    webhook::Verdict verdict, std::chrono::milliseconds took) {
   store::AttemptRow row;
   row.lane = lane.id();
   row.position = job.position;
@@ -220,7 +249,8 @@ void Engine::record(const Lane& lane, const Job& job, const SendReply& reply, we
   row.attempt = job.attempt;
   row.status = reply.result.status;
   if (verdict != webhook::Verdict::kSuccess) {
-    row.failure = reply.result.status != 0 ? std::string(webhook::to_string(verdict)) : std::string(webhook::to_string(reply.result.kind));
+    row.failure = reply.result.status != 0 ? std::string(webhook::to_string(verdict))
+                                           : std::string(webhook::to_string(reply.result.kind));
     row.error = reply.result.error;
     row.response = reply.response;
   }
@@ -241,8 +271,8 @@ Task<void> Engine::read_segment(LanePtr lane, Segment* segment) {
   query.domain = lane->domain();
   query.cls = segment->cls();
   query.after = segment->read_through();
-  // Not beyond what was handed over: `since` is the configuration as of there, and the log may already hold events of
-  // a later one.
+  // Not beyond what was handed over: `since` is the configuration as of there, and the log may
+  // already hold events of a later one.
   query.to = std::min(segment->to().value_or(seen_), seen_);
   query.since = lane->since();
   auto read = [&] { return store_.read_lane(query); };
@@ -250,7 +280,8 @@ Task<void> Engine::read_segment(LanePtr lane, Segment* segment) {
   segment->reading = false;
   if (lane->ended) co_return;
   if (!slice) {
-    log_error("delivery", "cannot read the log, will try again lane={} error={}", lane->id().value, slice.error().message);
+    log_error("delivery", "cannot read the log, will try again lane={} error={}", lane->id().value,
+              slice.error().message);
     const std::weak_ptr<Lane> weak = lane;
     wake_at(clock_.steady_now() + std::chrono::seconds(1), [this, weak] {
       if (const auto l = weak.lock(); l && !l->ended) read_more(l);

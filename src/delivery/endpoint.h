@@ -1,12 +1,12 @@
 // An endpoint: the health of one URL, shared by all lanes that point to it. Lives on one core.
 #pragma once
 
+#include "base/time.h"
+#include "delivery/sender.h"
+
 #include <deque>
 #include <memory>
 #include <string>
-
-#include "base/time.h"
-#include "delivery/sender.h"
 
 namespace eventhorn::delivery {
 
@@ -33,7 +33,8 @@ class Concurrency {
 };
 
 struct Endpoint {
-  Endpoint(std::string u, size_t most_concurrent) : url(std::move(u)), concurrency(most_concurrent) {}
+  Endpoint(std::string u, size_t most_concurrent)
+      : url(std::move(u)), concurrency(most_concurrent) {}
 
   std::string url;
   Concurrency concurrency;

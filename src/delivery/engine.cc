@@ -1,15 +1,15 @@
 // Configuration, intake, timers and saving; attempts are in attempts.cc.
 #include "delivery/engine.h"
 
+#include "base/hash.h"
+#include "base/log.h"
+#include "webhook/url.h"
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include <algorithm>
-
-#include "base/hash.h"
-#include "base/log.h"
-#include "webhook/url.h"
 
 namespace eventhorn::delivery {
 namespace {
@@ -19,8 +19,9 @@ constexpr std::chrono::milliseconds kIdleSave{1000};
 
 }  // namespace
 
-Engine::Engine(asio::any_io_executor executor, asio::thread_pool& readers, store::Store& store, store::CommitQueue& commits, Sender& sender,
-               const Clock& clock, SigningKey key, EngineOptions options)
+Engine::Engine(asio::any_io_executor executor, asio::thread_pool& readers, store::Store& store,
+               store::CommitQueue& commits, Sender& sender, const Clock& clock, SigningKey key,
+               EngineOptions options)
     : executor_(executor),
       readers_(readers),
       store_(store),
@@ -35,9 +36,13 @@ Engine::Engine(asio::any_io_executor executor, asio::thread_pool& readers, store
       loops_(executor),
       meters_() {}
 
-Engine::~Engine() { *alive_ = false; }
+Engine::~Engine() {
+  *alive_ = false;
+}
 
-bool Engine::owns(const std::string& url) const { return hash_bytes(url) % options_.cores == options_.slot; }
+bool Engine::owns(const std::string& url) const {
+  return hash_bytes(url) % options_.cores == options_.slot;
+}
 
 void Engine::add_routes(const store::DomainPtr& domain) {
   Routes routes{domain, {}};
@@ -101,7 +106,8 @@ void Engine::end_lane(LaneId id) {
     const auto lane = it->second;
     lane->ended = true;
     lanes_.erase(it);
-    log_info("delivery", "lane ended lane={} url={} waiting={}", id.value, webhook::masked(lane->url()), lane->waiting());
+    log_info("delivery", "lane ended lane={} url={} waiting={}", id.value,
+             webhook::masked(lane->url()), lane->waiting());
   }
   save_soon();
 }
@@ -125,7 +131,9 @@ void Engine::deliver(const EventPtr& event) {
     if (event->position <= route.since) continue;
     const auto lane = lane_of(it->second, route.lane, *route.url);
     auto& segment = lane->open_segment(webhook::class_of(*hook), seen_, true);
-    if (segment.caught_up() && segment.waiting() >= kReadBelow && store::live_event_bytes() > options_.max_live_bytes) segment.fall_behind();
+    if (segment.caught_up() && segment.waiting() >= kReadBelow &&
+        store::live_event_bytes() > options_.max_live_bytes)
+      segment.fall_behind();
     (void)segment.offer(event, *hook);  // not taken: the segment is behind, and the log has it
     mark(*lane);
     schedule(lane);
@@ -139,7 +147,8 @@ void Engine::on_commit(const store::BatchPtr& batch) {
   save_soon();
 }
 
-Task<Status> Engine::start(std::vector<store::DomainPtr> domains, store::LoadedProgress progress, Position head) {
+Task<Status> Engine::start(std::vector<store::DomainPtr> domains, store::LoadedProgress progress,
+                           Position head) {
   std::unordered_map<LaneId, DomainUid> lane_domains;
   for (const auto& domain : domains) {
     add_routes(domain);
@@ -198,7 +207,9 @@ Task<Status> Engine::replay(Position after, Position head) {
       const auto it = hook ? routes_.find(h.domain) : routes_.end();
       if (it == routes_.end()) continue;
       for (const auto& route : it->second.hooks[static_cast<size_t>(*hook)]) {
-        if (route.since < h.position) lane_of(it->second, route.lane, *route.url)->open_segment(webhook::class_of(*hook), from, false);
+        if (route.since < h.position)
+          lane_of(it->second, route.lane, *route.url)
+              ->open_segment(webhook::class_of(*hook), from, false);
       }
     }
     after = heads->back().position;
@@ -244,7 +255,8 @@ void Engine::mark(Lane& lane) {
 
 void Engine::save_soon() {
   if (saving_) return;  // on_saved() asks again
-  const std::chrono::milliseconds wait = dirty_.empty() && unsaved_.empty() ? kIdleSave : options_.save_interval;
+  const std::chrono::milliseconds wait =
+      dirty_.empty() && unsaved_.empty() ? kIdleSave : options_.save_interval;
   const auto due = std::chrono::steady_clock::now() + wait;
   if (due >= save_due_) return;
   save_due_ = due;
@@ -313,13 +325,15 @@ Task<void> Engine::run_saves() {
 Task<void> Engine::stop(Deadline deadline) {
   stopping_ = true;
   if (const bool drained = co_await tasks_.join(deadline); !drained) {
-    log_warn("delivery", "attempts interrupted at shutdown; they will be made again count={}", tasks_.size());
+    log_warn("delivery", "attempts interrupted at shutdown; they will be made again count={}",
+             tasks_.size());
     tasks_.cancel();
     co_await tasks_.join(Deadline::max());
   }
   loops_.cancel();
   co_await loops_.join(Deadline::max());
-  // After the saves that are queued; the commit queue answers or the process ends with the store failed.
+  // After the saves that are queued; the commit queue answers or the process ends with the store
+  // failed.
   asio::steady_timer saved(executor_, deadline + std::chrono::seconds(5));
   auto progress = gather();
   const std::weak_ptr<bool> alive = alive_;

@@ -1,20 +1,14 @@
-// Delivery on one core: the lanes whose URL lives here, their endpoints, and the attempts in flight.
+// Delivery on one core: the lanes whose URL lives here, their endpoints, and the attempts in
+// flight.
 //
-// Life of a delivery: a commit hands its events over (on_commit); each goes to the lanes whose hooks want it; lanes
-// with work wait in their endpoint's ring; workers, at most the endpoint's concurrency, take jobs from the ring and
-// post them; outcomes change the lane and are saved, with the attempts, every few milliseconds. A healthy delivery
-// writes no row of its own: what is not saved as unsettled is settled up to `settled_through`.
+// Life of a delivery: a commit hands its events over (on_commit); each goes to the lanes whose
+// hooks want it; lanes with work wait in their endpoint's ring; workers, at most the endpoint's
+// concurrency, take jobs from the ring and post them; outcomes change the lane and are saved, with
+// the attempts, every few milliseconds. A healthy delivery writes no row of its own: what is not
+// saved as unsettled is settled up to `settled_through`.
 //
 // Every member runs on the core's executor. start() before anything else; stop() drains and saves.
 #pragma once
-
-#include <atomic>
-#include <functional>
-#include <map>
-#include <memory>
-#include <unordered_map>
-
-#include <boost/asio/steady_timer.hpp>
 
 #include "async/task_group.h"
 #include "base/metrics.h"
@@ -26,6 +20,14 @@
 #include "store/commit_queue.h"
 #include "webhook/outcome.h"
 #include "webhook/retry_schedule.h"
+
+#include <boost/asio/steady_timer.hpp>
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <unordered_map>
 
 namespace eventhorn::delivery {
 
@@ -39,7 +41,8 @@ struct EngineOptions {
   size_t max_exceptions = 10'000;
   /// Bytes of events held for caught-up lanes; beyond it lanes fall behind and read the log.
   size_t max_live_bytes = 32 << 20;
-  /// Outcomes not yet saved on all cores together: the bound on what a crash repeats beyond the attempts in flight.
+  /// Outcomes not yet saved on all cores together: the bound on what a crash repeats beyond the
+  /// attempts in flight.
   size_t max_unsaved = 256;
   std::shared_ptr<std::atomic<size_t>> unsaved = std::make_shared<std::atomic<size_t>>(0);
   std::chrono::milliseconds timeout{10'000};
@@ -54,17 +57,21 @@ using SigningKey = std::function<std::shared_ptr<const crypto::HmacKey>()>;
 
 class Engine {
  public:
-  Engine(asio::any_io_executor executor, asio::thread_pool& readers, store::Store& store, store::CommitQueue& commits, Sender& sender,
-         const Clock& clock, SigningKey key, EngineOptions options);
+  Engine(asio::any_io_executor executor, asio::thread_pool& readers, store::Store& store,
+         store::CommitQueue& commits, Sender& sender, const Clock& clock, SigningKey key,
+         EngineOptions options);
   ~Engine();
 
-  /// Takes up where the last run ended: lanes with rows, retries, and what came after `settled_through`.
-  Task<Status> start(std::vector<store::DomainPtr> domains, store::LoadedProgress progress, Position head);
+  /// Takes up where the last run ended: lanes with rows, retries, and what came after
+  /// `settled_through`.
+  Task<Status> start(std::vector<store::DomainPtr> domains, store::LoadedProgress progress,
+                     Position head);
 
   /// What a commit made durable, in order.
   void on_commit(const store::BatchPtr& batch);
 
-  /// No new attempts; waits for those in flight until `deadline`, gives back the rest, saves progress.
+  /// No new attempts; waits for those in flight until `deadline`, gives back the rest, saves
+  /// progress.
   Task<void> stop(Deadline deadline);
 
   /// True when this core has the URL.
@@ -105,9 +112,12 @@ class Engine {
   Task<void> work(Endpoint& endpoint, LanePtr lane, Job job);
   Task<bool> load_event(LanePtr lane, Job& job);
   Task<void> attempt(Endpoint& endpoint, LanePtr lane, Job job);
-  void finish(Endpoint& endpoint, const LanePtr& lane, const Job& job, const SendReply& reply, std::chrono::milliseconds took);
-  void on_failure(Endpoint& endpoint, const LanePtr& lane, const Job& job, const webhook::AttemptResult& result);
-  void record(const Lane& lane, const Job& job, const SendReply& reply, webhook::Verdict verdict, std::chrono::milliseconds took);
+  void finish(Endpoint& endpoint, const LanePtr& lane, const Job& job, const SendReply& reply,
+              std::chrono::milliseconds took);
+  void on_failure(Endpoint& endpoint, const LanePtr& lane, const Job& job,
+                  const webhook::AttemptResult& result);
+  void record(const Lane& lane, const Job& job, const SendReply& reply, webhook::Verdict verdict,
+              std::chrono::milliseconds took);
 
   // Reading the log for lanes that are behind.
   void read_more(const LanePtr& lane);

@@ -1,5 +1,9 @@
 #include "delivery/engine.h"
 
+#include "async/block_on.h"
+#include "async/cores.h"
+#include "store/rocks/rocks_store.h"
+
 #include <gtest/gtest.h>
 
 #include <condition_variable>
@@ -9,17 +13,14 @@
 #include <mutex>
 #include <set>
 
-#include "async/block_on.h"
-#include "async/cores.h"
-#include "store/rocks/rocks_store.h"
-
 namespace eventhorn::delivery {
 namespace {
 
 using namespace std::chrono_literals;
 using webhook::Hook;
 
-// Answers by script: for each (URL, event) the statuses in turn, 200 when they are used up. May hold all answers back.
+// Answers by script: for each (URL, event) the statuses in turn, 200 when they are used up. May
+// hold all answers back.
 class FakeSender final : public Sender {
  public:
   struct Sent {
@@ -33,7 +34,8 @@ class FakeSender final : public Sender {
     return target;
   }
 
-  Task<SendReply> post(Target& target, std::string_view prefix, std::string_view event, std::string_view suffix, Deadline) override {
+  Task<SendReply> post(Target& target, std::string_view prefix, std::string_view event,
+                       std::string_view suffix, Deadline) override {
     const std::string url = static_cast<FakeTarget&>(target).url;
     const std::string id(event);
     EXPECT_TRUE(prefix.starts_with(R"({"signature":{"timestamp":")"));
@@ -123,7 +125,8 @@ class FakeSender final : public Sender {
 /// One process life: store, commit queue, one engine on one core.
 class Life {
  public:
-  Life(const std::filesystem::path& directory, FakeSender& sender, EngineOptions options) : pool_(2), cores_(1) {
+  Life(const std::filesystem::path& directory, FakeSender& sender, EngineOptions options)
+      : pool_(2), cores_(1) {
     store::RocksOptions rocks;
     rocks.directory = directory;
     rocks.ballast_bytes = 0;
@@ -133,8 +136,12 @@ class Life {
     queue_ = std::make_unique<store::CommitQueue>(*store_, directory_, commit);
     executor_ = asio::any_io_executor(cores_.at(0).get_executor());
     const auto key = std::make_shared<const crypto::HmacKey>("key");
-    engine_ = std::make_unique<Engine>(executor_, pool_, *store_, *queue_, sender, clock_, [key] { return key; }, std::move(options));
-    queue_->subscribe([this](const store::BatchPtr& batch) { asio::post(executor_, [this, batch] { engine_->on_commit(batch); }); });
+    engine_ = std::make_unique<Engine>(
+        executor_, pool_, *store_, *queue_, sender, clock_, [key] { return key; },
+        std::move(options));
+    queue_->subscribe([this](const store::BatchPtr& batch) {
+      asio::post(executor_, [this, batch] { engine_->on_commit(batch); });
+    });
     cores_.start();
     const auto domains = *store_->load_domains();
     (void)directory_.replace_all(domains, kNoPosition);
@@ -160,7 +167,8 @@ class Life {
 
   void set_hook(const std::string& name, Hook hook, const std::vector<std::string>& urls) {
     auto edit = [&](const store::DomainPtr& current, Position at) -> Result<store::DomainPtr> {
-      auto domain = current ? std::make_shared<store::Domain>(*current) : std::make_shared<store::Domain>();
+      auto domain =
+          current ? std::make_shared<store::Domain>(*current) : std::make_shared<store::Domain>();
       if (!current) {
         domain->uid = {at.value};
         domain->name = name;
@@ -173,12 +181,15 @@ class Life {
   }
 
   void delete_domain(const std::string& name) {
-    auto edit = [](const store::DomainPtr&, Position) -> Result<store::DomainPtr> { return store::DomainPtr(); };
+    auto edit = [](const store::DomainPtr&, Position) -> Result<store::DomainPtr> {
+      return store::DomainPtr();
+    };
     ASSERT_TRUE(block_on(executor_, queue_->edit(name, edit)));
   }
 
   /// The bytes of these events are their ids, which the fake sender records.
-  void append(const std::string& name, const std::vector<std::string>& ids, event::Name kind = event::Name::kDelivered, bool push = true) {
+  void append(const std::string& name, const std::vector<std::string>& ids,
+              event::Name kind = event::Name::kDelivered, bool push = true) {
     std::vector<store::NewEvent> events;
     const auto domain = directory_.find(name);
     ASSERT_TRUE(domain);
@@ -212,7 +223,8 @@ class Life {
 class EngineTest : public ::testing::Test {
  protected:
   EngineTest() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "eventhorn-engine-XXXXXX").string();
+    std::string pattern =
+        (std::filesystem::temp_directory_path() / "eventhorn-engine-XXXXXX").string();
     directory_ = ::mkdtemp(pattern.data());
     options_.schedule = webhook::RetrySchedule({1ms, 1ms}, 0);
   }
@@ -227,7 +239,9 @@ class EngineTest : public ::testing::Test {
     return out;
   }
 
-  static std::set<std::string> as_set(const std::vector<std::string>& ids) { return {ids.begin(), ids.end()}; }
+  static std::set<std::string> as_set(const std::vector<std::string>& ids) {
+    return {ids.begin(), ids.end()};
+  }
 
   std::filesystem::path directory_;
   FakeSender sender_;
@@ -289,7 +303,8 @@ TEST_F(EngineTest, NotAcceptableSettles) {
   EXPECT_TRUE(next.loaded().waiting.empty());
 }
 
-// Reliability R15: 410 stops the endpoint; its backlog stays and goes out when the URL is configured again.
+// Reliability R15: 410 stops the endpoint; its backlog stays and goes out when the URL is
+// configured again.
 TEST_F(EngineTest, GoneKeepsTheBacklogUntilTheUrlIsConfiguredAgain) {
   options_.max_concurrency_per_url = 1;
   sender_.script("http://one/", "e0", {410});
@@ -328,14 +343,17 @@ TEST_F(EngineTest, NeverMoreInFlightThanAllowed) {
   options_.max_in_flight = 6;
   sender_.hold(true);
   auto life = start();
-  for (int i = 0; i < 5; ++i) life.set_hook("a" + std::to_string(i) + ".example", Hook::kDelivered, {"http://u" + std::to_string(i) + "/"});
+  for (int i = 0; i < 5; ++i)
+    life.set_hook("a" + std::to_string(i) + ".example", Hook::kDelivered,
+                  {"http://u" + std::to_string(i) + "/"});
   for (int i = 0; i < 5; ++i) life.append("a" + std::to_string(i) + ".example", range("e", 20));
   ASSERT_TRUE(sender_.wait([](const auto&, size_t in_flight) { return in_flight == 6; }));
   sender_.hold(false);
   ASSERT_TRUE(sender_.wait_for(100));
   life.stop();
   EXPECT_EQ(sender_.most_in_flight(), 6U);
-  for (int i = 0; i < 5; ++i) EXPECT_EQ(sender_.ids("http://u" + std::to_string(i) + "/").size(), 20U);
+  for (int i = 0; i < 5; ++i)
+    EXPECT_EQ(sender_.ids("http://u" + std::to_string(i) + "/").size(), 20U);
 }
 
 TEST_F(EngineTest, ConcurrencyOfAUrlStartsAtFour) {
@@ -350,13 +368,15 @@ TEST_F(EngineTest, ConcurrencyOfAUrlStartsAtFour) {
   EXPECT_GT(sender_.most_in_flight(), 4U) << "successes make room for more";
 }
 
-// More than a window holds is committed while the receiver hangs: the lane reads the log and loses nothing.
+// More than a window holds is committed while the receiver hangs: the lane reads the log and loses
+// nothing.
 TEST_F(EngineTest, LaneThatFellBehindReadsTheLog) {
   sender_.hold(true);
   auto life = start();
   life.set_hook("a.example", Hook::kDelivered, {"http://one/"});
   const size_t total = 3 * kMaxLive;
-  for (size_t i = 0; i < 6; ++i) life.append("a.example", range("b" + std::to_string(i) + "-", total / 6));
+  for (size_t i = 0; i < 6; ++i)
+    life.append("a.example", range("b" + std::to_string(i) + "-", total / 6));
   sender_.hold(false);
   ASSERT_TRUE(sender_.wait_for(total));
   life.append("a.example", {"live-again"});
@@ -392,7 +412,8 @@ TEST_F(EngineTest, KillRepeatsNoMoreThanWasInFlightOrUnsaved) {
     life.append("a.example", range("e", 3000));
     ASSERT_TRUE(sender_.wait_for(1000));
     sender_.hold(true);
-    ASSERT_TRUE(sender_.wait([](const auto& sent, size_t in_flight) { return in_flight > 0 && sent.size() >= 1000; }));
+    ASSERT_TRUE(sender_.wait(
+        [](const auto& sent, size_t in_flight) { return in_flight > 0 && sent.size() >= 1000; }));
     std::filesystem::copy(directory_, copy, std::filesystem::copy_options::recursive);
     const size_t before = sender_.ids("http://one/").size();
     const size_t in_flight = options_.max_in_flight;
@@ -445,7 +466,9 @@ TEST_F(EngineTest, RemovedAndAddedAgainStartsAnewAndUpdateKeepsProgress) {
   ASSERT_TRUE(sender_.wait_for(4 + 50 + 100));
   life.stop();
   const auto one = sender_.ids("http://one/");
-  EXPECT_EQ(std::count_if(one.begin(), one.end(), [](const auto& id) { return id.starts_with("after"); }), 50);
+  EXPECT_EQ(
+      std::count_if(one.begin(), one.end(), [](const auto& id) { return id.starts_with("after"); }),
+      50);
   EXPECT_EQ(one.size(), 54U);
   EXPECT_EQ(as_set(sender_.ids("http://kept/")).size(), 100U);
 }

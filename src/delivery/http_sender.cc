@@ -17,7 +17,8 @@ std::shared_ptr<Sender::Target> HttpSender::open(const std::string& url) {
   return target;
 }
 
-Task<SendReply> HttpSender::post(Target& target, std::string_view prefix, std::string_view event, std::string_view suffix, Deadline deadline) {
+Task<SendReply> HttpSender::post(Target& target, std::string_view prefix, std::string_view event,
+                                 std::string_view suffix, Deadline deadline) {
   auto& http_target = static_cast<HttpTarget&>(target);
   if (!http_target.url) {
     co_await yield_now();

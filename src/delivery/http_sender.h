@@ -1,15 +1,16 @@
 // Sends deliveries by http::Client, and those to our own request bins in process.
 #pragma once
 
-#include <functional>
-
 #include "delivery/sender.h"
 #include "http/client.h"
+
+#include <functional>
 
 namespace eventhorn::delivery {
 
 /// Answers a delivery to one of our own bins, when the URL is one; nullopt when it is not.
-using LocalBin = std::function<std::optional<Task<http::ClientReply>>(const webhook::TargetUrl& url, std::string body, Deadline deadline)>;
+using LocalBin = std::function<std::optional<Task<http::ClientReply>>(
+    const webhook::TargetUrl& url, std::string body, Deadline deadline)>;
 
 /// Lives on its client's core.
 class HttpSender final : public Sender {
@@ -17,7 +18,8 @@ class HttpSender final : public Sender {
   HttpSender(http::Client& client, LocalBin local) : client_(client), local_(std::move(local)) {}
 
   std::shared_ptr<Target> open(const std::string& url) override;
-  Task<SendReply> post(Target& target, std::string_view prefix, std::string_view event, std::string_view suffix, Deadline deadline) override;
+  Task<SendReply> post(Target& target, std::string_view prefix, std::string_view event,
+                       std::string_view suffix, Deadline deadline) override;
 
  private:
   http::Client& client_;

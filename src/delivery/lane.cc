@@ -1,8 +1,8 @@
 #include "delivery/lane.h"
 
-#include <algorithm>
-
 #include "base/check.h"
+
+#include <algorithm>
 
 namespace eventhorn::delivery {
 namespace {
@@ -19,7 +19,12 @@ Segment::Segment(Class cls, Position after, std::optional<Position> to)
     : cls_(cls), after_(after), to_(to), acked_through_(after), read_through_(after) {}
 
 Segment::Segment(const store::SegmentRow& row)
-    : cls_(row.cls), after_(row.after), to_(row.to), acked_through_(row.acked_through), read_through_(row.acked_through), settled_ahead_(row.settled) {}
+    : cls_(row.cls),
+      after_(row.after),
+      to_(row.to),
+      acked_through_(row.acked_through),
+      read_through_(row.acked_through),
+      settled_ahead_(row.settled) {}
 
 void Segment::push(const EventPtr& event, Hook hook) {
   window_.push_back({event->position, hook, Slot::State::kWaiting, event});
@@ -53,12 +58,15 @@ void Segment::fill(const store::LaneSlice& slice, Position seen) {
   skip_settled();
   pop_settled();
   read_through_ = std::max(read_through_, slice.through);
-  std::erase_if(settled_ahead_, [&](const store::PositionRange& r) { return r.last <= read_through_; });
+  std::erase_if(settled_ahead_,
+                [&](const store::PositionRange& r) { return r.last <= read_through_; });
   if (window_.empty()) acked_through_ = read_through_;
   if (open() && slice.at_end && read_through_ >= seen) caught_up_ = true;
 }
 
-Slot* Segment::next() { return has_next() ? &window_[first_waiting_] : nullptr; }
+Slot* Segment::next() {
+  return has_next() ? &window_[first_waiting_] : nullptr;
+}
 
 void Segment::defer(Slot& slot) {
   CHECK(&slot == &window_[first_waiting_]);
@@ -135,7 +143,8 @@ Segment& Lane::open_segment(Class cls, Position after, bool caught_up) {
   for (auto& s : segments_) {
     if (s.cls() == cls && s.open()) return s;
   }
-  const auto at = std::find_if(segments_.begin(), segments_.end(), [&](const Segment& s) { return s.cls() > cls; });
+  const auto at = std::find_if(segments_.begin(), segments_.end(),
+                               [&](const Segment& s) { return s.cls() > cls; });
   auto& made = *segments_.emplace(at, cls, after, std::nullopt);
   if (caught_up) made.fill({{}, after, true}, after);
   return made;
@@ -182,7 +191,8 @@ std::optional<Job> Lane::take(bool segments_allowed) {
     if (it == waiting_.end() || it->second.in_flight) continue;
     it->second.in_flight = true;
     ++in_flight_;
-    return Job{nullptr, nullptr, position, nullptr, static_cast<uint16_t>(it->second.attempts + 1), 0};
+    return Job{nullptr, nullptr, position, nullptr, static_cast<uint16_t>(it->second.attempts + 1),
+               0};
   }
   if (!segments_allowed) return std::nullopt;
   while (!again_.empty()) {
@@ -200,7 +210,8 @@ std::optional<Job> Lane::take(bool segments_allowed) {
 bool Lane::has_work(bool segments_allowed) const {
   if (!due_.empty()) return true;
   if (!segments_allowed) return false;
-  return !again_.empty() || std::any_of(segments_.begin(), segments_.end(), [](const Segment& s) { return s.has_next(); });
+  return !again_.empty() || std::any_of(segments_.begin(), segments_.end(),
+                                        [](const Segment& s) { return s.has_next(); });
 }
 
 void Lane::release(uint64_t key) {
@@ -259,11 +270,14 @@ store::LaneRow Lane::row() {
 }
 
 bool Lane::settled() const {
-  return waiting_.empty() && in_flight_ == 0 && std::all_of(segments_.begin(), segments_.end(), [](const Segment& s) { return s.settled() && !s.reading; });
+  return waiting_.empty() && in_flight_ == 0 &&
+         std::all_of(segments_.begin(), segments_.end(),
+                     [](const Segment& s) { return s.settled() && !s.reading; });
 }
 
 bool Lane::behind() const {
-  return std::any_of(segments_.begin(), segments_.end(), [](const Segment& s) { return !s.caught_up() && !s.settled(); });
+  return std::any_of(segments_.begin(), segments_.end(),
+                     [](const Segment& s) { return !s.caught_up() && !s.settled(); });
 }
 
 }  // namespace eventhorn::delivery

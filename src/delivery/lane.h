@@ -1,10 +1,13 @@
-// A lane: how far one URL of one domain has got in the log, as a few segments over it. Pure state, no I/O; lives on
-// the core of its endpoint.
+// A lane: how far one URL of one domain has got in the log, as a few segments over it. Pure state,
+// no I/O; lives on the core of its endpoint.
 //
-// A segment covers a range of positions of one class. Its window holds the events that are read but not settled, in
-// the order of the log; what is settled ahead of the first unsettled one stays in the window until the gap closes. A
-// segment that is caught up gets its events straight from the commit; any other one is filled by reads of the log.
+// A segment covers a range of positions of one class. Its window holds the events that are read but
+// not settled, in the order of the log; what is settled ahead of the first unsettled one stays in
+// the window until the gap closes. A segment that is caught up gets its events straight from the
+// commit; any other one is filled by reads of the log.
 #pragma once
+
+#include "store/store.h"
 
 #include <array>
 #include <cstdint>
@@ -16,8 +19,6 @@
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
-
-#include "store/store.h"
 
 namespace eventhorn::delivery {
 
@@ -58,24 +59,29 @@ class Segment {
   size_t waiting() const { return window_.size() - first_waiting_ + deferred_; }
 
   /// True when a read of the log is due.
-  bool wants_read() const { return !reading && !settled() && !caught_up_ && !(to_ && read_through_ >= *to_) && waiting() < kReadBelow && window_.size() < kMaxWindow; }
+  bool wants_read() const {
+    return !reading && !settled() && !caught_up_ && !(to_ && read_through_ >= *to_) &&
+           waiting() < kReadBelow && window_.size() < kMaxWindow;
+  }
 
   Position read_through() const { return read_through_; }
 
   std::optional<Position> to() const { return to_; }
 
-  /// Takes an event handed over by a commit. False when it is not taken: the segment is, or now is, behind.
+  /// Takes an event handed over by a commit. False when it is not taken: the segment is, or now is,
+  /// behind.
   bool offer(const EventPtr& event, Hook hook);
 
   /// From now on the events come from the log.
   void fall_behind() { caught_up_ = false; }
 
-  /// Takes a slice of the log. `seen`: the last commit handed over on this core; a slice that reaches it makes an open
-  /// segment caught up.
+  /// Takes a slice of the log. `seen`: the last commit handed over on this core; a slice that
+  /// reaches it makes an open segment caught up.
   void fill(const store::LaneSlice& slice, Position seen);
 
   /// The next slot that nobody has started; null when there is none in memory.
   Slot* next();
+
   bool has_next() const { return first_waiting_ < window_.size(); }
 
   void defer(Slot& slot);
@@ -127,7 +133,8 @@ struct Job {
 
 class Lane {
  public:
-  Lane(LaneId id, DomainUid domain, std::string url) : id_(id), domain_(domain), url_(std::move(url)) {}
+  Lane(LaneId id, DomainUid domain, std::string url)
+      : id_(id), domain_(domain), url_(std::move(url)) {}
 
   LaneId id() const { return id_; }
 
@@ -136,7 +143,9 @@ class Lane {
   const std::string& url() const { return url_; }
 
   /// The lane's hooks: for each the position after which its events belong to the lane.
-  void subscribe(const std::array<std::optional<Position>, webhook::kHooks>& since) { since_ = since; }
+  void subscribe(const std::array<std::optional<Position>, webhook::kHooks>& since) {
+    since_ = since;
+  }
 
   const std::array<std::optional<Position>, webhook::kHooks>& since() const { return since_; }
 
@@ -146,14 +155,16 @@ class Lane {
   }
 
   void load(const store::LaneRow& row);
+
   void load_waiting(Position position, const Waiting& waiting) { waiting_[position] = waiting; }
 
-  /// The open segment of a class; made, starting after `after`, when there is none. `caught_up` says whether a new one
-  /// gets its events from commits or begins by reading the log.
+  /// The open segment of a class; made, starting after `after`, when there is none. `caught_up`
+  /// says whether a new one gets its events from commits or begins by reading the log.
   Segment& open_segment(Class cls, Position after, bool caught_up);
 
-  /// The next attempt to make: a retry that is due, else the first event of a segment, urgent before normal before
-  /// bulk, whose message and recipient are not in flight. `segments_allowed` false: retries only.
+  /// The next attempt to make: a retry that is due, else the first event of a segment, urgent
+  /// before normal before bulk, whose message and recipient are not in flight. `segments_allowed`
+  /// false: retries only.
   std::optional<Job> take(bool segments_allowed);
 
   /// True when take() may give something, as far as is known without trying.

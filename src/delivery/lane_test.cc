@@ -11,7 +11,8 @@ namespace {
 
 using webhook::Hook;
 
-EventPtr make_event(uint64_t position, event::Name name = event::Name::kDelivered, uint64_t order_key = 0) {
+EventPtr make_event(uint64_t position, event::Name name = event::Name::kDelivered,
+                    uint64_t order_key = 0) {
   auto e = std::make_shared<store::StoredEvent>();
   e->position = {position};
   e->event.id = "e" + std::to_string(position);
@@ -154,12 +155,13 @@ TEST(Lane, FullWindowFallsBehindAndReadsTheLog) {
   slice.at_end = true;
   segment.fill(slice, {position + 5});
   EXPECT_TRUE(segment.caught_up());
-  EXPECT_TRUE(segment.offer(make_event(position + 1), Hook::kDelivered)) << "what a read brought is not taken twice";
+  EXPECT_TRUE(segment.offer(make_event(position + 1), Hook::kDelivered))
+      << "what a read brought is not taken twice";
   EXPECT_EQ(segment.waiting(), 2U);
 }
 
-// A lane is settled in random order, saved, loaded and filled again from the log: exactly the unsettled events come
-// again, whatever the moment of the save.
+// A lane is settled in random order, saved, loaded and filled again from the log: exactly the
+// unsettled events come again, whatever the moment of the save.
 TEST(Lane, RowKeepsExactlyWhatIsUnsettled) {
   const uint32_t seed = std::random_device{}();
   SCOPED_TRACE(seed);
@@ -168,7 +170,9 @@ TEST(Lane, RowKeepsExactlyWhatIsUnsettled) {
     const size_t count = 1 + random() % 200;
     std::vector<EventPtr> log;
     uint64_t position = 0;
-    for (size_t i = 0; i < count; ++i) log.push_back(make_event(position += 1 + random() % 3, event::Name::kDelivered, random() % 20));
+    for (size_t i = 0; i < count; ++i)
+      log.push_back(
+          make_event(position += 1 + random() % 3, event::Name::kDelivered, random() % 20));
     std::set<uint64_t> unsettled;
     for (const auto& e : log) unsettled.insert(e->position.value);
     std::optional<store::LaneRow> row;
@@ -186,14 +190,16 @@ TEST(Lane, RowKeepsExactlyWhatIsUnsettled) {
           store::LaneSlice slice;
           const size_t most = 1 + random() % 50;
           for (const auto& e : log) {
-            if (e->position > segment.read_through() && slice.events.size() < most) slice.events.push_back(e);
+            if (e->position > segment.read_through() && slice.events.size() < most)
+              slice.events.push_back(e);
           }
           slice.at_end = slice.events.empty() || slice.events.back() == log.back();
           slice.through = slice.at_end ? Position{position} : slice.events.back()->position;
           segment.fill(slice, {position});
         }
         if (auto job = lane->take(true); job && random() % 3 != 0) {
-          EXPECT_TRUE(unsettled.contains(job->position.value)) << "sent again: " << job->position.value;
+          EXPECT_TRUE(unsettled.contains(job->position.value))
+              << "sent again: " << job->position.value;
           in_flight.push_back(*job);
         } else if (job) {
           lane->give_back(*job);

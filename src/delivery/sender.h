@@ -1,12 +1,13 @@
-// The seam between the engine and the network. Implemented over http::Client (http_sender.h) and by fakes in tests.
+// The seam between the engine and the network. Implemented over http::Client (http_sender.h) and by
+// fakes in tests.
 #pragma once
+
+#include "async/task.h"
+#include "webhook/outcome.h"
 
 #include <memory>
 #include <string>
 #include <string_view>
-
-#include "async/task.h"
-#include "webhook/outcome.h"
 
 namespace eventhorn::delivery {
 
@@ -29,9 +30,10 @@ class Sender {
 
   virtual std::shared_ptr<Target> open(const std::string& url) = 0;
 
-  /// One POST of prefix + event + suffix. Suspends at least once, ends by the deadline, never throws. The pieces must outlive the call.
-  virtual Task<SendReply> post(Target& target, std::string_view prefix, std::string_view event, std::string_view suffix,
-                               Deadline deadline) = 0;
+  /// One POST of prefix + event + suffix. Suspends at least once, ends by the deadline, never
+  /// throws. The pieces must outlive the call.
+  virtual Task<SendReply> post(Target& target, std::string_view prefix, std::string_view event,
+                               std::string_view suffix, Deadline deadline) = 0;
 };
 
 }  // namespace eventhorn::delivery

@@ -1,8 +1,7 @@
 #include "http/client.h"
 
-#include <netdb.h>
-
-#include <ostream>  // beast/http/verb.hpp needs it with separate compilation (Boost 1.81)
+#include "base/strings.h"
+#include "webhook/retry_after.h"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -18,10 +17,9 @@
 #include <algorithm>
 #include <deque>
 #include <list>
+#include <netdb.h>
+#include <ostream>  // beast/http/verb.hpp needs it with separate compilation (Boost 1.81)
 #include <unordered_map>
-
-#include "base/strings.h"
-#include "webhook/retry_after.h"
 
 namespace eventhorn::http {
 namespace {
@@ -39,7 +37,8 @@ constexpr std::chrono::seconds kKeepFailure{5};
 constexpr size_t kMaxCachedHosts = 10'000;
 constexpr size_t kMaxInterim = 16;
 
-/// Parses one answer with Beast's strict parser, keeping only what outcomes need: no field map is built.
+/// Parses one answer with Beast's strict parser, keeping only what outcomes need: no field map is
+/// built.
 class AnswerParser final : public boost::beast::http::basic_parser<false> {
  public:
   explicit AnswerParser(size_t keep_body_bytes) : keep_body_bytes_(keep_body_bytes) {}
@@ -59,12 +58,15 @@ class AnswerParser final : public boost::beast::http::basic_parser<false> {
   using error_code = boost::beast::error_code;
   using string_view = boost::beast::string_view;
 
-  void on_request_impl(boost::beast::http::verb, string_view, string_view, int, error_code&) override {}
+  void on_request_impl(boost::beast::http::verb, string_view, string_view, int,
+                       error_code&) override {}
 
   void on_response_impl(int code, string_view, int, error_code&) override { status_ = code; }
 
-  void on_field_impl(boost::beast::http::field name, string_view, string_view value, error_code&) override {
-    if (name == boost::beast::http::field::retry_after && retry_after_.size() < 4) retry_after_.emplace_back(value);
+  void on_field_impl(boost::beast::http::field name, string_view, string_view value,
+                     error_code&) override {
+    if (name == boost::beast::http::field::retry_after && retry_after_.size() < 4)
+      retry_after_.emplace_back(value);
     if (name == boost::beast::http::field::location) location_ = std::string(value.substr(0, 512));
   }
 
@@ -82,7 +84,8 @@ class AnswerParser final : public boost::beast::http::basic_parser<false> {
 
   size_t keep(string_view body) {
     body_bytes_ += body.size();
-    body_.append(body.data(), std::min(body.size(), keep_body_bytes_ - std::min(keep_body_bytes_, body_.size())));
+    body_.append(body.data(), std::min(body.size(), keep_body_bytes_ -
+                                                        std::min(keep_body_bytes_, body_.size())));
     return body.size();
   }
 
@@ -94,7 +97,9 @@ class AnswerParser final : public boost::beast::http::basic_parser<false> {
   size_t body_bytes_ = 0;
 };
 
-AttemptResult failure(FailureKind kind, std::string error) { return {0, kind, std::move(error), std::nullopt}; }
+AttemptResult failure(FailureKind kind, std::string error) {
+  return {0, kind, std::move(error), std::nullopt};
+}
 
 std::string base64_encode(std::string_view text) {
   std::string out = base64url_encode(text);
@@ -207,12 +212,15 @@ struct Client::Impl {
   std::unique_ptr<ClientConnection> take_idle(Target& target);
   Task<error_code> write(ClientConnection& connection, std::span<const asio::const_buffer> parts);
   Task<error_code> read_some(ClientConnection& connection);
-  Task<bool> exchange(Target& target, ClientConnection& connection, std::span<const std::string_view> body, ClientReply& reply);
+  Task<bool> exchange(Target& target, ClientConnection& connection,
+                      std::span<const std::string_view> body, ClientReply& reply);
   Task<bool> read_answer(ClientConnection& connection, ClientReply& reply);
-  AttemptResult broken(const ClientConnection& connection, const error_code& ec, const char* doing) const;
+  AttemptResult broken(const ClientConnection& connection, const error_code& ec,
+                       const char* doing) const;
 };
 
-Client::Client(asio::any_io_executor executor, asio::thread_pool& blocking, AddressGuard guard, ClientOptions options)
+Client::Client(asio::any_io_executor executor, asio::thread_pool& blocking, AddressGuard guard,
+               ClientOptions options)
     : impl_(std::make_unique<Impl>(executor, blocking, std::move(guard), std::move(options))) {}
 
 Client::~Client() = default;
@@ -224,10 +232,12 @@ std::shared_ptr<Client::Target> Client::open(const webhook::TargetUrl& url) {
   const uint16_t usual = url.scheme == webhook::Scheme::kHttps ? 443 : 80;
   std::string host = bare_v6 ? "[" + url.host + "]" : url.host;
   if (url.port != usual) host += ":" + std::to_string(url.port);
-  target->head = "POST " + url.target + " HTTP/1.1\r\nHost: " + host + "\r\nUser-Agent: " + impl_->options.user_agent +
+  target->head = "POST " + url.target + " HTTP/1.1\r\nHost: " + host +
+                 "\r\nUser-Agent: " + impl_->options.user_agent +
                  "\r\nAccept: */*\r\nContent-Type: application/json\r\n";
   if (url.user_info) {
-    target->head += "Authorization: Basic " + base64_encode(url.user_info->user + ":" + url.user_info->password) + "\r\n";
+    target->head += "Authorization: Basic " +
+                    base64_encode(url.user_info->user + ":" + url.user_info->password) + "\r\n";
   }
   target->head += "Content-Length: ";
   std::erase_if(impl_->targets, [](const auto& weak) { return weak.expired(); });
@@ -235,7 +245,8 @@ std::shared_ptr<Client::Target> Client::open(const webhook::TargetUrl& url) {
   return target;
 }
 
-// Deadlines cost nothing per request: one timer looks over the busy connections while there are any.
+// Deadlines cost nothing per request: one timer looks over the busy connections while there are
+// any.
 void Client::Impl::sweep_later() {
   if (sweeping) return;
   sweeping = true;
@@ -259,7 +270,8 @@ void Client::Impl::sweep() {
   for (const auto& weak : targets) {
     const auto target = weak.lock();
     if (!target) continue;
-    while (!target->idle.empty() && target->idle.front()->idle_since + options.idle_timeout < now) target->idle.pop_front();
+    while (!target->idle.empty() && target->idle.front()->idle_since + options.idle_timeout < now)
+      target->idle.pop_front();
     any = any || !target->idle.empty();
   }
   if (any) sweep_later();
@@ -268,7 +280,8 @@ void Client::Impl::sweep() {
 Task<std::vector<IpAddress>> Client::Impl::lookup(const std::string& host, Deadline deadline) {
   if (const auto literal = IpAddress::parse(host)) co_return std::vector<IpAddress>(1, *literal);
   const auto now = std::chrono::steady_clock::now();
-  if (const auto it = hosts.find(host); it != hosts.end() && it->second.until > now) co_return it->second.addresses;
+  if (const auto it = hosts.find(host); it != hosts.end() && it->second.until > now)
+    co_return it->second.addresses;
   // The look-up may take longer than we wait for it, so it owns what it writes to.
   auto state = std::make_shared<Lookup>();
   auto timer = std::make_shared<asio::steady_timer>(executor, deadline);
@@ -284,24 +297,32 @@ Task<std::vector<IpAddress>> Client::Impl::lookup(const std::string& host, Deadl
   (void)ec;
   if (!state->done) co_return std::vector<IpAddress>();
   if (hosts.size() >= kMaxCachedHosts) hosts.clear();
-  hosts[host] = {std::chrono::steady_clock::now() + (state->addresses.empty() ? kKeepFailure : kKeepAddresses), state->addresses};
+  hosts[host] = {
+      std::chrono::steady_clock::now() + (state->addresses.empty() ? kKeepFailure : kKeepAddresses),
+      state->addresses};
   co_return state->addresses;
 }
 
-AttemptResult Client::Impl::broken(const ClientConnection& connection, const error_code& ec, const char* doing) const {
-  if (connection.timed_out) return failure(FailureKind::kTimeout, std::string("timed out while ") + doing);
+AttemptResult Client::Impl::broken(const ClientConnection& connection, const error_code& ec,
+                                   const char* doing) const {
+  if (connection.timed_out)
+    return failure(FailureKind::kTimeout, std::string("timed out while ") + doing);
   if (ec == asio::error::operation_aborted) return failure(FailureKind::kCancelled, "interrupted");
-  return failure(FailureKind::kClosed, std::string("connection lost while ") + doing + ": " + ec.message());
+  return failure(FailureKind::kClosed,
+                 std::string("connection lost while ") + doing + ": " + ec.message());
 }
 
-Task<AttemptResult> Client::Impl::connect(Target& target, ClientConnection& connection, Deadline deadline) {
-  connection.deadline = std::min(deadline, std::chrono::steady_clock::now() + options.connect_timeout);
+Task<AttemptResult> Client::Impl::connect(Target& target, ClientConnection& connection,
+                                          Deadline deadline) {
+  connection.deadline =
+      std::min(deadline, std::chrono::steady_clock::now() + options.connect_timeout);
   const auto addresses = co_await lookup(target.url.host, connection.deadline);
   if (addresses.empty()) co_return failure(FailureKind::kDns, "host not found");
   AttemptResult last;
   bool any_allowed = false;
   for (const auto& address : addresses) {
-    // Judged here, on the very address that is dialled: a name may have changed its meaning since it was configured.
+    // Judged here, on the very address that is dialled: a name may have changed its meaning since
+    // it was configured.
     if (auto allowed = guard.check(address); !allowed) {
       if (!any_allowed) last = failure(FailureKind::kBlocked, allowed.error().message);
       continue;
@@ -309,7 +330,8 @@ Task<AttemptResult> Client::Impl::connect(Target& target, ClientConnection& conn
     any_allowed = true;
     error_code ignored;
     connection.tcp().close(ignored);
-    auto [ec] = co_await connection.tcp().async_connect(tcp::endpoint(to_asio(address.unmapped()), target.url.port), kResult);
+    auto [ec] = co_await connection.tcp().async_connect(
+        tcp::endpoint(to_asio(address.unmapped()), target.url.port), kResult);
     if (!ec) {
       connection.tcp().set_option(tcp::no_delay(true), ignored);
       connection.tcp().non_blocking(true, ignored);
@@ -318,7 +340,8 @@ Task<AttemptResult> Client::Impl::connect(Target& target, ClientConnection& conn
       if (connection.stream) last = co_await handshake(target, connection);
       co_return last;
     }
-    last = connection.timed_out ? failure(FailureKind::kConnect, "connect timed out") : failure(FailureKind::kConnect, "connect: " + ec.message());
+    last = connection.timed_out ? failure(FailureKind::kConnect, "connect timed out")
+                                : failure(FailureKind::kConnect, "connect: " + ec.message());
     if (connection.timed_out) break;
   }
   co_return last;
@@ -331,9 +354,12 @@ Task<AttemptResult> Client::Impl::handshake(Target& target, ClientConnection& co
   stream.set_verify_callback(asio::ssl::host_name_verification(host));
   auto [ec] = co_await stream.async_handshake(asio::ssl::stream_base::client, kResult);
   if (!ec) co_return AttemptResult();
-  if (connection.timed_out) co_return failure(FailureKind::kTimeout, "timed out in the TLS handshake");
+  if (connection.timed_out)
+    co_return failure(FailureKind::kTimeout, "timed out in the TLS handshake");
   const long verify = SSL_get_verify_result(stream.native_handle());
-  if (verify != X509_V_OK) co_return failure(FailureKind::kTls, std::string("TLS: ") + X509_verify_cert_error_string(verify));
+  if (verify != X509_V_OK)
+    co_return failure(FailureKind::kTls,
+                      std::string("TLS: ") + X509_verify_cert_error_string(verify));
   co_return failure(FailureKind::kTls, "TLS: " + ec.message());
 }
 
@@ -343,20 +369,22 @@ std::unique_ptr<ClientConnection> Client::Impl::take_idle(Target& target) {
     target.idle.pop_back();
     char byte = 0;
     const auto n = ::recv(connection->tcp().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    // Closed, or bytes that nobody asked for: an answer to no request must not be taken for the next one's. TLS may
-    // have records of its own to say, which the read sorts out.
+    // Closed, or bytes that nobody asked for: an answer to no request must not be taken for the
+    // next one's. TLS may have records of its own to say, which the read sorts out.
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return connection;
     if (n > 0 && connection->stream) return connection;
   }
   return nullptr;
 }
 
-Task<error_code> Client::Impl::write(ClientConnection& connection, std::span<const asio::const_buffer> parts) {
+Task<error_code> Client::Impl::write(ClientConnection& connection,
+                                     std::span<const asio::const_buffer> parts) {
   error_code ec;
   if (connection.stream) {
     std::string joined;
     for (const auto& p : parts) joined.append(static_cast<const char*>(p.data()), p.size());
-    auto [failed, n] = co_await asio::async_write(*connection.stream, asio::buffer(joined), kResult);
+    auto [failed, n] =
+        co_await asio::async_write(*connection.stream, asio::buffer(joined), kResult);
     co_return failed;
   }
   // Almost always the socket takes all at once, and no suspension is needed.
@@ -411,7 +439,8 @@ Task<bool> Client::Impl::read_answer(ClientConnection& connection, ClientReply& 
       if (ec) {
         if (parser.is_header_done()) break;  // the head was valid: it decides
         const bool too_large = ec == boost::beast::http::error::header_limit;
-        reply.result = failure(too_large ? FailureKind::kTooLarge : FailureKind::kProtocol, "not a valid HTTP answer: " + ec.message());
+        reply.result = failure(too_large ? FailureKind::kTooLarge : FailureKind::kProtocol,
+                               "not a valid HTTP answer: " + ec.message());
         co_return false;
       }
       if (parser.is_done() || (used > 0 && !connection.input.empty())) continue;
@@ -423,7 +452,9 @@ Task<bool> Client::Impl::read_answer(ClientConnection& connection, ClientReply& 
         error_code at_end;
         if (parser.got_some()) parser.put_eof(at_end);
         if (parser.is_done() || parser.is_header_done()) break;
-        reply.result = failure(FailureKind::kClosed, parser.got_some() ? "connection closed within the answer's head" : "connection closed without an answer");
+        reply.result = failure(FailureKind::kClosed,
+                               parser.got_some() ? "connection closed within the answer's head"
+                                                 : "connection closed without an answer");
         co_return false;
       }
       if (read) {
@@ -440,11 +471,14 @@ Task<bool> Client::Impl::read_answer(ClientConnection& connection, ClientReply& 
     reply.result.status = parser.status();
     if (parser.status() / 100 != 2) {
       reply.result.error = "HTTP status " + std::to_string(parser.status());
-      if (!parser.location().empty()) reply.result.error += ", Location: " + escape_for_log(parser.location());
+      if (!parser.location().empty())
+        reply.result.error += ", Location: " + escape_for_log(parser.location());
     }
     const auto wall = std::chrono::time_point_cast<Micros>(std::chrono::system_clock::now());
-    const std::vector<std::string_view> retry_after(parser.retry_after().begin(), parser.retry_after().end());
-    reply.result.retry_after = webhook::parse_retry_after(retry_after, wall, options.max_retry_after);
+    const std::vector<std::string_view> retry_after(parser.retry_after().begin(),
+                                                    parser.retry_after().end());
+    reply.result.retry_after =
+        webhook::parse_retry_after(retry_after, wall, options.max_retry_after);
     reply.body = parser.take_body();
     co_return parser.is_done() && parser.keep_alive() && !eof && connection.input.empty();
   }
@@ -452,7 +486,8 @@ Task<bool> Client::Impl::read_answer(ClientConnection& connection, ClientReply& 
   co_return false;
 }
 
-Task<bool> Client::Impl::exchange(Target& target, ClientConnection& connection, std::span<const std::string_view> body, ClientReply& reply) {
+Task<bool> Client::Impl::exchange(Target& target, ClientConnection& connection,
+                                  std::span<const std::string_view> body, ClientReply& reply) {
   size_t length = 0;
   for (const auto piece : body) length += piece.size();
   const std::string head = target.head + std::to_string(length) + "\r\n\r\n";
@@ -465,38 +500,47 @@ Task<bool> Client::Impl::exchange(Target& target, ClientConnection& connection, 
     reply.result = broken(connection, written, "sending");
     co_return false;
   }
-  // A receiver may answer, and close, before it has read the body: the answer counts (reliability R24).
+  // A receiver may answer, and close, before it has read the body: the answer counts (reliability
+  // R24).
   const bool keep = co_await read_answer(connection, reply);
   co_return keep && !written;
 }
 
-Task<ClientReply> Client::post(Target& target, std::span<const std::string_view> body, Deadline deadline) {
+Task<ClientReply> Client::post(Target& target, std::span<const std::string_view> body,
+                               Deadline deadline) {
   auto& impl = *impl_;
   ClientReply reply;
   for (int round = 0; round < 2; ++round) {
     auto connection = round == 0 ? impl.take_idle(target) : nullptr;
     const bool fresh = !connection;
-    if (fresh) connection = std::make_unique<ClientConnection>(impl.executor, target.url.scheme == webhook::Scheme::kHttps ? &impl.tls : nullptr);
+    if (fresh)
+      connection = std::make_unique<ClientConnection>(
+          impl.executor, target.url.scheme == webhook::Scheme::kHttps ? &impl.tls : nullptr);
     connection->deadline = deadline;
     const auto entry = impl.busy.insert(impl.busy.end(), connection.get());
+
     struct Leave {
       std::list<ClientConnection*>& busy;
       std::list<ClientConnection*>::iterator entry;
+
       ~Leave() { busy.erase(entry); }
     };
+
     bool keep = false;
     reply = ClientReply();
     {
       const Leave leave{impl.busy, entry};
       impl.sweep_later();
       if (fresh) reply.result = co_await impl.connect(target, *connection, deadline);
-      if (reply.result.kind == FailureKind::kNone) keep = co_await impl.exchange(target, *connection, body, reply);
+      if (reply.result.kind == FailureKind::kNone)
+        keep = co_await impl.exchange(target, *connection, body, reply);
     }
     if (keep && target.idle.size() < impl.options.max_idle_per_target) {
       connection->idle_since = std::chrono::steady_clock::now();
       target.idle.push_back(std::move(connection));
     }
-    const bool stale = !fresh && reply.result.status == 0 && reply.result.kind == FailureKind::kClosed && !connection->answered;
+    const bool stale = !fresh && reply.result.status == 0 &&
+                       reply.result.kind == FailureKind::kClosed && !connection->answered;
     if (!stale) break;
   }
   co_return reply;

@@ -1,8 +1,15 @@
-// The client that makes deliveries: HTTP/1.1 POSTs over pooled keep-alive connections, plain or TLS. Only vetted
-// addresses are dialled, redirects are never followed, answers are read to a cap and never decompressed.
+// The client that makes deliveries: HTTP/1.1 POSTs over pooled keep-alive connections, plain or
+// TLS. Only vetted addresses are dialled, redirects are never followed, answers are read to a cap
+// and never decompressed.
 //
 // A Client lives on one core: everything here is called on its io_context.
 #pragma once
+
+#include "async/task.h"
+#include "base/result.h"
+#include "http/address.h"
+#include "webhook/outcome.h"
+#include "webhook/url.h"
 
 #include <array>
 #include <chrono>
@@ -13,12 +20,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "async/task.h"
-#include "base/result.h"
-#include "http/address.h"
-#include "webhook/outcome.h"
-#include "webhook/url.h"
 
 namespace eventhorn::http {
 
@@ -47,7 +48,8 @@ class Client {
   class Target;
 
   /// `blocking`: the pool for host look-ups.
-  Client(asio::any_io_executor executor, asio::thread_pool& blocking, AddressGuard guard, ClientOptions options);
+  Client(asio::any_io_executor executor, asio::thread_pool& blocking, AddressGuard guard,
+         ClientOptions options);
   ~Client();
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
@@ -55,9 +57,10 @@ class Client {
   /// What is kept between requests to one URL. Must not outlive the client.
   std::shared_ptr<Target> open(const webhook::TargetUrl& url);
 
-  /// POSTs the pieces, joined, as `application/json`. Never throws; whatever goes wrong is in the result. When a kept
-  /// connection turns out to be closed before any byte of an answer, the request is sent once more on a fresh one
-  /// (RFC 9110 section 9.2.2 allows it by our knowledge that the event id makes it idempotent).
+  /// POSTs the pieces, joined, as `application/json`. Never throws; whatever goes wrong is in the
+  /// result. When a kept connection turns out to be closed before any byte of an answer, the
+  /// request is sent once more on a fresh one (RFC 9110 section 9.2.2 allows it by our knowledge
+  /// that the event id makes it idempotent).
   Task<ClientReply> post(Target& target, std::span<const std::string_view> body, Deadline deadline);
 
  private:

@@ -34,7 +34,7 @@ struct Request {
   Fields fields;
   std::string body;
   std::string remote_address;  // textual IP of the peer, or of the client behind a trusted proxy
-  std::string base;            // "scheme://host[:port]" of the validated Host: what paging URLs start with
+  std::string base;  // "scheme://host[:port]" of the validated Host: what paging URLs start with
 };
 
 struct Response {
@@ -43,8 +43,8 @@ struct Response {
   std::string body;
 };
 
-/// The JSON answer every API route gives: `Content-Type: application/json; charset=utf-8`, no-store.
-/// `body` is sent with a newline after it.
+/// The JSON answer every API route gives: `Content-Type: application/json; charset=utf-8`,
+/// no-store. `body` is sent with a newline after it.
 Response json_response(int status, std::string body);
 /// {"message":"..."} with the text escaped.
 Response message_response(int status, std::string_view message);

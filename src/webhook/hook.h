@@ -1,12 +1,12 @@
 // Webhook names, and which one an event fires (spec/webhooks.md "Webhook names").
 #pragma once
 
+#include "event/event.h"
+
 #include <array>
 #include <cstdint>
 #include <optional>
 #include <string_view>
-
-#include "event/event.h"
 
 namespace eventhorn::webhook {
 
@@ -32,11 +32,12 @@ std::string_view to_string(Hook hook);
 /// Exact, lower case; nullopt for anything else.
 std::optional<Hook> parse_hook(std::string_view text);
 
-/// The hook an event fires; nullopt for rejected, stored and list_* (they have none), and for a failed event
-/// without severity.
+/// The hook an event fires; nullopt for rejected, stored and list_* (they have none), and for a
+/// failed event without severity.
 std::optional<Hook> hook_for(event::Name name, event::Severity severity);
 
-/// Order of service when a lane is behind (design: urgent before normal before bulk). Stored on disk.
+/// Order of service when a lane is behind (design: urgent before normal before bulk). Stored on
+/// disk.
 enum class Class : uint8_t { kUrgent = 0, kNormal = 1, kBulk = 2 };
 
 inline constexpr size_t kClasses = 3;

@@ -13,7 +13,8 @@ using std::chrono::minutes;
 RetrySchedule::RetrySchedule()
     : delays_{minutes(5), minutes(10), minutes(15), minutes(60), minutes(120), minutes(240)} {}
 
-RetrySchedule::RetrySchedule(std::vector<milliseconds> delays, double spread) : delays_(std::move(delays)), spread_(spread) {
+RetrySchedule::RetrySchedule(std::vector<milliseconds> delays, double spread)
+    : delays_(std::move(delays)), spread_(spread) {
   CHECK(delays_.size() <= kMaxRetries && spread >= 0 && spread < 1);
   for (const auto d : delays_) CHECK(d > milliseconds::zero());
 }

@@ -19,8 +19,8 @@ class RetrySchedule {
  public:
   /// 5, 10, 15, 60, 120 and 240 minutes (Mailgun's documentation, "Automatic Retries").
   RetrySchedule();
-  /// At most kMaxRetries delays above zero (CHECK); `spread` in [0, 1) is the share that jitter moves a delay to
-  /// either side.
+  /// At most kMaxRetries delays above zero (CHECK); `spread` in [0, 1) is the share that jitter
+  /// moves a delay to either side.
   explicit RetrySchedule(std::vector<std::chrono::milliseconds> delays, double spread = 0.1);
 
   /// From texts such as "5m" (base/duration.h). None means one attempt only. kInvalidArgument,
@@ -29,8 +29,8 @@ class RetrySchedule {
   static Result<RetrySchedule> parse(std::span<const std::string> delays);
 
   /// Time to wait before attempt `n + 1`, where attempt `n` (1 or more) just failed; nullopt when
-  /// the schedule is used up. `jitter` in [0, 1) moves the delay within the spread to either side; the
-  /// caller draws it, so that tests are exact.
+  /// the schedule is used up. `jitter` in [0, 1) moves the delay within the spread to either side;
+  /// the caller draws it, so that tests are exact.
   std::optional<std::chrono::milliseconds> next_delay(size_t n, double jitter) const;
 
   /// Without jitter.

@@ -13,8 +13,8 @@ import time
 from harness import API_KEY, LOOPBACK, Case, basic
 from receiver import Receiver
 
-EVENTS = int(os.environ.get("LEDGER_EVENTS", "20000"))
-KILLS = int(os.environ.get("LEDGER_KILLS", "5"))
+EVENTS = int(os.environ.get("LEDGER_EVENTS", "100000"))
+KILLS = int(os.environ.get("LEDGER_KILLS", "20"))
 SEED = int(os.environ.get("LEDGER_SEED", str(random.SystemRandom().randrange(1 << 32))))
 PRODUCERS = 4
 BATCH = 100
