@@ -158,8 +158,9 @@ class Server:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def call(self, method, path, form=None, fields=None, data=None, body=None, headers=None, key=API_KEY):
-        """`path` may be a whole URL, whose authority is ignored. The body comes from `form` (dict or pairs, urlencoded),
-        `fields` (pairs, multipart), `data` (anything, as JSON) or `body` (bytes). `key` None sends no credentials."""
+        """`path` may be a whole URL, whose authority is ignored. The body comes from `form` (dict or pairs,
+        urlencoded), `fields` (pairs, multipart), `data` (anything, as JSON) or `body` (bytes).
+        `key` None sends no credentials."""
         headers = dict(headers or {})
         if key is not None:
             headers.setdefault("Authorization", basic(self.key if key == API_KEY else key))
@@ -192,7 +193,8 @@ class Server:
         return name
 
     def hook(self, domain, name, *urls):
-        answer = self.call("POST", f"/v3/domains/{domain}/webhooks", form=[("id", name), *(("url", url) for url in urls)])
+        answer = self.call("POST", f"/v3/domains/{domain}/webhooks",
+                           form=[("id", name), *(("url", url) for url in urls)])
         assert answer.status == 200, answer
         return answer
 
@@ -251,8 +253,8 @@ def head(server, method, path, *lines, key=API_KEY):
 
 def curl(*arguments):
     """curl's stdout; the environment's proxies play no part."""
-    done = subprocess.run(["curl", "-s", "--noproxy", "*", "--max-time", str(SECONDS), *arguments], stdout=subprocess.PIPE,
-                          check=False)
+    done = subprocess.run(["curl", "-s", "--noproxy", "*", "--max-time", str(SECONDS), *arguments],
+                          stdout=subprocess.PIPE, check=False)
     assert done.returncode == 0, f"curl exited with {done.returncode}"
     return done.stdout.decode()
 

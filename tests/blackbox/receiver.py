@@ -43,8 +43,8 @@ class Delivery:
 class Receiver:
     """Listens on a free port of 127.0.0.1, a thread for each connection, keep-alive.
 
-    `answer(delivery)` decides, when given; otherwise the script of the path, see script(). An answer is a status, a tuple
-    (status, fields, body), raw bytes after which the connection is closed, HANG or RESET. Everything that a genuine
+    `answer(delivery)` decides, when given; otherwise the script of the path, see script(). An answer is a status, a
+    tuple (status, fields, body), raw bytes after which the connection is closed, HANG or RESET. What a genuine
     delivery must not do (bad signature, a token seen before, an old timestamp) is listed in `faults`.
     """
 
@@ -157,7 +157,8 @@ class Receiver:
             return f"not the shape of a delivery: {delivery.method} {delivery.body[:300]!r}"
         timestamp, token, signature, delivery.event_bytes = match.groups()
         delivery.timestamp, delivery.token = timestamp.decode(), token.decode()
-        if not hmac.compare_digest(hmac.new(self.key, timestamp + token, hashlib.sha256).hexdigest(), signature.decode()):
+        if not hmac.compare_digest(hmac.new(self.key, timestamp + token, hashlib.sha256).hexdigest(),
+                                   signature.decode()):
             return f"bad signature: {delivery.body[:300]!r}"
         if abs(int(timestamp) - time.time()) > MAX_SKEW_SECONDS:
             return f"timestamp {delivery.timestamp} is not of now"

@@ -34,7 +34,8 @@ class Bins(Case):
 
     def test_captures_whatever_comes(self):
         for method in ("POST", "GET", "PUT", "DELETE", "PATCH", "OPTIONS"):
-            answer = self.server.call(method, f"{self.path}/sub/path?a=b", body=b"text", headers={"X-Mine": "yes"}, key=None)
+            answer = self.server.call(method, f"{self.path}/sub/path?a=b", body=b"text", headers={"X-Mine": "yes"},
+                                      key=None)
             self.assertEqual((answer.status, answer.json), (200, THANKS), method)
         listing = self.listing()
         self.assertEqual(listing["total"], 6)
@@ -53,14 +54,16 @@ class Bins(Case):
 
     def test_no_secrets_are_kept(self):
         """A6, A10."""
-        self.server.call("POST", self.path, headers={"Cookie": "session=hunter2", "Authorization": "Bearer hunter2"}, key=None)
+        self.server.call("POST", self.path, headers={"Cookie": "session=hunter2", "Authorization": "Bearer hunter2"},
+                         key=None)
         self.assertNotIn("hunter2", json.dumps(self.listing()))
 
     def test_answers_are_harmless(self):
         """A6: a bin lives under the dashboard's origin."""
         answers = [self.server.call("POST", self.path + "/<script>", body=b"<script>", key=None,
                                     headers={"Accept": "text/html", "Content-Type": "text/html"}),
-                   self.server.get(f"/eventhorn/v1/bins/{self.id}/requests"), self.server.call("POST", "/bin/nothing", key=None)]
+                   self.server.get(f"/eventhorn/v1/bins/{self.id}/requests"),
+                   self.server.call("POST", "/bin/nothing", key=None)]
         for answer in answers:
             self.assertNotIn("html", answer.headers["Content-Type"])
             self.assertEqual(answer.headers["X-Content-Type-Options"], "nosniff")
@@ -69,7 +72,8 @@ class Bins(Case):
         self.assertNotIn(b"<script>", answers[0].body)
 
     def test_pages_may_post(self):
-        answer = self.server.call("POST", self.path, headers={"Origin": "https://elsewhere.example", "Sec-Fetch-Site": "cross-site"}, key=None)
+        answer = self.server.call("POST", self.path, headers={"Origin": "https://elsewhere.example",
+                                                              "Sec-Fetch-Site": "cross-site"}, key=None)
         self.assertEqual(answer.status, 200)
 
     def test_listing_needs_the_key(self):
@@ -77,13 +81,14 @@ class Bins(Case):
             self.assertEqual(self.server.call(method, path, key=None).status, 401)
 
     def test_unknown_bins(self):
-        for answer in (self.server.call("POST", "/bin/" + "0" * 32, key=None), self.server.get("/eventhorn/v1/bins/x/requests")):
+        for answer in (self.server.call("POST", "/bin/" + "0" * 32, key=None),
+                       self.server.get("/eventhorn/v1/bins/x/requests")):
             self.assertEqual(answer.status, 404)
             self.assertIn("message", answer.json)
 
     def test_wishes(self):
-        for query, statuses in (("?status=503", [503, 503]), ("?status=500&count=1", [500, 200]), ("?status=204", [204, 204]),
-                                ("?delay=10ms", [200, 200]), ("?status=302", [302, 302])):
+        for query, statuses in (("?status=503", [503, 503]), ("?status=500&count=1", [500, 200]),
+                                ("?status=204", [204, 204]), ("?delay=10ms", [200, 200]), ("?status=302", [302, 302])):
             found = [self.server.call("POST", self.path + query, key=None).status for _ in statuses]
             self.assertEqual(found, statuses, query)
         for query in ("?status=100", "?status=600", "?status=x", "?delay=31s", "?delay=x", "?count=-1"):
@@ -101,13 +106,15 @@ class Bins(Case):
     def test_a_receiver_for_the_test_call(self):
         domain = self.new_domain()
         for query, code in (("", None), ("?status=500", 500), ("?delay=10s", 502)):
-            answer = self.server.call("PUT", f"/v3/domains/{domain}/webhooks/clicked/test", form={"url": self.url + query})
+            answer = self.server.call("PUT", f"/v3/domains/{domain}/webhooks/clicked/test",
+                                      form={"url": self.url + query})
             self.assertEqual((answer.status, answer.json["code"]), (200, code), answer)
         self.assertEqual(self.listing()["total"], 3)
 
     def test_header_fields_of_attackers(self):
         """A5, A9: raw bytes come out as JSON strings, and not into the log."""
-        request = head(self.server, "POST", self.path, "X-Evil: \xff\u001b[31m".encode().decode("latin-1"), "Connection: close", key=None)
+        request = head(self.server, "POST", self.path, "X-Evil: \xff\u001b[31m".encode().decode("latin-1"),
+                       "Connection: close", key=None)
         self.server.raw(request)
         self.listing()
         self.assertNotIn("\x1b", self.server.stderr())

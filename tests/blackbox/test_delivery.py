@@ -59,7 +59,8 @@ class Form(Deliveries):
     def test_body_and_headers(self):
         """The body is the signature and the very bytes of the Events API; A4: the signature proves it."""
         self.hook("clicked", self.receiver.url("/hook?a=b&c=%20"))
-        sent = event("clicked", url="https://example.org/?q=ü&x=\"\\", user_variables={"n": 1, "deep": [{"é": None}]}, tags=["a"])
+        sent = event("clicked", url="https://example.org/?q=ü&x=\"\\", user_variables={"n": 1, "deep": [{"é": None}]},
+                     tags=["a"])
         self.ingest(sent)
         (delivery,) = self.receiver.wait(1)
         page = self.server.get(f"/v3/{self.domain}/events?pretty=no").body
@@ -77,7 +78,8 @@ class Form(Deliveries):
         """Names map to events as Mailgun's do; rejected, stored and list events have no webhook."""
         for name in [*CROSSED, "temporary_fail", "permanent_fail"]:
             self.hook(name, self.receiver.url(f"/{name}"))
-        silent = [event(kind) for kind in ("rejected", "stored", "list_uploaded", "list_member_uploaded", "list_member_upload_error")]
+        silent = [event(kind) for kind in ("rejected", "stored", "list_uploaded", "list_member_uploaded",
+                                           "list_member_upload_error")]
         loud = {kind: event(kind) for kind in CROSSED}
         loud["temporary_fail"] = event("failed", severity="temporary")
         loud["permanent_fail"] = event("failed", severity="permanent")
@@ -162,7 +164,8 @@ class Outcomes(Deliveries):
 
     def test_2xx_settles(self):
         """R10, R18: a status alone decides, whatever the body says."""
-        for n, answer in enumerate((200, 201, 204, (202, [], b'{"error":"no"}'), (200, ["Content-Encoding: gzip"], b"no gzip"))):
+        for n, answer in enumerate((200, 201, 204, (202, [], b'{"error":"no"}'),
+                                    (200, ["Content-Encoding: gzip"], b"no gzip"))):
             self.receiver.script(f"/{n}", answer)
         names = CROSSED[:5]
         for n, name in enumerate(names):
@@ -193,11 +196,13 @@ class Outcomes(Deliveries):
         self.outcome(500, 200, attempts=2, kind="delivered")
 
     def test_everything_else_is_retried(self):
-        """R1, R7, R9, R10, R13, R26: redirects, protocol errors, resets and silence are failures of the attempt alone."""
-        answers = [301, 302, 307, 304, 400, 401, 403, 404, 429, 500, 503, HANG, RESET, b"", b"220 smtp.example.org ESMTP\r\n",
+        """R1, R7, R9, R10, R13, R26: redirects, protocol errors, resets and silence fail the attempt alone."""
+        answers = [301, 302, 307, 304, 400, 401, 403, 404, 429, 500, 503, HANG, RESET, b"",
+                   b"220 smtp.example.org ESMTP\r\n",
                    b"HTTP/1.1 200", b"HTTP/1.1 99 Low\r\n\r\n", b"HTTP/2.0 200 OK\r\n\r\n",
                    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
-                   b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx", b"HTTP/1.1 200 OK\r\nX: " + b"x" * 1000000]
+                   b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx",
+                   b"HTTP/1.1 200 OK\r\nX: " + b"x" * 1000000]
         urls = []
         for n, answer in enumerate(answers):
             self.receiver.script(f"/{n}", answer, 200)
@@ -213,9 +218,11 @@ class Outcomes(Deliveries):
 
     def test_success_is_the_status_alone(self):
         """R3, R4, R6: reset, endless or missing bodies after a 200 do not undo it."""
-        answers = [b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort", b"HTTP/1.1 200 OK\r\nContent-Length: 10000000000\r\n\r\nx",
+        answers = [b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort",
+                   b"HTTP/1.1 200 OK\r\nContent-Length: 10000000000\r\n\r\nx",
                    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"10000\r\n" + b"x" * 65536 + b"\r\n",
-                   b"HTTP/1.0 200 OK\r\n\r\nold", b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\n\r\n"]
+                   b"HTTP/1.0 200 OK\r\n\r\nold",
+                   b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\n\r\n"]
         for n, answer in enumerate(answers):
             self.receiver.script(f"/{n}", answer, 500)
             domain = self.new_domain()
@@ -248,7 +255,8 @@ class Outcomes(Deliveries):
         self.hook("opened", f"http://127.0.0.1:{port}/hook")
         sent = event("opened")
         self.ingest(sent)
-        eventually(lambda: self.server.metric("eventhorn_deliveries_total", outcome="retry") > retried, "a refused attempt")
+        eventually(lambda: self.server.metric("eventhorn_deliveries_total", outcome="retry") > retried,
+                   "a refused attempt")
         late = Receiver(port=port)
         self.addCleanup(late.close)
         (delivery,) = late.wait(1)
@@ -409,7 +417,8 @@ class Guard(Deliveries):
 
     def test_addresses_are_refused_when_set(self):
         """S1, S14."""
-        answer = self.server.call("POST", f"/v3/domains/{self.domain}/webhooks", form={"id": "opened", "url": self.receiver.url()})
+        answer = self.server.call("POST", f"/v3/domains/{self.domain}/webhooks",
+                                  form={"id": "opened", "url": self.receiver.url()})
         self.assertEqual(answer.status, 400, answer)
         self.assertIn("is not a valid url: ", answer.json["Reason"])
 
@@ -431,7 +440,8 @@ class Guard(Deliveries):
         self.hook("opened", made["url"] + "?status=503&count=2")
         self.ingest(event("opened"))
         listing = f"/eventhorn/v1/bins/{made['id']}/requests"
-        items = eventually(lambda: (i := self.server.get(listing).json["items"]) and len(i) == 3 and i, "three attempts")
+        items = eventually(lambda: (i := self.server.get(listing).json["items"]) and len(i) == 3 and i,
+                           "three attempts")
         payloads = [json.loads(item["body"]) for item in items]
         self.assertEqual(len({p["event-data"]["id"] for p in payloads}), 1)
         self.assertEqual(len({p["signature"]["token"] for p in payloads}), 3)

@@ -11,7 +11,8 @@ class Domains(Case):
     def test_create(self):
         for version in ("v3", "v4"):
             name = f"{version}-{secrets.token_hex(4)}.example.org"
-            answer = self.server.call("POST", f"/{version}/domains", fields=[("name", name), ("spam_action", "disabled")])
+            answer = self.server.call("POST", f"/{version}/domains",
+                                      fields=[("name", name), ("spam_action", "disabled")])
             self.assertEqual(answer.status, 200, answer)
             self.assertEqual(answer.json["message"], "Domain DNS records have been created")
             self.assertEqual((answer.json["receiving_dns_records"], answer.json["sending_dns_records"]), ([], []))
@@ -53,7 +54,8 @@ class Domains(Case):
     def test_delete(self):
         name = self.new_domain()
         self.server.ingest(name, event())
-        self.assert_message(self.server.call("DELETE", f"/v3/domains/{name}"), 200, "Domain will be deleted in the background")
+        self.assert_message(self.server.call("DELETE", f"/v3/domains/{name}"), 200,
+                            "Domain will be deleted in the background")
         for path in (f"/v3/domains/{name}", f"/v3/{name}/events", f"/v3/domains/{name}/webhooks"):
             self.assert_message(self.server.get(path), 404, "Domain not found")
         self.assert_message(self.server.call("DELETE", f"/v3/domains/{name}"), 404, "Domain not found")
@@ -66,7 +68,8 @@ class Domains(Case):
         self.assertEqual(self.server.call("POST", "/v3/domains", form={"name": name.upper()}).status, 400)
 
     def test_names_that_are_no_domains(self):
-        for name in ("nodots", "", "a..b", ".a.b", "-a.example.org", "a-.example.org", "x" * 64 + ".example.org", "a b.example.org",
+        for name in ("nodots", "", "a..b", ".a.b", "-a.example.org", "a-.example.org", "x" * 64 + ".example.org",
+                     "a b.example.org",
                      "a_b!.example.org", "ä.example.org", "/../x.y", "a.b/c", "x." * 130 + "org", "a.b\n", "a.b\x00"):
             with self.subTest(name):
                 answer = self.server.call("POST", "/v3/domains", form={"name": name})

@@ -12,7 +12,8 @@ PAGING = ("next", "previous", "first", "last")
 
 def query(**parameters):
     """?name=value&...; underscores in names stand for hyphens."""
-    return "?" + urllib.parse.urlencode({name.rstrip("_").replace("_", "-"): v for name, v in parameters.items()}, doseq=True)
+    return "?" + urllib.parse.urlencode({name.rstrip("_").replace("_", "-"): v for name, v in parameters.items()},
+                                        doseq=True)
 
 
 class Events(Case):
@@ -23,7 +24,8 @@ class Events(Case):
 
     def fill(self, count, **fields):
         """`count` events e000, e001, ... a second apart, the newest 60 s old."""
-        events = [event("delivered", id=f"e{n:03}", timestamp=NOW - 60 - count + n + 0.5, **fields) for n in range(count)]
+        events = [event("delivered", id=f"e{n:03}", timestamp=NOW - 60 - count + n + 0.5, **fields)
+                  for n in range(count)]
         self.assertEqual(self.server.ingest(self.domain, events).json["stored"], count)
         return [e["id"] for e in events]
 
@@ -123,7 +125,8 @@ class Paging(Events):
         for host in (f"localhost:{self.server.port}", "events.example.org", "events.example.org:8480"):
             page = self.server.page(self.domain, headers={"Host": host})
             for name in PAGING:
-                self.assertTrue(page["paging"][name].startswith(f"http://{host}/v3/{self.domain}/events/"), page["paging"])
+                self.assertTrue(page["paging"][name].startswith(f"http://{host}/v3/{self.domain}/events/"),
+                                page["paging"])
 
     def test_tampered_tokens(self):
         """A2: nobody writes a token of his own."""
@@ -187,8 +190,8 @@ class Form(Events):
         self.assertEqual(answer.headers["Content-Type"], "application/json; charset=utf-8")
 
     def test_every_kind_of_event(self):
-        kinds = ["accepted", "rejected", "delivered", "failed", "opened", "clicked", "unsubscribed", "complained", "stored",
-                 "list_member_uploaded", "list_member_upload_error", "list_uploaded"]
+        kinds = ["accepted", "rejected", "delivered", "failed", "opened", "clicked", "unsubscribed", "complained",
+                 "stored", "list_member_uploaded", "list_member_upload_error", "list_uploaded"]
         self.server.ingest(self.domain, [event(kind, id=kind) for kind in kinds])
         self.assertEqual(set(self.ids()), set(kinds))
         for kind in kinds:
@@ -227,7 +230,8 @@ class Ranges(Events):
     def test_dates(self):
         second = int(self.first)  # e000 is half a second later
         for text in (str(second), f"{second}.0", f"{second}.000000", email.utils.formatdate(second),
-                     email.utils.formatdate(second, usegmt=True), email.utils.formatdate(second).replace("-0000", "UTC"),
+                     email.utils.formatdate(second, usegmt=True),
+                     email.utils.formatdate(second).replace("-0000", "UTC"),
                      time.strftime("%a, %-d %b %Y %H:%M:%S +0000", time.gmtime(second)),
                      time.strftime("%a, %d %b %Y %H:%M:%S +0200", time.gmtime(second + 7200)),
                      time.strftime("%d %b %Y %H:%M:%S -0130", time.gmtime(second - 5400))):
@@ -236,7 +240,8 @@ class Ranges(Events):
                 self.assertEqual(self.ids(query(begin=second - 5, end=text)), [])
 
     def test_bad_dates(self):
-        for text in ("yesterday", "2015-11-13", "Fri, 32 Nov 2015 15:11:49 UTC", "1e400", "-1", "99999999999999", "NaN", "12:00"):
+        for text in ("yesterday", "2015-11-13", "Fri, 32 Nov 2015 15:11:49 UTC", "1e400", "-1", "99999999999999", "NaN",
+                     "12:00"):
             for name in ("begin", "end"):
                 answer = self.server.get(f"/v3/{self.domain}/events{query(**{name: text})}")
                 self.assertEqual(answer.status, 400, (text, answer))
@@ -246,7 +251,8 @@ class Ranges(Events):
         """The message of the real service, from a public report."""
         date = "Fri, 13 Nov 2015 15:11:49 UTC"
         answer = self.server.get(f"/v3/{self.domain}/events{query(begin=date, end=date, ascending='yes')}")
-        self.assert_message(answer, 400, "Inconsistent range: begin=2015-11-13 15:11:49+00:00, end=2015-11-13 15:11:49+00:00, "
+        self.assert_message(answer, 400,
+                            "Inconsistent range: begin=2015-11-13 15:11:49+00:00, end=2015-11-13 15:11:49+00:00, "
                                          "ascending=True")
         for begin, end, ascending in ((NOW - 60, NOW, "no"), (NOW, NOW - 60, "yes"), (NOW, NOW, "no")):
             answer = self.server.get(f"/v3/{self.domain}/events{query(begin=begin, end=end, ascending=ascending)}")
@@ -266,7 +272,8 @@ class Ranges(Events):
         self.assertEqual(self.ids_of(self.server.get(url).json), ["fresh"])
         late = event(id="late", timestamp=self.first + 4.25)
         self.server.ingest(self.domain, late)
-        self.assertEqual(self.ids(query(begin=self.first, ascending="yes")), self.all[:5] + ["late"] + self.all[5:] + ["fresh"])
+        self.assertEqual(self.ids(query(begin=self.first, ascending="yes")),
+                         self.all[:5] + ["late"] + self.all[5:] + ["fresh"])
         self.assertEqual(self.ids_of(self.server.get(url).json), ["fresh"])
 
     def test_an_empty_page_shows_events_when_asked_again(self):
@@ -295,16 +302,21 @@ class Filters(Events):
         cls.shared = cls.server.add_domain("filters.example.org")
 
         def message(sender, subject, size=5000, files=()):
-            return {"headers": {"from": sender, "to": "Ann <ann@a.example>", "subject": subject, "message-id": "id-1@a.example"},
+            return {"headers": {"from": sender, "to": "Ann <ann@a.example>", "subject": subject,
+                                "message-id": "id-1@a.example"},
                     "attachments": [{"filename": f, "content-type": "x/y", "size": 1} for f in files], "size": size,
                     "recipients": ["ann@a.example", "bo@b.example"]}
 
         bob, carol = "Bob <bob@b.example>", "Carol <carol@c.example>"
         cls.events = [
-            event("accepted", id="a", message=message(bob, "Hello Monica"), recipient="ann@a.example", tags=["news", "welcome"]),
-            event("delivered", id="b", message=message(carol, "Hello Rachel", 15000), recipient="bo@b.example", tags=["news"]),
-            event("failed", id="c", message=message(bob, "Farewell Monica", 25000), recipient="ann@a.example", severity="permanent"),
-            event("failed", id="d", message=message(carol, "Farewell Rachel"), recipient="ann@a.example", severity="temporary"),
+            event("accepted", id="a", message=message(bob, "Hello Monica"), recipient="ann@a.example",
+                  tags=["news", "welcome"]),
+            event("delivered", id="b", message=message(carol, "Hello Rachel", 15000), recipient="bo@b.example",
+                  tags=["news"]),
+            event("failed", id="c", message=message(bob, "Farewell Monica", 25000), recipient="ann@a.example",
+                  severity="permanent"),
+            event("failed", id="d", message=message(carol, "Farewell Rachel"), recipient="ann@a.example",
+                  severity="temporary"),
             event("rejected", id="e", message=message(bob, "Big deal", files=["report.pdf"]), tags=["welcome back"],
                   recipient="cy@c.example"),
             event("stored", id="f", message={**message(bob, "Stored"), "headers": {"message-id": "id-2@a.example"}},
@@ -319,26 +331,30 @@ class Filters(Events):
     def test_one_field(self):
         for expected, parameters in (
                 ("cd", {"event": "failed"}), ("c", {"severity": "permanent"}),
-                ("acd", {"recipient": "ann@a.example"}), ("acd", {"recipient": '"ann@a.example"'}), ("ab", {"tags": "news"}),
+                ("acd", {"recipient": "ann@a.example"}), ("acd", {"recipient": '"ann@a.example"'}),
+                ("ab", {"tags": "news"}),
                 ("a", {"tags": "news AND welcome"}), ("a", {"tags": "welcome"}), ("e", {"attachment": "report.pdf"}),
-                ("f", {"list": "list@l.example"}), ("abcde", {"message_id": "id-1@a.example"}), ("f", {"message_id": "<id-2@a.example>"}),
+                ("f", {"list": "list@l.example"}), ("abcde", {"message_id": "id-1@a.example"}),
+                ("f", {"message_id": "<id-2@a.example>"}),
                 ("abcdef", {"recipients": "bo@b.example"}), ("abcde", {"to": "ann"})):
             with self.subTest(parameters):
                 self.assert_found(expected, **parameters)
 
     def test_operators(self):
         for expected, parameters in (
-                ("cde", {"event": "rejected OR failed"}), ("ab", {"subject": "Hello"}), ("a", {"subject": "Hello Monica"}),
-                ("a", {"subject": "Hello AND Monica"}), ("ac", {"subject": "(Hello AND NOT Rachel) OR (Farewell AND Monica)"}),
+                ("cde", {"event": "rejected OR failed"}), ("ab", {"subject": "Hello"}),
+                ("a", {"subject": "Hello Monica"}), ("a", {"subject": "Hello AND Monica"}),
+                ("ac", {"subject": "(Hello AND NOT Rachel) OR (Farewell AND Monica)"}),
                 ("abef", {"event": "NOT failed"}), ("abce", {"subject": "NOT rachel OR hello", "event": "NOT stored"}),
-                ("d", {"subject": "Rachel AND NOT Hello"}), ("e", {"subject": '"Big deal"'}), ("", {"subject": '"deal Big"'}),
+                ("d", {"subject": "Rachel AND NOT Hello"}), ("e", {"subject": '"Big deal"'}),
+                ("", {"subject": '"deal Big"'}),
                 ("abcde", {"from_": "bob OR carol"}), ("bd", {"from_": "carol@c.example"}), ("ace", {"from_": "Bob"})):
             with self.subTest(parameters):
                 self.assert_found(expected, **parameters)
 
     def test_sizes(self):
-        for expected, text in (("bc", ">10000"), ("adef", "<10000"), ("b", ">10000 <20000"), ("c", ">=25000"), ("adef", "<=5000"),
-                               ("b", "15000"), ("c", "NOT <20000")):
+        for expected, text in (("bc", ">10000"), ("adef", "<10000"), ("b", ">10000 <20000"), ("c", ">=25000"),
+                               ("adef", "<=5000"), ("b", "15000"), ("c", "NOT <20000")):
             with self.subTest(text):
                 self.assert_found(expected, size=text)
 
@@ -372,8 +388,8 @@ class Filters(Events):
     def test_bounds(self):
         """L11: an expression can't grow without end."""
         for text in ("(" * 5000 + "a" + ")" * 5000, " OR ".join("a" * 3 for _ in range(3000)), "NOT " * 5000 + "a"):
-            answer = self.server.raw(f"GET /v3/{self.shared}/events{query(subject=text)} HTTP/1.1\r\nHost: localhost\r\n"
-                                     "Connection: close\r\n\r\n".encode())
+            answer = self.server.raw(f"GET /v3/{self.shared}/events{query(subject=text)} HTTP/1.1\r\n"
+                                     "Host: localhost\r\nConnection: close\r\n\r\n".encode())
             self.assertRegex(answer[:12], rb"HTTP/1.1 4..")
         text = " OR ".join(f"w{n}" for n in range(200))
         self.assertEqual(self.server.get(f"/v3/{self.shared}/events{query(subject=text)}").status, 400)

@@ -85,7 +85,8 @@ class Http(Case):
     def test_chunked_body(self):
         item = json.dumps({"event": "opened"}).encode()
         chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in item) + b"0\r\n\r\n"
-        received = self.server.raw(head(self.server, "POST", EVENTS, "Transfer-Encoding: chunked", "Connection: close") + chunks)
+        received = self.server.raw(head(self.server, "POST", EVENTS, "Transfer-Encoding: chunked",
+                                        "Connection: close") + chunks)
         self.assertTrue(received.startswith(b"HTTP/1.1 200 "), received[:200])
         self.assertIn(b'"stored":1', received)
 
@@ -135,7 +136,8 @@ class Http(Case):
         """A8."""
         whole = gzip.compress(b'{"event":"opened"}')
         for body in (whole[:-4], b"no gzip at all", whole[:8]):
-            self.assertEqual(self.server.call("POST", EVENTS, body=body, headers={"Content-Encoding": "gzip"}).status, 400)
+            self.assertEqual(self.server.call("POST", EVENTS, body=body, headers={"Content-Encoding": "gzip"}).status,
+                             400)
         for encoding in ("br", "deflate", "gzip, gzip"):
             answer = self.server.call("POST", EVENTS, body=whole, headers={"Content-Encoding": encoding})
             self.assertEqual(answer.status, 415, encoding)
@@ -143,7 +145,8 @@ class Http(Case):
     def test_broken_forms(self):
         path = "/v3/domains/forms.example.org/webhooks"
         content_type, whole = multipart([("id", "clicked"), ("url", "https://example.com/")])
-        for kind, body in ((content_type, whole[:-20]), ("multipart/form-data", whole), (content_type, b"--other\r\n\r\n"),
+        for kind, body in ((content_type, whole[:-20]), ("multipart/form-data", whole),
+                           (content_type, b"--other\r\n\r\n"),
                            ("multipart/form-data; boundary=", whole), (content_type, b"garbage"),
                            ("application/x-www-form-urlencoded", b"id=%zz&url=x")):
             with self.subTest((kind, body)):
@@ -165,7 +168,8 @@ class Http(Case):
         own = f"http://127.0.0.1:{self.server.port}"
         for headers, status in (({"Sec-Fetch-Site": "cross-site"}, 403), ({"Sec-Fetch-Site": "same-site"}, 403),
                                 ({"Origin": "https://evil.example.com"}, 403), ({"Origin": "null"}, 403),
-                                ({"Origin": own, "Sec-Fetch-Site": "same-origin"}, 200), ({"Sec-Fetch-Site": "none"}, 200)):
+                                ({"Origin": own, "Sec-Fetch-Site": "same-origin"}, 200),
+                                ({"Sec-Fetch-Site": "none"}, 200)):
             with self.subTest(headers):
                 answer = self.server.call("POST", EVENTS, data={"event": "opened"}, headers=headers)
                 self.assertEqual(answer.status, status, answer)

@@ -84,7 +84,8 @@ class Ingest(Case):
 
     def test_conflicting_duplicate_changes_nothing(self):
         stamp = round(time.time(), 6)
-        self.assert_stored(self.post(json.dumps(event(id="same", timestamp=stamp, recipient="first@inbox.example"))), "same")
+        self.assert_stored(self.post(json.dumps(event(id="same", timestamp=stamp, recipient="first@inbox.example"))),
+                           "same")
         before = self.server.metric("eventhorn_conflicting_total")
         answer = self.post(json.dumps(event(id="same", timestamp=stamp, recipient="second@inbox.example")))
         self.assertEqual((answer.status, answer.json["stored"], answer.json["duplicates"]), (200, 0, 1))
@@ -95,7 +96,8 @@ class Ingest(Case):
         """L8: one is stored, the others are duplicates."""
         item = event(id="same")
         answers = []
-        threads = [threading.Thread(target=lambda: answers.append(self.server.ingest(self.domain, item).json)) for _ in range(100)]
+        threads = [threading.Thread(target=lambda: answers.append(self.server.ingest(self.domain, item).json))
+                   for _ in range(100)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -180,7 +182,8 @@ class Ingest(Case):
         """L7."""
         for broken in ('{"event":"opened"', '{"event":"opened","x":"', "}", "]", '{"a":[}'):
             with self.subTest(broken):
-                answer = self.post('{"event":"opened"}\n' + broken + '\n{"event":"clicked"}\n', Content_Type="application/x-ndjson")
+                answer = self.post('{"event":"opened"}\n' + broken + '\n{"event":"clicked"}\n',
+                                   Content_Type="application/x-ndjson")
                 self.assertEqual((answer.status, answer.json["stored"]), (200, 2), answer)
                 self.assertEqual([r["index"] for r in answer.json["rejected"]], [1])
 
@@ -197,7 +200,8 @@ class Ingest(Case):
     def test_25_megabytes(self):
         """L7."""
         body = b'[{"event":"opened","id":"mate"},{"event":"opened","x":"' + b"x" * (25 << 20) + b'"}]'
-        received = self.server.raw(head(self.server, "POST", f"/v3/{self.domain}/events", f"Content-Length: {len(body)}") + body)
+        received = self.server.raw(head(self.server, "POST", f"/v3/{self.domain}/events",
+                                        f"Content-Length: {len(body)}") + body)
         self.assertTrue(received.startswith(b"HTTP/1.1 413 "), received[:300])
         body = b'[{"event":"opened","id":"mate"},{"event":"opened","x":"' + b"x" * (24 << 20) + b'"}]'
         answer = self.post(body)
@@ -210,7 +214,8 @@ class Ingest(Case):
 
     def test_domains(self):
         for name, statuses in (("unknown.example.org", {404}), ("nodots", {400, 404}), ("-x.example.org", {400, 404}),
-                               ("a..b", {400, 404}), ("x" * 64 + ".example.org", {400, 404}), ("%00.example.org", {400, 404})):
+                               ("a..b", {400, 404}), ("x" * 64 + ".example.org", {400, 404}),
+                               ("%00.example.org", {400, 404})):
             answer = self.server.ingest(name, event())
             self.assertIn(answer.status, statuses, name)
             self.assertIn("message", answer.json)
@@ -226,7 +231,8 @@ class Ingest(Case):
 
     def test_what_comes_out(self):
         """The ten rules that break clients: normalised once, unknown fields as they came."""
-        item = ('{ "event" : "delivered", "id":"out", "timestamp": 1773222314, "future-field": {"a": [1.50, 1e2, "\\u00e9"]},'
+        item = ('{ "event" : "delivered", "id":"out", "timestamp": 1773222314,'
+                ' "future-field": {"a": [1.50, 1e2, "\\u00e9"]},'
                 ' "user-variables": [], "tags": null, "delivery-status": {"code": 250.0, "attempt-no": 1},'
                 ' "message": {"headers": {"message-id": "<m@x>"}, "size": 10}, "account": {"id": "forged"},'
                 ' "domain": {"name": "forged.example.org"}}')

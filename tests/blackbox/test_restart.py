@@ -27,7 +27,8 @@ class Restart(Case):
         page = server.page(domain, "?limit=10")
         server.stop()
         server.start()
-        self.assertEqual(server.get(f"/v3/domains/{domain}/webhooks").json, {"webhooks": {"opened": {"urls": [self.receiver.url()]}}})
+        self.assertEqual(server.get(f"/v3/domains/{domain}/webhooks").json,
+                         {"webhooks": {"opened": {"urls": [self.receiver.url()]}}})
         self.assertEqual({item["id"] for item in server.poll(domain)}, {e["id"] for e in sent})
         rest = server.get(page["paging"]["next"]).json
         self.assertEqual(len(rest["items"]), 10, "a page's token outlives the process")
@@ -155,7 +156,8 @@ class Restart(Case):
 
     def test_mistakes_in_the_settings_are_named(self):
         for setting, named in (("delivery.timout=1s", "delivery.timout"), ("delivery.timeout=fast", "delivery.timeout"),
-                               ("delivery.allow_networks=10.0.0.1/8", "delivery.allow_networks"), ("nonsense", "nonsense")):
+                               ("delivery.allow_networks=10.0.0.1/8", "delivery.allow_networks"),
+                               ("nonsense", "--set")):
             server = Server(setting).spawn()
             self.addCleanup(server.close)
             self.assertNotEqual(server.wait(), 0, setting)
@@ -211,8 +213,8 @@ class Keys(Case):
 
 class CommandLine(Case):
     def run_binary(self, *arguments):
-        return subprocess.run([os.environ["EVENTHORN_BINARY"], *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                              timeout=SECONDS, check=False)
+        return subprocess.run([os.environ["EVENTHORN_BINARY"], *arguments], stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=SECONDS, check=False)
 
     def test_help_and_version(self):
         for arguments, text in ((["--help"], "serve"), (["serve", "--help"], "--listen"), (["--version"], "eventhorn")):

@@ -14,8 +14,8 @@ def install():
     """The pinned packages, when they are not there yet."""
     if (FOLDER / "node_modules" / ".package-lock.json").exists():
         return
-    done = subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=FOLDER, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, timeout=300, check=False)
+    done = subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=FOLDER, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300, check=False)
     assert done.returncode == 0, f"npm ci:\n{done.stdout}"
 
 
@@ -29,7 +29,8 @@ class JavaScript(Case):
         self.addCleanup(receiver.close)
         receiver.script("/ok", (200, [], b"thanks"))
         receiver.script("/broken", (500, [], b"broken"))
-        done = subprocess.run(["node", "conformance.mjs", self.server.base, API_KEY, self.new_domain(), receiver.base], cwd=FOLDER,
+        done = subprocess.run(["node", "conformance.mjs", self.server.base, API_KEY, self.new_domain(), receiver.base],
+                              cwd=FOLDER,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                               timeout=2 * SECONDS, check=False)
         self.assertEqual(done.returncode, 0, done.stdout)

@@ -47,9 +47,11 @@ class Configuration(Hooks):
         self.server.add_domain("example.org")
         answer = curl("--user", f"api:{API_KEY}", f"{self.server.base}/v3/domains/example.org/webhooks", "-X", "POST",
                       "-F", "id=clicked", "-F", "url=https://api.your.domain.com/v1/mg/clicked",
-                      "-F", "url=https://api.your.domain.com/v2/mg/clicked", "-F", "url=https://api.partner.com/v1/you/clicked")
+                      "-F", "url=https://api.your.domain.com/v2/mg/clicked", "-F",
+                      "url=https://api.partner.com/v1/you/clicked")
         self.assertEqual(answer.strip(),
-                         '{"message":"Webhook has been created","webhook":{"urls":["https://api.your.domain.com/v1/mg/clicked",'
+                         '{"message":"Webhook has been created","webhook":{"urls":['
+                         '"https://api.your.domain.com/v1/mg/clicked",'
                          '"https://api.your.domain.com/v2/mg/clicked","https://api.partner.com/v1/you/clicked"]}}')
 
     def test_list_without_hooks_is_an_object(self):
@@ -101,8 +103,10 @@ class Configuration(Hooks):
         part = 'Content-Disposition: form-data; name="%s"\r\n\r\n%s\r\n'
         body = "".join("--abc\r\n" + part % pair for pair in (("id", "%s"), ("url", A), ("url", B))) + "--abc--\r\n"
         for n, content_type in enumerate(("multipart/form-data; boundary=abc", 'multipart/form-data; boundary="abc"',
-                                          "multipart/form-data; charset=UTF-8; boundary=abc", "Multipart/Form-Data; BOUNDARY=abc")):
-            answer = self.server.call("POST", self.path, body=(body % NAMES[n]).encode(), headers={"Content-Type": content_type})
+                                          "multipart/form-data; charset=UTF-8; boundary=abc",
+                                          "Multipart/Form-Data; BOUNDARY=abc")):
+            answer = self.server.call("POST", self.path, body=(body % NAMES[n]).encode(),
+                                      headers={"Content-Type": content_type})
             self.assertEqual(answer.status, 200, answer)
             self.assertEqual(self.urls(NAMES[n]), [A, B], content_type)
         answer = self.server.call("POST", self.path, form=[("id", "complained"), ("url[]", A), ("url[]", B)])
@@ -120,7 +124,8 @@ class Configuration(Hooks):
                                   headers={"Content-Type": 'multipart/form-data; boundary="abc"'})
         self.assertEqual(answer.status, 200, answer)
         self.create("opened", A)
-        answer = self.server.call("DELETE", f"{self.path}/opened", headers={"Content-Type": "application/x-www-form-urlencoded"})
+        answer = self.server.call("DELETE", f"{self.path}/opened",
+                                  headers={"Content-Type": "application/x-www-form-urlencoded"})
         self.assertEqual(answer.status, 200, answer)
 
     def test_missing_parameters(self):
@@ -170,19 +175,27 @@ class Configuration(Hooks):
 
     def test_urls_that_are_refused(self):
         """S1, S2, S3, S4, S9, S11: nothing internal, nothing that two programs could read in two ways."""
-        internal = ["http://127.0.0.1/", "http://[::1]/", "http://0.0.0.0/", "http://[::]/", "http://169.254.169.254/latest",
+        internal = ["http://127.0.0.1/", "http://[::1]/", "http://0.0.0.0/", "http://[::]/",
+                    "http://169.254.169.254/latest",
                     "http://[fd00:ec2::254]/", "http://100.100.100.200/", "http://2130706433/", "http://0177.0.0.1/",
-                    "http://0177.1/", "http://0x7f.1/", "http://127.1/", "http://[::ffff:127.0.0.1]/", "http://[::ffff:7f00:1]/",
+                    "http://0177.1/", "http://0x7f.1/", "http://127.1/", "http://[::ffff:127.0.0.1]/",
+                    "http://[::ffff:7f00:1]/",
                     "http://[::127.0.0.1]/", "http://[64:ff9b::7f00:1]/", "http://[2002:7f00:1::]/", "http://10.0.0.1/",
-                    "http://192.168.1.1/", "http://172.16.0.1/", "http://100.64.0.1/", "http://198.18.0.1/", "http://240.0.0.1/",
+                    "http://192.168.1.1/", "http://172.16.0.1/", "http://100.64.0.1/", "http://198.18.0.1/",
+                    "http://240.0.0.1/",
                     "http://224.0.0.1/", "http://255.255.255.255/", "http://012.0.0.1/", "http://a@127.0.0.1/"]
-        ambiguous = ["http://ok.example\\@127.0.0.1/", "http://[fe80::1%25eth0]/", "http://exa\tmple.org/", "http://example.org/\r\nX: 1",
-                     "http://example.org/a\nb", "http://example.org/\x00", "http://exam%00ple.org/", "http://exam%2eple.org/",
+        ambiguous = ["http://ok.example\\@127.0.0.1/", "http://[fe80::1%25eth0]/", "http://exa\tmple.org/",
+                     "http://example.org/\r\nX: 1",
+                     "http://example.org/a\nb", "http://example.org/\x00", "http://exam%00ple.org/",
+                     "http://exam%2eple.org/",
                      "http://１２７.0.0.1/", "http://example。org/", "http://例え.example/", "http://example.org:0/",
-                     "http://example.org:65536/", "http://example.org:22/", "http://example.org:25/", "http://example.org:x/",
-                     "http:///path", "http://", "//example.org/", "example.org", "unix:/tmp/socket", "file:///etc/passwd",
+                     "http://example.org:65536/", "http://example.org:22/", "http://example.org:25/",
+                     "http://example.org:x/",
+                     "http:///path", "http://", "//example.org/", "example.org", "unix:/tmp/socket",
+                     "file:///etc/passwd",
                      "gopher://example.org/", "ftp://example.org/", "javascript:alert(1)", "http:example.org",
-                     "https://example.org/" + "x" * 2048, "http://1.2.3.4.5/", "http://256.1.1.1/", "http:// example.org/"]
+                     "https://example.org/" + "x" * 2048, "http://1.2.3.4.5/", "http://256.1.1.1/",
+                     "http:// example.org/"]
         for url in internal + ambiguous:
             with self.subTest(url):
                 answer = self.create("clicked", url)
@@ -203,8 +216,8 @@ class Configuration(Hooks):
         self.assertEqual(self.urls("clicked"), [A])
 
     def test_urls_that_are_fine(self):
-        fine = ["https://user:p%40ss@hooks.example.com:8443/a/b?c=d&e=%20f", "http://1.1.1.1/", "http://hooks.example.com.:8080/",
-                "https://xn--r8jz45g.example/", "https://example.org"]
+        fine = ["https://user:p%40ss@hooks.example.com:8443/a/b?c=d&e=%20f", "http://1.1.1.1/",
+                "http://hooks.example.com.:8080/", "https://xn--r8jz45g.example/", "https://example.org"]
         for name, url in zip(NAMES, fine):
             self.assertEqual(self.create(name, url).status, 200, url)
             self.assertEqual(self.urls(name), [url])
@@ -262,9 +275,11 @@ class TestCall(Hooks):
         self.assertEqual(answer.json, {"code": code, "message": message})
 
     def test_200_is_null(self):
-        self.receiver.script("/hook", (200, ["Content-Type: application/json"], b'{"message":"Post received. Thanks!"}\n'))
+        self.receiver.script("/hook", (200, ["Content-Type: application/json"],
+                                       b'{"message":"Post received. Thanks!"}\n'))
         answer = self.try_out("clicked", self.receiver.url())
-        self.assertEqual(answer.body.decode().strip(), r'{"code":null,"message":"{\"message\":\"Post received. Thanks!\"}\n"}')
+        self.assertEqual(answer.body.decode().strip(),
+                         r'{"code":null,"message":"{\"message\":\"Post received. Thanks!\"}\n"}')
 
     def test_every_name_gets_a_sample_of_its_kind(self):
         for name in NAMES:
