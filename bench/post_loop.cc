@@ -81,7 +81,10 @@ class PostLoop {
 
  private:
   void send_next(Connection& connection) {
-    if (options_.count > 0 && sent_ == options_.count) return;
+    if (options_.count > 0 && sent_ == options_.count) {
+      connection.fd = Fd();  // its work is done; a receiver that ends now must not look like a failure
+      return;
+    }
     ++sent_;
     // One request is outstanding on a connection, so the socket buffer always has room for the
     // whole.
