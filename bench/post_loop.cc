@@ -82,7 +82,8 @@ class PostLoop {
  private:
   void send_next(Connection& connection) {
     if (options_.count > 0 && sent_ == options_.count) {
-      connection.fd = Fd();  // its work is done; a receiver that ends now must not look like a failure
+      connection.fd =
+          Fd();  // its work is done; a receiver that ends now must not look like a failure
       return;
     }
     ++sent_;
