@@ -55,7 +55,7 @@ Task<std::invoke_result_t<F>> run_blocking(asio::thread_pool& pool, F fn) {
         }
       },
       &call);
-  if constexpr (!std::is_void_v<R>) co_return std::move(*call.result);
+  if constexpr (!std::is_void_v<R>) co_return std::move(call.result).value();
 }
 
 }  // namespace eventhorn

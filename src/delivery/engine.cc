@@ -204,7 +204,8 @@ Task<Status> Engine::replay(Position after, Position head) {
     if (heads->empty()) break;
     for (const auto& h : *heads) {
       const auto hook = h.push ? webhook::hook_for(h.name, h.severity) : std::nullopt;
-      const auto it = hook ? routes_.find(h.domain) : routes_.end();
+      if (!hook) continue;
+      const auto it = routes_.find(h.domain);
       if (it == routes_.end()) continue;
       for (const auto& route : it->second.hooks[static_cast<size_t>(*hook)]) {
         if (route.since < h.position)

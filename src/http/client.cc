@@ -535,9 +535,11 @@ Task<ClientReply> Client::post(Target& target, std::span<const std::string_view>
       if (reply.result.kind == FailureKind::kNone)
         keep = co_await impl.exchange(target, *connection, body, reply);
     }
-    if (keep && target.idle.size() < impl.options.max_idle_per_target) {
+    if (keep) {
       connection->idle_since = std::chrono::steady_clock::now();
-      target.idle.push_back(std::move(connection));
+      if (target.idle.size() < impl.options.max_idle_per_target)
+        target.idle.push_back(std::move(connection));
+      break;
     }
     const bool stale = !fresh && reply.result.status == 0 &&
                        reply.result.kind == FailureKind::kClosed && !connection->answered;

@@ -65,7 +65,7 @@ Status RocksStore::put_edits(WriteSet& set, rocksdb::WriteBatch& batch) {
     changed[edit.name] = *after;
     edit.outcome = DomainChange{at, before, *after};
   }
-  batch.Put(family(kMeta), rocksdb::Slice(format::kNextPositionKey.data(), 1), format::u64_key(next_position_));
+  batch.Put(family(kMeta), rocksdb::Slice(format::kNextPositionKey.data(), format::kNextPositionKey.size()), format::u64_key(next_position_));
   return {};
 }
 

@@ -125,7 +125,7 @@ Status RocksStore::open_db() {
 
   std::string stored;
   next_position_ = 1;
-  if (db_->Get({}, family(kMeta), rocksdb::Slice(format::kNextPositionKey.data(), 1), &stored).ok() && stored.size() == 8) {
+  if (db_->Get({}, family(kMeta), rocksdb::Slice(format::kNextPositionKey.data(), format::kNextPositionKey.size()), &stored).ok() && stored.size() == 8) {
     next_position_ = format::get_u64_be(stored.data());
   }
   {
