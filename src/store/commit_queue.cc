@@ -64,25 +64,28 @@ Status CommitQueue::status() const {
 
 Task<Result<std::vector<CommitQueue::Outcome>>> CommitQueue::append(std::vector<NewEvent> events) {
   if (auto refused = status(); !refused) co_return fail(std::move(refused).error());
+  if (events.empty()) co_return std::vector<Outcome>();
   AppendRequest request;
   for (const auto& e : events) request.bytes += e.event.bytes.size() + 256;
   request.events = std::move(events);
-  bool full = false;
+  bool taken = false;
   auto start = [&](std::function<void()> resume) {
     request.resume = std::move(resume);
     {
       const std::lock_guard lock(mutex_);
-      full = stopping_ || (queued_bytes_ > 0 && queued_bytes_ + request.bytes > options_.max_queued_bytes);
-      if (!full) {
+      const bool full = queued_bytes_ > 0 && queued_bytes_ + request.bytes > options_.max_queued_bytes;
+      taken = !stopping_ && !full;
+      if (full) request.reply = fail(Errc::kRateLimited, "too many events wait for the disk; try again later");
+      if (stopping_) request.reply = fail(Errc::kUnavailable, "shutting down");
+      if (taken) {
         queued_bytes_ += request.bytes;
         appends_.push_back(&request);
       }
     }
-    if (full) {
-      request.reply = fail(Errc::kRateLimited, "too many events wait for the disk; try again later");
-      request.resume();
-    } else {
+    if (taken) {
       wake_.notify_one();
+    } else {
+      request.resume();
     }
   };
   co_await suspend(start);
@@ -123,7 +126,13 @@ void CommitQueue::save(Progress progress, std::function<void()> saved) {
 
 bool CommitQueue::wait_for_work(Work& work) {
   std::unique_lock lock(mutex_);
-  wake_.wait(lock, [&] { return stopping_ || failed_ || !appends_.empty() || !edits_.empty(); });
+  const auto ready = [&] { return stopping_ || failed_ || !appends_.empty() || !edits_.empty(); };
+  // While the disk is low no append comes to wake us, and someone must see that it no longer is.
+  if (disk_low_) {
+    wake_.wait_for(lock, options_.recover_interval, ready);
+  } else {
+    wake_.wait(lock, ready);
+  }
   // Edits go alone, so that events appended after them see the directory as the edits left it.
   if (!edits_.empty()) {
     work.edits.assign(edits_.begin(), edits_.end());
@@ -146,7 +155,7 @@ void CommitQueue::run() {
     Work work;
     if (!wait_for_work(work)) break;
     const auto now = std::chrono::steady_clock::now();
-    if (now - space_checked_ > std::chrono::seconds(1)) {
+    if (now - space_checked_ >= options_.recover_interval) {
       space_checked_ = now;
       disk_low_ = store_.free_bytes() < options_.min_free_bytes;
     }

@@ -40,7 +40,7 @@ struct CommitOptions {
   std::chrono::milliseconds sync_interval{1000};
   /// Appends are refused with kUnavailable while the disk has less.
   uint64_t min_free_bytes = 256 << 20;
-  /// Between two tries to reopen a failed store.
+  /// Between two tries to reopen a failed store, and between two looks at the free space.
   std::chrono::milliseconds recover_interval{1000};
 };
 
@@ -59,7 +59,7 @@ class CommitQueue {
   void stop();
 
   /// Appends all items. The outcomes come in the order of the items, after all of them (and the originals of
-  /// duplicates) are durable. kRateLimited: the queue is full; kUnavailable: the disk refuses; kNotFound: the domain
+  /// duplicates) are durable. kRateLimited: the queue is full; kUnavailable: the disk refuses, or stop() was called; kNotFound: the domain
   /// was deleted meanwhile. On error nothing is acknowledged.
   Task<Result<std::vector<Outcome>>> append(std::vector<NewEvent> events);
 

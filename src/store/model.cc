@@ -37,8 +37,9 @@ void set_hook_urls(Domain& domain, webhook::Hook hook, const std::vector<std::st
   for (const auto& url : urls) {
     auto lane = std::find_if(domain.lanes.begin(), domain.lanes.end(), [&](const LaneConfig& l) { return l.url == url; });
     if (lane == domain.lanes.end()) {
-      // Positions of edits are spaced by kEditStride (store.h), so that lane ids made by one edit are unique.
-      const LaneId id{at.value + static_cast<uint64_t>(subs.size())};
+      // Positions of edits are spaced by kEditStride (store.h); one edit may make lanes for several hooks.
+      LaneId id{at.value};
+      for (const auto& l : domain.lanes) id.value = std::max(id.value, l.id.value + 1);
       lane = domain.lanes.insert(domain.lanes.end(), LaneConfig{id, url});
     }
     const auto kept = std::find_if(old_subs.begin(), old_subs.end(), [&](const Subscription& s) { return s.lane == lane->id; });

@@ -20,7 +20,8 @@ namespace eventhorn::store {
 /// Gets the current value (null when there is none) and the edit's position; returns the new value, null to delete
 /// the domain, or an error, which changes nothing. An edit owns the positions [at, at + kEditStride).
 using DomainEdit = std::function<Result<DomainPtr>(const DomainPtr& current, Position at)>;
-inline constexpr uint64_t kEditStride = 16;
+inline constexpr uint64_t kEditStride = 32;
+static_assert(kEditStride >= webhook::kHooks * webhook::kMaxUrlsPerHook, "each new lane of an edit takes one for its id");
 
 /// One atomic write. commit() fills in the answers.
 struct WriteSet {

@@ -1,3 +1,37 @@
+// The contract suite on the embedded engine, and what only this engine does.
 #include <gtest/gtest.h>
 
-TEST(Placeholder, Builds) {}
+#include <filesystem>
+#include <fstream>
+
+#include "store/rocks/rocks_store.h"
+#include "store/rocks_testing.h"
+#include "store/store_contract_test.h"
+
+namespace eventhorn::store {
+namespace {
+
+class RocksEngine final : public TestEngine {
+ public:
+  RocksEngine() { reopen(); }
+
+  Store& store() override { return *store_; }
+
+  void reopen() override {
+    store_.reset();
+    store_ = open_rocks(dir_, clock);
+  }
+
+  void index_now() override { EXPECT_TRUE(store_->index_now()); }
+
+  void compact() override { EXPECT_TRUE(store_->compact_now()); }
+
+ private:
+  TempDir dir_;
+  std::unique_ptr<RocksStore> store_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Rocks, StoreContract, testing::Values([] { return std::make_unique<RocksEngine>(); }));
+
+}  // namespace
+}  // namespace eventhorn::store

@@ -14,14 +14,14 @@ namespace eventhorn::store {
 
 Status RocksStore::commit(WriteSet& set) {
   const std::shared_lock lock(db_mutex_);
-  if (failed_) return fail(Errc::kUnavailable, "the store failed and is not reopened yet");
-  const uint64_t first_position = next_position_;
+  if (failed_ || !db_) return fail(Errc::kUnavailable, "the store failed and is not reopened yet");
+  const bool durable = !set.appends.empty() || !set.edits.empty();
+  const uint64_t first_position = durable ? next_position_ : 0;  // a set of progress comes from another thread
   rocksdb::WriteBatch batch;
   TRY_STATUS(put_edits(set, batch));
   TRY_STATUS(find_duplicates(set));
   TRY_STATUS(put_appends(set, batch));
   for (const auto& progress : set.progress) TRY_STATUS(put_progress(progress, batch));
-  const bool durable = !set.appends.empty() || !set.edits.empty();
   auto status = batch.Count() == 0 ? Status() : to_status(db_->Write({}, &batch), "writing to the store");
   // Synced apart from the write: RocksDB holds its write queue during a synced write, and progress must not wait for
   // the disk. Nothing is visible before it: readers see up to head(), which publish() moves.
@@ -37,6 +37,7 @@ Status RocksStore::commit(WriteSet& set) {
 
 Status RocksStore::sync() {
   const std::shared_lock lock(db_mutex_);
+  TRY_STATUS(usable());
   auto status = to_status(db_->SyncWAL(), "syncing the store");
   if (!status) failed_ = true;
   return status;
@@ -71,8 +72,9 @@ Status RocksStore::put_edits(WriteSet& set, rocksdb::WriteBatch& batch) {
 
 Status RocksStore::find_duplicates(WriteSet& set) {
   if (set.appends.empty()) return {};
-  std::map<std::pair<uint64_t, std::string_view>, uint64_t> in_set;
+  std::map<std::pair<uint64_t, std::string_view>, uint64_t> in_set;  // to the hash of the original
   std::vector<size_t> unknown;
+  std::vector<size_t> repeats;
   std::vector<std::string> keys;
   using Outcome = WriteSet::Append::Outcome;
   const auto judge = [](WriteSet::Append& a, uint64_t known_hash) {
@@ -87,7 +89,7 @@ Status RocksStore::find_duplicates(WriteSet& set) {
     }
     const auto [it, fresh] = in_set.try_emplace({a.event.domain.value, e.id}, 0);
     if (!fresh) {
-      judge(a, it->second);
+      repeats.push_back(i);
       continue;
     }
     it->second = hash_bytes(e.bytes);
@@ -101,8 +103,13 @@ Status RocksStore::find_duplicates(WriteSet& set) {
   for (size_t k = 0; k < slices.size(); ++k) {
     if (statuses[k].IsNotFound()) continue;
     TRY_STATUS(to_status(statuses[k], "looking up an event id"));
-    judge(set.appends[unknown[k]], format::get_u64_be(values[k].data() + 8));
+    auto& a = set.appends[unknown[k]];
+    if (values[k].size() < 16) return fail(Errc::kCorruption, "damaged id row in the store");
+    const uint64_t hash = format::get_u64_be(values[k].data() + 8);
+    judge(a, hash);
+    in_set[{a.event.domain.value, a.event.event.id}] = hash;
   }
+  for (const size_t i : repeats) judge(set.appends[i], in_set[{set.appends[i].event.domain.value, set.appends[i].event.event.id}]);
   return {};
 }
 

@@ -19,6 +19,8 @@ inline constexpr char kLanePrefix = 'l';
 inline constexpr char kExceptionPrefix = 'x';
 inline constexpr char kSlotPrefix = 's';
 inline constexpr char kValuePrefix = 'v';
+/// (time) -> position: what retention dropped, see retention.cc.
+inline constexpr char kFloorPrefix = 'f';
 inline constexpr std::string_view kNextPositionKey = "n";
 inline constexpr std::string_view kIndexedThroughKey = "i";
 

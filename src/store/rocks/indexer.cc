@@ -61,18 +61,24 @@ void RocksStore::index_loop() {
   auto lag = metrics::gauge("eventhorn_index_lag_events", "Events in the log that are not yet in the indexes (served from memory)");
   auto indexed = metrics::counter("eventhorn_indexed_events_total", "Events written to the indexes");
   size_t last_size = 0;
+  bool failing = false;  // then a closed run is no reason to wake: it has just failed
   std::unique_lock lock(index_mutex_);
   while (!stopping_) {
-    const bool woken = index_wake_.wait_for(lock, options_.index_idle, [&] { return stopping_ || index_requested_ || tail_.oldest_closed() != nullptr; });
+    const bool woken = index_wake_.wait_for(lock, options_.index_idle, [&] {
+      return stopping_ || index_wanted_ > index_served_ || (!failing && tail_.oldest_closed() != nullptr);
+    });
     if (stopping_) break;
+    const uint64_t wanted = index_wanted_;
+    const bool requested = wanted > index_served_;
     lock.unlock();
     {
       const std::shared_lock db_lock(db_mutex_);
-      const size_t size = tail_.size();
-      if (index_requested_ || (!woken && size == last_size)) tail_.close_open_run();
+      if (requested || (!woken && tail_.size() == last_size)) tail_.close_open_run();
+      failing = false;
       while (const auto run = tail_.oldest_closed()) {
         if (auto status = index_run(*run); !status) {
           log_error("store", "indexing failed, will try again error={}", status.error().message);
+          failing = true;
           break;
         }
         indexed.add(static_cast<double>(run->size()));
@@ -82,8 +88,8 @@ void RocksStore::index_loop() {
       lag.set(static_cast<double>(last_size));
     }
     lock.lock();
-    if (last_size == 0 || index_requested_) {
-      index_requested_ = false;
+    if (requested) {
+      index_served_ = wanted;
       index_done_.notify_all();
     }
   }
@@ -91,16 +97,20 @@ void RocksStore::index_loop() {
 }
 
 Status RocksStore::index_now() {
+  const Position through = head();
   std::unique_lock lock(index_mutex_);
-  index_requested_ = true;
+  const uint64_t ticket = ++index_wanted_;
   index_wake_.notify_all();
-  index_done_.wait(lock, [&] { return stopping_ || !index_requested_; });
-  if (tail_.size() > 0) return fail(Errc::kUnavailable, "events are still waiting for the indexes");
+  index_done_.wait(lock, [&] { return stopping_ || index_served_ >= ticket; });
+  lock.unlock();
+  const auto runs = tail_.runs();
+  if (runs.front()->size() > 0 && (*runs.front())[0].position <= through) return fail(Errc::kUnavailable, "events are still waiting for the indexes");
   return {};
 }
 
 Status RocksStore::index_run(const TailRun& run) {
   if (run.size() == 0) return {};
+  TRY_STATUS(usable());
   TRY_STATUS(run.size() <= kBatchLimit ? index_by_batch(run) : index_by_files(run));
   const rocksdb::Slice key(format::kIndexedThroughKey.data(), format::kIndexedThroughKey.size());
   return to_status(db_->Put({}, family(kMeta), key, format::u64_key(run[run.size() - 1].position.value)), "marking the index");

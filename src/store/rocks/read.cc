@@ -69,14 +69,16 @@ std::vector<Row> tail_rows(const Tail::Runs& runs, const PageQuery& q) {
 class TimeWalk {
  public:
   TimeWalk(std::unique_ptr<rocksdb::Iterator> it, const PageQuery& q) : it_(std::move(it)), query_(q) {
+    // Seek keys order (timestamp, id) as the rows do; the cursor only ever narrows the range.
     if (q.ascending) {
-      it_->Seek(q.beyond ? format::time_key(q.domain, q.beyond->timestamp_us, q.beyond->id + '\0')
-                         : format::time_key(q.domain, q.first_us, {}));
-    } else if (q.beyond) {
-      it_->SeekForPrev(format::time_key(q.domain, q.beyond->timestamp_us, q.beyond->id));
-      if (valid() && row().timestamp_us == q.beyond->timestamp_us && row().id == q.beyond->id) it_->Prev();
+      std::string from = format::time_key(q.domain, std::max<int64_t>(q.first_us, 0), {});
+      if (q.beyond) from = std::max(from, format::time_key(q.domain, q.beyond->timestamp_us, q.beyond->id + '\0'));
+      it_->Seek(from);
     } else {
-      it_->SeekForPrev(format::time_key(q.domain, q.first_us + 1, {}));
+      std::string from = format::time_key(q.domain, std::max<int64_t>(q.first_us, 0), "\xff");  // after every id: they are ASCII
+      if (q.beyond) from = std::min(from, format::time_key(q.domain, q.beyond->timestamp_us, q.beyond->id));
+      it_->SeekForPrev(from);
+      if (valid() && it_->key() == from) it_->Prev();
     }
   }
 
@@ -150,6 +152,7 @@ Status RocksStore::fetch(const std::vector<Position>& positions, std::vector<Eve
 
 Result<std::vector<EventPtr>> RocksStore::read_events(const std::vector<Position>& positions) {
   const std::shared_lock lock(db_mutex_);
+  TRY_STATUS(usable());
   std::vector<EventPtr> out;
   out.reserve(positions.size());
   TRY_STATUS(fetch(positions, out));
@@ -158,6 +161,7 @@ Result<std::vector<EventPtr>> RocksStore::read_events(const std::vector<Position
 
 Result<std::vector<EventHead>> RocksStore::read_heads(Position after, size_t max) {
   const std::shared_lock lock(db_mutex_);
+  TRY_STATUS(usable());
   std::vector<EventHead> out;
   const uint64_t end = head().value;
   const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}, family(kLog)));
@@ -189,6 +193,7 @@ Status RocksStore::candidates_from_index(const LaneQuery& q, Position to, std::v
 
 Result<LaneSlice> RocksStore::read_lane(const LaneQuery& q) {
   const std::shared_lock lock(db_mutex_);
+  TRY_STATUS(usable());
   const Position head_now = head();
   const Position to = q.to ? std::min(*q.to, head_now) : head_now;
   const auto runs = tail_.runs();
@@ -243,6 +248,7 @@ Result<LaneSlice> RocksStore::read_lane(const LaneQuery& q) {
 
 Result<PageSlice> RocksStore::read_page(const PageQuery& q) {
   const std::shared_lock lock(db_mutex_);
+  TRY_STATUS(usable());
   const auto runs = tail_.runs();
   TimeWalk walk(std::unique_ptr<rocksdb::Iterator>(db_->NewIterator({}, family(kTimes))), q);
   const auto tail = tail_rows(runs, q);

@@ -3,6 +3,9 @@
 #include <rocksdb/compaction_filter.h>
 #include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
+#include <rocksdb/write_batch.h>
+
+#include <algorithm>
 
 #include "base/log.h"
 #include "store/rocks/format.h"
@@ -80,28 +83,72 @@ Result<Position> RocksStore::first_committed_since(SystemTime time) const {
   return Position{low};
 }
 
+// Each floor is kept with the time it was made for: once the events are gone the log no longer tells when they were
+// committed, but their ids stay for 7 days more.
+Status RocksStore::load_floors() {
+  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}, family(kMeta)));
+  const std::string prefix(1, format::kFloorPrefix);
+  for (it->Seek(prefix); it->Valid() && it->key().starts_with(prefix); it->Next()) {
+    if (it->value().size() != 8) return fail(Errc::kCorruption, "damaged retention row in the store");
+    floors_->events = std::max<uint64_t>(floors_->events, format::get_u64_be(it->value().data()));
+  }
+  return to_status(it->status(), "reading what retention dropped");
+}
+
+// The floor that was made for a time 7 days ago; older ones have served and go.
+Result<uint64_t> RocksStore::ids_floor(SystemTime events_before, rocksdb::WriteBatch& batch) const {
+  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}, family(kMeta)));
+  const std::string prefix(1, format::kFloorPrefix);
+  const std::string cut = format::meta_key(format::kFloorPrefix, static_cast<uint64_t>(to_micros(events_before - kIdsOutliveEvents)));
+  uint64_t floor = 0;
+  std::string last;
+  for (it->Seek(prefix); it->Valid() && it->key().starts_with(prefix) && it->key().compare(cut) <= 0; it->Next()) {
+    if (!last.empty()) batch.Delete(family(kMeta), last);
+    last = it->key().ToString();
+    floor = std::max(floor, format::get_u64_be(it->value().data()));
+  }
+  TRY_STATUS(to_status(it->status(), "reading what retention dropped"));
+  return floor;
+}
+
 Result<uint64_t> RocksStore::expire(SystemTime events_before, SystemTime attempts_before) {
   const std::shared_lock lock(db_mutex_);
+  TRY_STATUS(usable());
   // An unindexed event must not be dropped: the index would name what is gone.
+  const uint64_t head_now = head().value;
   const auto runs = tail_.runs();
-  uint64_t indexed_through = head().value;
-  if (runs.front()->size() > 0) indexed_through = (*runs.front())[0].position.value - 1;
+  const uint64_t indexed_through = runs.front()->size() > 0 ? (*runs.front())[0].position.value - 1 : head_now;
   TRY(const Position events, first_committed_since(events_before));
-  TRY(const Position ids, first_committed_since(events_before - kIdsOutliveEvents));
   const uint64_t floor = std::min(events.value, indexed_through + 1);
   const uint64_t old_floor = floors_->events;
-  floors_->ids = std::max<uint64_t>(floors_->ids, std::min(ids.value, floor));
+  rocksdb::WriteBatch batch;
+  TRY(const uint64_t ids, ids_floor(events_before, batch));
+  floors_->ids = std::max<uint64_t>(floors_->ids, ids);
   floors_->attempts_us = to_micros(attempts_before);
   if (floor <= old_floor) return 0;
-  floors_->events = floor;
   const std::string begin = format::u64_key(0);
   const std::string end = format::u64_key(floor);
+  // The floor is durable before a file goes: it also keeps the positions of a log that is now empty from coming again.
+  batch.Put(family(kMeta), format::meta_key(format::kFloorPrefix, static_cast<uint64_t>(to_micros(events_before))), format::u64_key(floor));
+  batch.DeleteRange(family(kLog), begin, end);
+  rocksdb::WriteOptions synced;
+  synced.sync = true;
+  TRY_STATUS(to_status(db_->Write(synced, &batch), "dropping old events"));
+  floors_->events = floor;
   const rocksdb::Slice begin_slice(begin);
   const rocksdb::Slice end_slice(end);
   TRY_STATUS(to_status(rocksdb::DeleteFilesInRange(db_.get(), family(kLog), &begin_slice, &end_slice, false), "dropping old events"));
-  TRY_STATUS(to_status(db_->DeleteRange({}, family(kLog), begin, end), "dropping old events"));
   log_info("store", "retention dropped positions={} below={}", floor - old_floor, floor);
   return floor - old_floor;
+}
+
+Status RocksStore::compact_now() {
+  const std::shared_lock lock(db_mutex_);
+  TRY_STATUS(usable());
+  rocksdb::CompactRangeOptions options;
+  options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForce;
+  for (auto* f : families_) TRY_STATUS(to_status(db_->CompactRange(options, f, nullptr, nullptr), "compacting"));
+  return {};
 }
 
 }  // namespace eventhorn::store

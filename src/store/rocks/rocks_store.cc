@@ -111,7 +111,7 @@ Status RocksStore::open_db() {
   const auto status = rocksdb::DB::Open(db_options(options_.env), path, descriptors, &families_, &db);
   if (!status.ok()) {
     const std::string text = status.ToString();
-    if (status.IsIOError() && text.find("lock") != std::string::npos) {
+    if (text.find("While lock file") != std::string::npos || text.find("lock hold by current process") != std::string::npos) {
       return fail(Errc::kConflict, "data directory " + options_.directory.string() + " is in use by another eventhorn process (" +
                                        text + "); stop it or choose another --data");
     }
@@ -122,33 +122,56 @@ Status RocksStore::open_db() {
     return fail(Errc::kUnavailable, "cannot open the store in " + path + ": " + text);
   }
   db_.reset(db);
-
-  std::string stored;
-  next_position_ = 1;
-  if (db_->Get({}, family(kMeta), rocksdb::Slice(format::kNextPositionKey.data(), format::kNextPositionKey.size()), &stored).ok() && stored.size() == 8) {
-    next_position_ = format::get_u64_be(stored.data());
-  }
-  {
-    const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}, family(kLog)));
-    it->SeekToLast();
-    if (it->Valid()) next_position_ = std::max(next_position_, format::get_u64_be(it->key().data()) + 1);
-    TRY_STATUS(to_status(it->status(), "reading the end of the log"));
-  }
+  remove_index_files();
+  TRY_STATUS(load_floors());
+  TRY_STATUS(find_next_position());
   domains_.clear();
-  TRY(const auto domains, load_domains());
+  TRY(const auto domains, read_domains());
   for (const auto& d : domains) domains_.emplace(d->name, d);
-  failed_ = false;
   TRY_STATUS(rebuild_tail());
   head_.store(next_position_ - 1, std::memory_order_release);
+  failed_ = false;
   return {};
+}
+
+Status RocksStore::usable() const {
+  if (!db_) return fail(Errc::kUnavailable, "the store is closed until it can be reopened");
+  return {};
+}
+
+Result<uint64_t> RocksStore::load_mark(std::string_view key) const {
+  std::string stored;
+  const auto s = db_->Get({}, family(kMeta), rocksdb::Slice(key.data(), key.size()), &stored);
+  if (s.IsNotFound()) return 0;
+  TRY_STATUS(to_status(s, "reading a mark"));
+  if (stored.size() != 8) return fail(Errc::kCorruption, "damaged mark in the store");
+  return format::get_u64_be(stored.data());
+}
+
+// A position is never given twice, even when retention has emptied the log: lanes and the index would take the second
+// event for settled.
+Status RocksStore::find_next_position() {
+  TRY(const uint64_t after_edit, load_mark(format::kNextPositionKey));
+  TRY(const uint64_t indexed, load_mark(format::kIndexedThroughKey));
+  next_position_ = std::max({uint64_t{1}, after_edit, indexed + 1, floors_->events.load()});
+  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}, family(kLog)));
+  it->SeekToLast();
+  if (it->Valid()) next_position_ = std::max(next_position_, format::get_u64_be(it->key().data()) + 1);
+  return to_status(it->status(), "reading the end of the log");
+}
+
+// A crash may leave files that were taken into an index: they share their blocks with RocksDB's own (hard links), so
+// writing one anew would overwrite the index.
+void RocksStore::remove_index_files() {
+  std::error_code ec;
+  for (const auto& entry : std::filesystem::directory_iterator(options_.directory, ec)) {
+    if (entry.path().filename().string().starts_with("index-")) std::filesystem::remove(entry.path(), ec);
+  }
 }
 
 Status RocksStore::rebuild_tail() {
   tail_.clear();
-  std::string stored;
-  uint64_t indexed = 0;
-  const rocksdb::Slice key(format::kIndexedThroughKey.data(), format::kIndexedThroughKey.size());
-  if (db_->Get({}, family(kMeta), key, &stored).ok() && stored.size() == 8) indexed = format::get_u64_be(stored.data());
+  TRY(const uint64_t indexed, load_mark(format::kIndexedThroughKey));
   const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}, family(kLog)));
   size_t count = 0;
   for (it->Seek(format::u64_key(indexed + 1)); it->Valid(); it->Next()) {
@@ -198,6 +221,12 @@ Status RocksStore::make_ballast() {
 }
 
 Result<std::vector<DomainPtr>> RocksStore::load_domains() {
+  const std::shared_lock lock(db_mutex_);
+  TRY_STATUS(usable());
+  return read_domains();
+}
+
+Result<std::vector<DomainPtr>> RocksStore::read_domains() const {
   std::vector<DomainPtr> out;
   const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}, family(kMeta)));
   const std::string prefix(1, format::kDomainPrefix);
@@ -211,6 +240,7 @@ Result<std::vector<DomainPtr>> RocksStore::load_domains() {
 
 Result<LoadedProgress> RocksStore::load_progress() {
   const std::shared_lock lock(db_mutex_);
+  TRY_STATUS(usable());
   LoadedProgress out;
   const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}, family(kMeta)));
   for (it->SeekToFirst(); it->Valid(); it->Next()) {
@@ -239,6 +269,7 @@ Result<LoadedProgress> RocksStore::load_progress() {
 
 Status RocksStore::reset_slots(uint32_t count, Position settled_through) {
   const std::shared_lock lock(db_mutex_);
+  TRY_STATUS(usable());
   rocksdb::WriteBatch batch;
   const std::string prefix(1, format::kSlotPrefix);
   const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}, family(kMeta)));
@@ -253,6 +284,7 @@ Status RocksStore::reset_slots(uint32_t count, Position settled_through) {
 
 Result<std::optional<std::string>> RocksStore::load_value(const std::string& key) {
   const std::shared_lock lock(db_mutex_);
+  TRY_STATUS(usable());
   std::string value;
   const auto s = db_->Get({}, family(kMeta), format::meta_key(format::kValuePrefix, key), &value);
   if (s.IsNotFound()) return std::optional<std::string>();
@@ -262,6 +294,7 @@ Result<std::optional<std::string>> RocksStore::load_value(const std::string& key
 
 Status RocksStore::save_value(const std::string& key, const std::string& value) {
   const std::shared_lock lock(db_mutex_);
+  TRY_STATUS(usable());
   rocksdb::WriteOptions options;
   options.sync = true;
   return to_status(db_->Put(options, family(kMeta), format::meta_key(format::kValuePrefix, key), value), "saving a setting");

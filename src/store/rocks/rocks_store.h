@@ -64,6 +64,8 @@ class RocksStore final : public Store {
 
   /// Waits until every event appended so far is in the indexes. For tests and benchmarks.
   Status index_now();
+  /// Compacts everything, so that expired rows are gone. For tests and benchmarks.
+  Status compact_now();
 
  private:
   enum Family : size_t { kMeta, kLog, kIds, kTimes, kClasses, kAttempts, kFamilies };
@@ -72,6 +74,11 @@ class RocksStore final : public Store {
 
   Status open_db();
   void close_db();
+  Status usable() const;
+  Status find_next_position();
+  Result<std::vector<DomainPtr>> read_domains() const;
+  Result<uint64_t> load_mark(std::string_view key) const;
+  void remove_index_files();
   Status rebuild_tail();
   Status make_ballast();
 
@@ -84,6 +91,8 @@ class RocksStore final : public Store {
 
   // retention.cc
   Result<Position> first_committed_since(SystemTime time) const;
+  Status load_floors();
+  Result<uint64_t> ids_floor(SystemTime events_before, rocksdb::WriteBatch& batch) const;
 
   // indexer.cc, on the indexer's thread.
   void index_loop();
@@ -117,8 +126,9 @@ class RocksStore final : public Store {
   std::mutex index_mutex_;
   std::condition_variable index_wake_;
   std::condition_variable index_done_;
-  bool stopping_ = false;         // guarded by index_mutex_
-  bool index_requested_ = false;  // guarded by index_mutex_
+  bool stopping_ = false;      // guarded by index_mutex_
+  uint64_t index_wanted_ = 0;  // guarded by index_mutex_; calls of index_now()
+  uint64_t index_served_ = 0;  // guarded by index_mutex_; those of them that are done
   std::thread indexer_;
 };
 

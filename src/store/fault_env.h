@@ -1,0 +1,170 @@
+// A disk that fails on command, for tests: it holds syncs of the write-ahead log, refuses writes, and at a power cut
+// loses every byte that was not synced.
+#pragma once
+
+#include <rocksdb/env.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+namespace eventhorn::store {
+
+/// Thread-safe. Outlives the stores that use it.
+class FaultEnv final : public rocksdb::EnvWrapper {
+ public:
+  enum class Fault { kNone, kSyncFails, kNoSpace, kDead };
+
+  FaultEnv() : EnvWrapper(rocksdb::Env::Default()) {}
+
+  /// What every write or sync of the log meets from now on.
+  void set_fault(Fault fault) {
+    const std::lock_guard lock(mutex_);
+    fault_ = fault;
+  }
+
+  /// Holds the next and all later syncs of the log, until release_syncs().
+  void hold_syncs() {
+    const std::lock_guard lock(mutex_);
+    holding_ = true;
+  }
+
+  /// Waits until a sync of the log is held.
+  void wait_for_held_sync() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return held_ > 0; });
+  }
+
+  void release_syncs() {
+    const std::lock_guard lock(mutex_);
+    holding_ = false;
+    changed_.notify_all();
+  }
+
+  /// Syncs of the log that succeeded.
+  int syncs() const {
+    const std::lock_guard lock(mutex_);
+    return syncs_;
+  }
+
+  /// What a power cut leaves of the files: what was synced, and of the log `torn` bytes more. Call when no store is open;
+  /// set kDead before closing it.
+  void lose_unsynced(uint64_t torn = 0) {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [path, synced] : synced_) {
+      std::error_code ec;
+      const uint64_t left = synced + (is_log(path) ? torn : 0);
+      if (std::filesystem::file_size(path, ec) > left && !ec) std::filesystem::resize_file(path, left, ec);
+    }
+    synced_.clear();
+  }
+
+  rocksdb::Status NewWritableFile(const std::string& path, std::unique_ptr<rocksdb::WritableFile>* out, const rocksdb::EnvOptions& options) override {
+    return wrap(path, 0, target()->NewWritableFile(path, out, options), out);
+  }
+
+  rocksdb::Status ReopenWritableFile(const std::string& path, std::unique_ptr<rocksdb::WritableFile>* out, const rocksdb::EnvOptions& options) override {
+    std::error_code ec;
+    const auto size = std::filesystem::file_size(path, ec);
+    return wrap(path, ec ? 0 : size, target()->ReopenWritableFile(path, out, options), out);
+  }
+
+  rocksdb::Status RenameFile(const std::string& from, const std::string& to) override {
+    const std::lock_guard lock(mutex_);
+    if (const auto it = synced_.find(from); it != synced_.end()) {
+      synced_[to] = it->second;
+      synced_.erase(it);
+    }
+    return target()->RenameFile(from, to);
+  }
+
+  rocksdb::Status LinkFile(const std::string& from, const std::string& to) override {
+    const std::lock_guard lock(mutex_);
+    if (const auto it = synced_.find(from); it != synced_.end()) synced_[to] = it->second;
+    return target()->LinkFile(from, to);
+  }
+
+ private:
+  class File final : public rocksdb::WritableFileWrapper {
+   public:
+    File(FaultEnv& env, std::string path, std::unique_ptr<rocksdb::WritableFile> file, uint64_t size)
+        : WritableFileWrapper(file.get()), env_(env), path_(std::move(path)), file_(std::move(file)), size_(size) {}
+
+    rocksdb::Status Append(const rocksdb::Slice& data) override {
+      if (auto s = env_.check_write(path_); !s.ok()) return s;
+      auto s = file_->Append(data);
+      if (s.ok()) size_ += data.size();
+      return s;
+    }
+
+    rocksdb::Status Append(const rocksdb::Slice& data, const rocksdb::DataVerificationInfo&) override { return Append(data); }
+
+    rocksdb::Status Sync() override {
+      const uint64_t size = size_;
+      if (auto s = env_.check_sync(path_); !s.ok()) return s;
+      auto s = file_->Sync();
+      if (s.ok()) env_.synced(path_, size);
+      return s;
+    }
+
+    rocksdb::Status Fsync() override { return Sync(); }
+
+   private:
+    FaultEnv& env_;
+    const std::string path_;
+    const std::unique_ptr<rocksdb::WritableFile> file_;
+    std::atomic<uint64_t> size_;
+  };
+
+  static bool is_log(const std::string& path) { return path.ends_with(".log"); }
+
+  rocksdb::Status wrap(const std::string& path, uint64_t size, rocksdb::Status s, std::unique_ptr<rocksdb::WritableFile>* out) {
+    if (!s.ok()) return s;
+    {
+      const std::lock_guard lock(mutex_);
+      synced_.try_emplace(path, size);
+    }
+    *out = std::make_unique<File>(*this, path, std::move(*out), size);
+    return s;
+  }
+
+  rocksdb::Status check_write(const std::string& path) {
+    const std::lock_guard lock(mutex_);
+    if (fault_ == Fault::kDead) return rocksdb::Status::IOError("power cut");
+    if (fault_ == Fault::kNoSpace && is_log(path)) return rocksdb::Status::NoSpace("no space left on device");
+    return rocksdb::Status::OK();
+  }
+
+  rocksdb::Status check_sync(const std::string& path) {
+    std::unique_lock lock(mutex_);
+    if (is_log(path) && holding_) {
+      ++held_;
+      changed_.notify_all();
+      changed_.wait(lock, [&] { return !holding_; });
+      --held_;
+    }
+    if (fault_ == Fault::kDead) return rocksdb::Status::IOError("power cut");
+    if (fault_ == Fault::kSyncFails && is_log(path)) return rocksdb::Status::IOError("input/output error");
+    return rocksdb::Status::OK();
+  }
+
+  void synced(const std::string& path, uint64_t size) {
+    const std::lock_guard lock(mutex_);
+    synced_[path] = std::max(synced_[path], size);
+    if (is_log(path)) ++syncs_;
+  }
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::map<std::string, uint64_t> synced_;  // guarded by mutex_; bytes of each file that a power cut leaves
+  Fault fault_ = Fault::kNone;              // guarded by mutex_
+  bool holding_ = false;                    // guarded by mutex_
+  int held_ = 0;                            // guarded by mutex_
+  int syncs_ = 0;                           // guarded by mutex_
+};
+
+}  // namespace eventhorn::store

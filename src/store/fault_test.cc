@@ -1,0 +1,397 @@
+// The embedded engine and the commit queue on a disk that fails: crashes, power cuts, refused writes, damage.
+#include <gtest/gtest.h>
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <csignal>
+#include <cstdlib>
+#include <fstream>
+#include <random>
+#include <set>
+
+#include "store/commit_queue_testing.h"
+
+namespace eventhorn::store {
+namespace {
+
+using Fault = FaultEnv::Fault;
+using Ids = std::vector<std::string>;
+using Outcome = CommitQueue::Outcome;
+
+bool ready(const auto& future) { return future.wait_for(std::chrono::seconds(0)) == std::future_status::ready; }
+
+std::filesystem::path largest_file(const TempDir& dir, const std::string& extension) {
+  std::filesystem::path out;
+  for (const auto& entry : std::filesystem::directory_iterator(dir.path() / "store")) {
+    if (entry.path().extension() != extension) continue;
+    if (out.empty() || entry.file_size() > std::filesystem::file_size(out)) out = entry.path();
+  }
+  return out;
+}
+
+void flip_bit(const std::filesystem::path& path, uint64_t offset) {
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekg(static_cast<std::streamoff>(offset));
+  const char c = static_cast<char>(file.get() ^ 0x10);
+  file.seekp(static_cast<std::streamoff>(offset));
+  file.put(c);
+  ASSERT_TRUE(file.good());
+}
+
+Ids many_ids(int count) {
+  Ids out;
+  for (int i = 0; i < count; ++i) out.push_back("e" + std::to_string(1000 + i));
+  return out;
+}
+
+// C1, C3: durable, then visible, then acknowledged.
+TEST(StoreFault, C3NothingShowsBeforeItsFsync) {
+  QueueRig rig;
+  rig.create();
+  const Position head = rig.store->head();
+  rig.env.hold_syncs();
+  auto original = rig.submit("a");
+  rig.env.wait_for_held_sync();
+  auto duplicate = rig.submit("a");
+  EXPECT_FALSE(ready(original));
+  EXPECT_FALSE(ready(duplicate)) << "its original may still be lost";
+  EXPECT_EQ(rig.store->head(), head);
+  EXPECT_EQ(rig.stored(), Ids{});
+  EXPECT_EQ(rig.listed(), Ids{});
+  EXPECT_EQ(rig.seen(), Ids{});
+  LaneQuery lane;
+  lane.domain = rig.domain;
+  lane.cls = webhook::Class::kNormal;
+  lane.since.fill(kNoPosition);
+  EXPECT_EQ(rig.store->read_lane(lane)->events.size(), 0U);
+  rig.env.release_syncs();
+  rig.run();
+  EXPECT_EQ(*original.get(), std::vector{Outcome::kStored});
+  EXPECT_EQ(*duplicate.get(), std::vector{Outcome::kDuplicate});
+  EXPECT_EQ(rig.listed(), Ids{"a"});
+  EXPECT_EQ(rig.store->read_lane(lane)->events.size(), 1U);
+}
+
+// C3: all that was acknowledged survives, once; what was under way does not.
+TEST(StoreFault, C3APowerCutLosesNothingAcknowledged) {
+  for (const bool indexed : {false, true}) {
+    QueueRig rig;
+    rig.create();
+    const Ids ids = many_ids(20);
+    for (const auto& id : ids) EXPECT_TRUE(rig.append(id));
+    if (indexed) EXPECT_TRUE(rig.store->index_now());
+    rig.env.hold_syncs();
+    auto lost = rig.submit("lost");
+    rig.env.wait_for_held_sync();
+    rig.cut_power();
+    ASSERT_TRUE(ready(lost));
+    EXPECT_EQ(lost.get().error().code, Errc::kUnavailable);
+    EXPECT_EQ(rig.stored(), ids);
+    EXPECT_EQ(rig.listed(), ids);
+    EXPECT_EQ(rig.directory->all().size(), 1U);
+    for (const auto& id : ids) EXPECT_EQ(*rig.append(id), std::vector{Outcome::kDuplicate});
+    EXPECT_EQ(*rig.append("lost"), std::vector{Outcome::kStored});
+  }
+}
+
+// C4: whatever part of the record under way reached the disk, it is cut off, and the log goes on after it.
+TEST(StoreFault, C4ATornTailIsCut) {
+  for (const uint64_t torn : {1, 6, 7, 8, 30, 60}) {
+    SCOPED_TRACE(torn);
+    QueueRig rig;
+    rig.create();
+    EXPECT_TRUE(rig.append("a"));
+    EXPECT_TRUE(rig.append("b"));
+    rig.env.hold_syncs();
+    auto lost = rig.submit("lost");
+    rig.env.wait_for_held_sync();
+    rig.cut_power(torn);
+    EXPECT_EQ(rig.stored(), (Ids{"a", "b"}));
+    EXPECT_EQ(*rig.append("c"), std::vector{Outcome::kStored});
+    rig.restart();
+    EXPECT_EQ(rig.stored(), (Ids{"a", "b", "c"}));
+  }
+}
+
+TEST(StoreFault, C4AZeroedTailIsCut) {
+  QueueRig rig;
+  rig.create();
+  EXPECT_TRUE(rig.append("a"));
+  rig.close();
+  const auto path = largest_file(rig.dir, ".log");
+  std::filesystem::resize_file(path, std::filesystem::file_size(path) + 5000);
+  rig.open();
+  EXPECT_EQ(rig.stored(), Ids{"a"});
+}
+
+// C4: damage before the end is no torn tail. The store refuses to open rather than forget what follows.
+TEST(StoreFault, C4DamageInTheMiddleOfTheLogRefusesToOpen) {
+  for (const int third : {0, 1}) {
+    QueueRig rig;
+    rig.create();
+    for (const auto& id : many_ids(1500)) {
+      if (id.back() == '0') EXPECT_TRUE(rig.append({rig.event(id), rig.event(id + "b"), rig.event(id + "c")}));
+    }
+    rig.close();
+    const auto path = largest_file(rig.dir, ".log");
+    flip_bit(path, std::filesystem::file_size(path) * static_cast<uint64_t>(1 + third) / 3);
+    const auto opened = RocksStore::open(rocks_options(rig.dir), rig.clock);
+    ASSERT_FALSE(opened);
+    EXPECT_EQ(opened.error().code, Errc::kCorruption);
+    EXPECT_NE(opened.error().message.find("damaged"), std::string::npos);
+    flip_bit(path, std::filesystem::file_size(path) * static_cast<uint64_t>(1 + third) / 3);
+    rig.open();
+    EXPECT_EQ(rig.stored().size(), 450U) << "the refusal changed nothing";
+  }
+}
+
+TEST(StoreFault, C4DamageInATableFailsTheRead) {
+  QueueRig rig;
+  rig.create();
+  for (const auto& id : many_ids(300)) {
+    if (id.back() == '0') EXPECT_TRUE(rig.append({rig.event(id), rig.event(id + "b"), rig.event(id + "c")}));
+  }
+  EXPECT_TRUE(rig.store->index_now());
+  EXPECT_TRUE(rig.store->compact_now());
+  rig.close();
+  const auto path = largest_file(rig.dir, ".sst");
+  flip_bit(path, 200);
+  const auto opened = RocksStore::open(rocks_options(rig.dir), rig.clock);
+  if (!opened) {
+    EXPECT_EQ(opened.error().code, Errc::kCorruption);
+    return;
+  }
+  const auto heads = (*opened)->read_heads(kNoPosition, SIZE_MAX);
+  PageQuery q;
+  q.domain = rig.domain;
+  q.last_us = INT64_MAX;
+  const auto page = (*opened)->read_page(q);
+  ASSERT_TRUE(!heads || !page);
+  EXPECT_EQ((heads ? page.error() : heads.error()).code, Errc::kCorruption);
+}
+
+// C5: an fsync that failed is never taken for a success; whatever it wrote after all is handed over once.
+TEST(StoreFault, C5AFailedFsyncAcknowledgesNothingAndHealsInProcess) {
+  QueueRig rig;
+  rig.create();
+  rig.env.hold_syncs();
+  auto failed = rig.submit("a");
+  rig.env.wait_for_held_sync();
+  rig.env.set_fault(Fault::kSyncFails);
+  rig.env.release_syncs();
+  rig.run();
+  const auto answer = failed.get();
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().code, Errc::kUnavailable);
+  rig.env.set_fault(Fault::kNone);
+  EXPECT_EQ(*rig.append_when_good("b"), std::vector{Outcome::kStored});
+  EXPECT_TRUE(rig.queue->status());
+  EXPECT_EQ(*rig.append("a"), std::vector{Outcome::kDuplicate}) << "its bytes were in the file";
+  EXPECT_EQ(rig.seen(), (Ids{"a", "b"}));
+  rig.cut_power();
+  EXPECT_EQ(rig.stored(), (Ids{"a", "b"}));
+  EXPECT_EQ(rig.listed(), (Ids{"a", "b"}));
+}
+
+// C5: each event that a refusing disk took is seen once, in order; each that it refused is not seen.
+TEST(StoreFault, C5SubscribersSeeExactlyWhatIsStored) {
+  for (const Fault fault : {Fault::kSyncFails, Fault::kNoSpace}) {
+    QueueRig rig;
+    rig.create();
+    std::set<std::string> acknowledged;
+    for (int round = 0; round < 5; ++round) {
+      const std::string id = "r" + std::to_string(round);
+      EXPECT_TRUE(rig.append_when_good(id + "-before"));
+      acknowledged.insert(id + "-before");
+      rig.env.set_fault(fault);
+      for (const char* suffix : {"-1", "-2", "-3"}) {
+        const auto answer = rig.append(id + suffix);
+        ASSERT_FALSE(answer);
+        EXPECT_EQ(answer.error().code, Errc::kUnavailable);
+      }
+      rig.env.set_fault(Fault::kNone);
+    }
+    EXPECT_TRUE(rig.append_when_good("end"));
+    acknowledged.insert("end");
+    const auto seen = rig.seen();
+    EXPECT_EQ(seen, rig.stored());
+    const std::set<std::string> unique(seen.begin(), seen.end());
+    EXPECT_EQ(unique.size(), seen.size());
+    EXPECT_TRUE(std::includes(unique.begin(), unique.end(), acknowledged.begin(), acknowledged.end()));
+    rig.cut_power();
+    EXPECT_EQ(rig.stored(), seen);
+  }
+}
+
+// C5: an edit whose fsync failed: the directory ends up as the store is.
+TEST(StoreFault, C5AFailedEditShowsOnceItIsFoundDurable) {
+  QueueRig rig;
+  rig.create("a.test");
+  rig.env.set_fault(Fault::kSyncFails);
+  const auto failed = rig.edit("a.test", [](const DomainPtr&, Position) -> Result<DomainPtr> { return DomainPtr(); });
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().code, Errc::kUnavailable);
+  rig.env.set_fault(Fault::kNone);
+  while (!rig.queue->status()) std::this_thread::yield();
+  EXPECT_EQ(rig.directory->all().size(), rig.store->load_domains()->size());
+  EXPECT_EQ(rig.directory->find("a.test"), nullptr);
+  EXPECT_FALSE(rig.directory->has(rig.domain));
+  const auto batches = rig.batches();
+  ASSERT_EQ(batches.back()->changes.size(), 1U);
+  EXPECT_EQ(batches.back()->changes[0].after, nullptr);
+}
+
+// C5: progress is kept and written when the disk takes it again.
+TEST(StoreFault, C5ProgressIsKeptUntilItIsWritten) {
+  QueueRig rig;
+  std::atomic<int> calls{0};
+  std::promise<void> saved;
+  rig.env.set_fault(Fault::kNoSpace);
+  Progress p;
+  p.lanes.push_back({{5}, {1}, {}});
+  rig.queue->save(std::move(p), [&] {
+    if (++calls == 1) saved.set_value();
+  });
+  while (rig.queue->status()) std::this_thread::yield();
+  EXPECT_EQ(calls, 0);
+  rig.env.set_fault(Fault::kNone);
+  saved.get_future().wait();
+  EXPECT_EQ(rig.store->load_progress()->lanes.size(), 1U);
+  rig.queue->stop();
+  EXPECT_EQ(calls, 1);
+}
+
+// C5: while the store cannot even be reopened, readers get an error and nothing crashes.
+TEST(StoreFault, C5ReadersGetAnErrorWhileTheStoreCannotReopen) {
+  QueueRig rig;
+  rig.create();
+  EXPECT_TRUE(rig.append("a"));
+  rig.env.set_fault(Fault::kDead);
+  EXPECT_FALSE(rig.append("b"));
+  while (rig.store->read_heads(kNoPosition, 1)) std::this_thread::yield();
+  EXPECT_EQ(rig.store->read_heads(kNoPosition, 1).error().code, Errc::kUnavailable);
+  EXPECT_EQ(rig.store->read_page({}).error().code, Errc::kUnavailable);
+  EXPECT_EQ(rig.store->read_lane({}).error().code, Errc::kUnavailable);
+  EXPECT_EQ(rig.store->read_events({{1}}).error().code, Errc::kUnavailable);
+  EXPECT_EQ(rig.store->load_domains().error().code, Errc::kUnavailable);
+  EXPECT_EQ(rig.store->load_progress().error().code, Errc::kUnavailable);
+  EXPECT_EQ(rig.store->load_value("k").error().code, Errc::kUnavailable);
+  EXPECT_EQ(rig.store->save_value("k", "v").error().code, Errc::kUnavailable);
+  EXPECT_EQ(rig.store->sync().error().code, Errc::kUnavailable);
+  EXPECT_EQ(rig.store->expire({}, {}).error().code, Errc::kUnavailable);
+  EXPECT_EQ(rig.store->index_now().error().code, Errc::kUnavailable);
+  rig.env.set_fault(Fault::kNone);
+  EXPECT_EQ(*rig.append_when_good("c"), std::vector{Outcome::kStored});
+  EXPECT_EQ(rig.seen(), rig.stored());
+}
+
+TEST(StoreFault, C8ASecondOpenIsRefused) {
+  QueueRig rig;
+  const auto second = RocksStore::open(rocks_options(rig.dir, &rig.env), rig.clock);
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, Errc::kConflict);
+  EXPECT_NE(second.error().message.find(rig.dir.path().string()), std::string::npos);
+}
+
+constexpr const char* kChildDirectory = "EVENTHORN_TEST_CRASH_DIRECTORY";
+constexpr int kChildPipe = 3;
+
+// Not a test of its own: the process that C1KillLosesNothingAcknowledged kills.
+TEST(StoreFault, DISABLED_Child) {
+  const char* directory = std::getenv(kChildDirectory);
+  if (directory == nullptr) GTEST_SKIP() << "runs only as a child of another test";
+  SystemClock clock;
+  RocksOptions options;
+  options.directory = directory;
+  options.index_idle = std::chrono::milliseconds(1);
+  options.ballast_bytes = 0;
+  auto store = RocksStore::open(options, clock);
+  ASSERT_TRUE(store);
+  const uint64_t base = (*store)->head().value;
+  for (uint64_t i = 0;; ++i) {
+    WriteSet set;
+    std::string ids;
+    for (int k = 0; k < 3; ++k) {
+      const std::string id = std::to_string(base) + "-" + std::to_string(i) + "-" + std::to_string(k);
+      set.appends.push_back({make_event(id), Outcome::kStored, nullptr});
+      ids += id + "\n";
+    }
+    if (!(*store)->commit(set)) _exit(1);
+    if (write(kChildPipe, ids.data(), ids.size()) != static_cast<ssize_t>(ids.size())) _exit(1);
+  }
+}
+
+pid_t start_child(const TempDir& dir, int pipe_end) {
+  const pid_t child = fork();
+  if (child != 0) return child;
+  dup2(pipe_end, kChildPipe);
+  setenv(kChildDirectory, dir.path().c_str(), 1);
+  execl("/proc/self/exe", "store_test", "--gtest_filter=StoreFault.DISABLED_Child", "--gtest_also_run_disabled_tests", nullptr);
+  _exit(127);
+}
+
+// Reads whole lines until the pipe ends; kills the child once it has seen `kill_after` of them.
+void gather(int from, pid_t child, size_t kill_after, std::set<std::string>& acknowledged) {
+  std::string pending;
+  char buffer[4096];
+  size_t seen = 0;
+  for (ssize_t n = 0; (n = read(from, buffer, sizeof buffer)) > 0;) {
+    pending.append(buffer, static_cast<size_t>(n));
+    for (size_t end = 0; (end = pending.find('\n')) != std::string::npos; pending.erase(0, end + 1)) {
+      acknowledged.insert(pending.substr(0, end));
+      if (++seen == kill_after) kill(child, SIGKILL);
+    }
+  }
+  EXPECT_GE(seen, kill_after) << "the child ended by itself";
+}
+
+// C1: kill -9 while appends and the indexer run; every acknowledged event is in the log and on the pages, once. C8.
+TEST(StoreFault, C1KillLosesNothingAcknowledged) {
+  TempDir dir;
+  SystemClock clock;
+  std::mt19937 random(20260311);
+  std::set<std::string> acknowledged;
+  for (int round = 0; round < 10; ++round) {
+    int ends[2];
+    ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
+    const pid_t child = start_child(dir, ends[1]);
+    ASSERT_GT(child, 0);
+    close(ends[1]);
+    if (round == 0) {
+      char first = 0;
+      ASSERT_EQ(read(ends[0], &first, 1), 1) << "C8: the child has the store open";
+      const auto second = RocksStore::open(rocks_options(dir), clock);
+      ASSERT_FALSE(second);
+      EXPECT_EQ(second.error().code, Errc::kConflict);
+      std::set<std::string> rest;
+      gather(ends[0], child, 1, rest);
+    } else {
+      gather(ends[0], child, 1 + random() % 600, acknowledged);
+    }
+    close(ends[0]);
+    int status = 0;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    EXPECT_TRUE(WIFSIGNALED(status));
+
+    const auto store = open_rocks(dir, clock);
+    std::vector<Position> positions;
+    const auto heads = store->read_heads(kNoPosition, SIZE_MAX);
+    for (const auto& h : *heads) positions.push_back(h.position);
+    auto stored = ids_of(*store->read_events(positions));
+    std::sort(stored.begin(), stored.end());
+    EXPECT_EQ(std::adjacent_find(stored.begin(), stored.end()), stored.end());
+    EXPECT_TRUE(std::includes(stored.begin(), stored.end(), acknowledged.begin(), acknowledged.end()));
+    PageQuery q;
+    q.domain = kDomain;
+    q.last_us = INT64_MAX;
+    q.max_scan = SIZE_MAX;
+    q.max_events = SIZE_MAX;
+    EXPECT_EQ(ids_of(store->read_page(q)->events), stored);
+  }
+}
+
+}  // namespace
+}  // namespace eventhorn::store

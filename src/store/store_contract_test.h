@@ -1,0 +1,165 @@
+// What every storage engine must do: the specification of store.h as tests. An engine's test file includes this header
+// and instantiates the suite StoreContract with a factory of its own.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "store/store.h"
+#include "store/store_testing.h"
+
+namespace eventhorn::store {
+
+/// An engine on storage that lives as long as this object.
+class TestEngine {
+ public:
+  virtual ~TestEngine() = default;
+  virtual Store& store() = 0;
+  /// Closes and opens again: what a restart does.
+  virtual void reopen() = 0;
+  /// Brings all indexes up to date.
+  virtual void index_now() = 0;
+  /// Gives the space of expired rows back.
+  virtual void compact() = 0;
+
+  FakeClock clock;  // the engine's; moved only between calls
+};
+
+using EngineFactory = std::function<std::unique_ptr<TestEngine>()>;
+
+class StoreContract : public testing::TestWithParam<EngineFactory> {
+ protected:
+  using Outcome = WriteSet::Append::Outcome;
+  using Ids = std::vector<std::string>;
+
+  // Where the events of a test are when it reads them.
+  enum class Place { kTail, kIndex, kBoth };
+  static constexpr Place kPlaces[] = {Place::kTail, Place::kIndex, Place::kBoth};
+
+  Store& store() { return engine_->store(); }
+
+  WriteSet commit(std::vector<NewEvent> events) {
+    WriteSet set;
+    for (auto& e : events) set.appends.push_back({std::move(e), Outcome::kStored, nullptr});
+    const auto status = store().commit(set);
+    EXPECT_TRUE(status) << status.error().message;
+    return set;
+  }
+
+  std::vector<Outcome> append(std::vector<NewEvent> events) {
+    const auto set = commit(std::move(events));
+    std::vector<Outcome> out;
+    for (const auto& a : set.appends) {
+      EXPECT_EQ(a.stored != nullptr, a.outcome == Outcome::kStored);
+      out.push_back(a.outcome);
+    }
+    return out;
+  }
+
+  Position append_one(NewEvent event) {
+    std::vector<NewEvent> events;
+    events.push_back(std::move(event));
+    return commit(std::move(events)).appends.at(0).stored->position;
+  }
+
+  // A new store with `events` in it, a commit for every 10.
+  void fill(const std::vector<NewEvent>& events, Place place) {
+    engine_ = GetParam()();
+    for (size_t i = 0; i < events.size();) {
+      std::vector<NewEvent> batch;
+      for (; batch.size() < 10 && i < events.size(); ++i) batch.push_back(events[i]);
+      const bool half = i >= events.size() / 2 && i - batch.size() < events.size() / 2;
+      append(std::move(batch));
+      if (place == Place::kBoth && half) engine_->index_now();
+    }
+    if (place == Place::kIndex) engine_->index_now();
+  }
+
+  Result<DomainChange> edit(const std::string& name, DomainEdit edit) {
+    WriteSet set;
+    set.edits.push_back({name, std::move(edit)});
+    const auto status = store().commit(set);
+    EXPECT_TRUE(status) << status.error().message;
+    return std::move(set.edits[0].outcome);
+  }
+
+  void save(Progress progress) {
+    WriteSet set;
+    set.progress.push_back(std::move(progress));
+    const auto status = store().commit(set);
+    EXPECT_TRUE(status) << status.error().message;
+  }
+
+  LoadedProgress load() {
+    auto loaded = store().load_progress();
+    EXPECT_TRUE(loaded);
+    return loaded ? *loaded : LoadedProgress{};
+  }
+
+  static LaneQuery lane_query(webhook::Class cls, Position after = kNoPosition, Position since = kNoPosition) {
+    LaneQuery q;
+    q.domain = kDomain;
+    q.cls = cls;
+    q.after = after;
+    q.since.fill(since);
+    return q;
+  }
+
+  // All events of a lane, slice by slice.
+  Ids read_lane(LaneQuery q) {
+    Ids out;
+    for (;;) {
+      const auto slice = store().read_lane(q);
+      EXPECT_TRUE(slice);
+      if (!slice) return out;
+      for (const auto& e : slice->events) {
+        EXPECT_GT(e->position, q.after);
+        EXPECT_LE(e->position, slice->through);
+        out.push_back(e->event.id);
+      }
+      EXPECT_LE(slice->events.size(), q.max_events);
+      if (slice->at_end) return out;
+      EXPECT_GT(slice->through, q.after) << "a slice that does not move on";
+      if (slice->through <= q.after) return out;
+      q.after = slice->through;
+    }
+  }
+
+  static PageQuery page_query(bool ascending = true, int64_t from_us = 0, int64_t to_us = INT64_MAX) {
+    PageQuery q;
+    q.domain = kDomain;
+    q.ascending = ascending;
+    q.first_us = from_us;
+    q.last_us = to_us;
+    return q;
+  }
+
+  // All events of a range, slice by slice.
+  Ids read_pages(PageQuery q) {
+    Ids out;
+    for (;;) {
+      const auto slice = store().read_page(q);
+      EXPECT_TRUE(slice);
+      if (!slice) return out;
+      EXPECT_LE(slice->events.size(), q.max_events);
+      for (const auto& id : ids_of(slice->events)) out.push_back(id);
+      if (slice->at_end) return out;
+      EXPECT_TRUE(slice->reached && slice->reached != q.beyond) << "a slice that does not move on";
+      if (!slice->reached || slice->reached == q.beyond) return out;
+      q.beyond = slice->reached;
+    }
+  }
+
+  std::unique_ptr<TestEngine> engine_ = GetParam()();
+};
+
+}  // namespace eventhorn::store
+
+#include "store/store_contract_read_test.h"
+#include "store/store_contract_write_test.h"
