@@ -40,11 +40,12 @@ std::string random_hex(size_t bytes) {
 }
 
 std::string key_id(const std::string& key) {
+  const std::string digest_id = to_hex(crypto::bytes_of(crypto::sha256(key))).substr(0, 8);
   const auto last = key.rfind('-');
-  if (last == std::string::npos || last == 0)
-    return to_hex(crypto::bytes_of(crypto::sha256(key))).substr(0, 8);
+  if (last == std::string::npos || last == 0) return digest_id;
   const auto first = key.rfind('-', last - 1);
-  return key.substr(first == std::string::npos ? 0 : first + 1);
+  if (first == std::string::npos) return digest_id;  // "key-<hex>": the groups would be all of it
+  return key.substr(first + 1);
 }
 
 }  // namespace

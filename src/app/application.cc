@@ -20,6 +20,7 @@ namespace eventhorn::app {
 namespace {
 
 constexpr size_t kReaderThreads = 3;
+constexpr size_t kResolverThreads = 4;  // a name server that stalls must not stall readers
 
 Result<std::vector<http::Cidr>> parse_networks(const char* key,
                                                const std::vector<std::string>& texts) {
@@ -80,6 +81,7 @@ struct Application::Impl {
   std::unique_ptr<store::CommitQueue> commits;
   std::unique_ptr<asio::thread_pool> readers;
   std::unique_ptr<Cores> cores;
+  std::unique_ptr<asio::thread_pool> resolvers;  // posts to the cores: joined before they go
   std::unique_ptr<bin::Bins> bins;
   std::unique_ptr<LocalBins> local_bins;
   std::unique_ptr<http::AddressGuard> guard;
@@ -89,6 +91,7 @@ struct Application::Impl {
   std::unique_ptr<api::Services> services;
   http::Router router;
   std::shared_ptr<http::TlsContext> tls;
+  std::shared_ptr<std::atomic<uint16_t>> own_port = std::make_shared<std::atomic<uint16_t>>(0);
   std::unique_ptr<http::Server> server;
   std::unique_ptr<TaskGroup> housekeeping;  // on the first core
 };
@@ -122,6 +125,7 @@ Status Application::Impl::build_cores() {
                              ? config.server.threads
                              : std::max(1U, std::thread::hardware_concurrency());
   readers = std::make_unique<asio::thread_pool>(kReaderThreads);
+  resolvers = std::make_unique<asio::thread_pool>(kResolverThreads);
   cores = std::make_unique<Cores>(threads);
   bin::Bins::Options bin_options;
   bin_options.max_bins = config.bins.max;
@@ -136,6 +140,7 @@ Status Application::Impl::build_cores() {
   limiter = std::make_unique<http::AuthLimiter>(clock);
 
   http::ClientOptions client_options;
+  client_options.own_port = own_port;
   client_options.connect_timeout = config.delivery.connect_timeout;
   client_options.user_agent = config.delivery.user_agent;
   client_options.max_idle_per_target = config.delivery.max_concurrency_per_url;
@@ -158,7 +163,7 @@ Status Application::Impl::build_cores() {
   options.retry_delivered = config.delivery.retry_delivered;
   for (size_t i = 0; i < threads; ++i) {
     auto executor = asio::any_io_executor(cores->at(i).get_executor());
-    auto core = std::make_unique<CoreServices>(executor, *readers, *guard, client_options, local);
+    auto core = std::make_unique<CoreServices>(executor, *resolvers, *guard, client_options, local);
     options.slot = static_cast<uint32_t>(i);
     core->engine = std::make_unique<delivery::Engine>(
         executor, *readers, *store, *commits, core->sender, clock,
@@ -173,7 +178,6 @@ Status Application::Impl::build_cores() {
 
 Status Application::Impl::start_delivery() {
   TRY(const auto domains, store->load_domains());
-  directory.replace_all(domains, kNoPosition);
   TRY(const auto progress, store->load_progress());
   if (progress.by_slot.size() != per_core.size())
     TRY_STATUS(
@@ -287,11 +291,15 @@ Result<std::string> Application::Impl::listen() {
       *cores, options,
       [this](http::Request& request, Deadline deadline) { return handle(request, deadline); });
   TRY(const uint16_t port, server->listen());
+  *own_port = port;
   const std::string scheme = tls ? "https://" : "http://";
   const bool v6 = address.address.find(':') != std::string::npos;
   const std::string base =
       scheme + (v6 ? "[" + address.address + "]" : address.address) + ":" + std::to_string(port);
-  std::vector<std::string> origins = {base, scheme + "localhost:" + std::to_string(port)};
+  const std::string at_port = ":" + std::to_string(port);
+  std::vector<std::string> origins = {base, scheme + "localhost" + at_port, scheme + "127.0.0.1" + at_port,
+                                      scheme + "[::1]" + at_port};
+  for (const auto& host : config.server.allowed_hosts) origins.push_back(scheme + host + at_port);
   if (!config.server.public_url.empty()) origins.push_back(config.server.public_url);
   local_bins->set_origins(std::move(origins));
   return base;
@@ -300,9 +308,11 @@ Result<std::string> Application::Impl::listen() {
 Result<std::string> Application::start() {
   TRY_STATUS(impl_->open_store());
   TRY_STATUS(impl_->build_cores());
+  TRY(const auto domains, impl_->store->load_domains());
+  impl_->directory.replace_all(domains, kNoPosition);
   impl_->cores->start();
-  // Listening comes first: whoever connects now waits in the commit queue, and lanes can reach our
-  // own bins at once.
+  // Listening comes before delivery, so that lanes can reach our own bins at once; until delivery
+  // has started, ingest and /readyz answer 503.
   TRY(auto base, impl_->listen());
   TRY_STATUS(impl_->start_delivery());
   return base;
@@ -320,6 +330,7 @@ void Application::stop() {
   if (i.commits) i.commits->stop();
   if (i.cores) i.cores->stop();
   if (i.readers) i.readers->join();
+  if (i.resolvers) i.resolvers->stop();  // a look-up may take as long as the name server likes
   log_info("app", "stopped");
 }
 

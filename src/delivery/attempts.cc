@@ -17,6 +17,8 @@ Engine::Meters::Meters()
       retried(metrics::counter("eventhorn_deliveries_total", "", {{"outcome", "retry"}})),
       missed(metrics::counter("eventhorn_missed_total",
                               "Events given up for a URL after the last attempt")),
+      expired(metrics::counter("eventhorn_missed_expired_total",
+                               "Events that retention dropped before they were delivered")),
       dropped(metrics::counter("eventhorn_dropped_total",
                                "Pending events dropped because their webhook was removed")),
       in_flight(metrics::gauge("eventhorn_deliveries_in_flight", "Attempts in flight")),
@@ -59,6 +61,7 @@ void Engine::pump(Endpoint& endpoint) {
       if (!endpoint.in_queue) {
         endpoint.in_queue = true;
         queue_.push_back(&endpoint);
+        look_again_soon();
       }
       return;
     }
@@ -68,6 +71,17 @@ void Engine::pump(Endpoint& endpoint) {
     ++endpoint.workers;
     tasks_.spawn("delivery", work(endpoint, std::move(lane), *std::move(job)));
   }
+}
+
+// The bound on unsaved outcomes is shared by the cores, and another core's save wakes nobody here.
+void Engine::look_again_soon() {
+  if (looking_again_) return;
+  looking_again_ = true;
+  wake_at(clock_.steady_now() + options_.save_interval, [this] {
+    looking_again_ = false;
+    pump_queue();
+    if (!queue_.empty()) look_again_soon();
+  });
 }
 
 void Engine::pump_queue() {
@@ -83,8 +97,12 @@ std::optional<Job> Engine::take(Endpoint& endpoint, LanePtr& lane) {
   while (!endpoint.ring.empty()) {
     lane = std::move(endpoint.ring.front());
     endpoint.ring.pop_front();
-    auto job = lane->ended ? std::nullopt : lane->take(lane->waiting() < options_.max_exceptions);
-    if (!lane->ended) read_more(lane);
+    auto job =
+        lane->ended ? std::nullopt : lane->take(lane->waiting() < options_.max_exceptions);
+    if (!lane->ended) {
+      if (lane->take_changed()) mark(*lane);
+      read_more(lane);
+    }
     if (job) {
       endpoint.ring.push_back(lane);
       ++in_flight_;
@@ -92,7 +110,6 @@ std::optional<Job> Engine::take(Endpoint& endpoint, LanePtr& lane) {
       return job;
     }
     lane->in_ring = false;
-    if (lane->dirty) mark(*lane);
   }
   return std::nullopt;
 }
@@ -140,7 +157,7 @@ Task<bool> Engine::load_event(LanePtr lane, Job& job) {
   if (job.event) {
     meters_.dropped.add();
   } else {
-    meters_.missed.add();  // retention was faster than the retries
+    meters_.expired.add();  // retention was faster than the retries
   }
   mark(*lane);
   co_return false;
@@ -207,6 +224,7 @@ void Engine::finish(Endpoint& endpoint, const LanePtr& lane, const Job& job, con
   options_.unsaved->fetch_add(1);
   mark(*lane);
   if (unsaved_outcomes_ >= options_.max_unsaved / 4) save_now();
+  read_more(lane);  // a full window that moved has room again
   schedule(lane);
 }
 
@@ -261,6 +279,8 @@ void Engine::read_more(const LanePtr& lane) {
   auto& endpoint = endpoint_of(lane->url());
   if (stopping_ || endpoint.gone || lane->waiting() >= options_.max_exceptions) return;
   if (auto* segment = lane->wants_read()) {
+    // Over the budget only a lane that has nothing else to send reads more.
+    if (segment->waiting() > 0 && store::live_event_bytes() > options_.max_live_bytes) return;
     segment->reading = true;
     tasks_.spawn("delivery read", read_segment(lane, segment));
   }
@@ -287,6 +307,11 @@ Task<void> Engine::read_segment(LanePtr lane, Segment* segment) {
       if (const auto l = weak.lock(); l && !l->ended) read_more(l);
     });
     co_return;
+  }
+  if (slice->expired > 0) {
+    meters_.expired.add(static_cast<double>(slice->expired));
+    log_warn("delivery", "events dropped by retention before they were delivered lane={} url={} count={}",
+             lane->id().value, webhook::masked(lane->url()), slice->expired);
   }
   segment->fill(*slice, seen_);
   mark(*lane);

@@ -95,6 +95,9 @@ void Engine::apply_change(const store::DomainChange& change) {
     const auto it = endpoints_.find(lane.url);
     if (it == endpoints_.end() || !it->second->gone) continue;
     it->second->gone = false;  // configured again: the receiver is wanted back
+    for (const auto& [id, waiting] : lanes_) {
+      if (waiting->url() == lane.url) read_more(waiting);
+    }
     pump(*it->second);
   }
 }
@@ -105,6 +108,7 @@ void Engine::end_lane(LaneId id) {
   if (it != lanes_.end()) {
     const auto lane = it->second;
     lane->ended = true;
+    if (lane->counted_behind) meters_.behind.add(-1);
     lanes_.erase(it);
     log_info("delivery", "lane ended lane={} url={} waiting={}", id.value,
              webhook::masked(lane->url()), lane->waiting());
@@ -335,15 +339,13 @@ Task<void> Engine::stop(Deadline deadline) {
   co_await loops_.join(Deadline::max());
   // After the saves that are queued; the commit queue answers or the process ends with the store
   // failed.
-  asio::steady_timer saved(executor_, deadline + std::chrono::seconds(5));
+  const auto saved =
+      std::make_shared<asio::steady_timer>(executor_, deadline + std::chrono::seconds(5));
   auto progress = gather();
-  const std::weak_ptr<bool> alive = alive_;
-  commits_.save(std::move(progress), [&saved, alive, executor = executor_] {
-    asio::post(executor, [&saved, alive] {
-      if (!alive.expired()) saved.cancel();
-    });
+  commits_.save(std::move(progress), [saved, executor = executor_] {
+    asio::post(executor, [saved] { saved->cancel(); });
   });
-  co_await saved.async_wait(asio::as_tuple(asio::use_awaitable));
+  co_await saved->async_wait(asio::as_tuple(asio::use_awaitable));
 }
 
 }  // namespace eventhorn::delivery

@@ -107,6 +107,7 @@ class Engine {
   void schedule(const LanePtr& lane);
   void pump(Endpoint& endpoint);
   void pump_queue();
+  void look_again_soon();
   bool can_start() const;
   std::optional<Job> take(Endpoint& endpoint, LanePtr& lane);
   Task<void> work(Endpoint& endpoint, LanePtr lane, Job job);
@@ -138,7 +139,7 @@ class Engine {
 
   struct Meters {
     Meters();
-    metrics::Counter success, rejected, gone, retried, missed, dropped;
+    metrics::Counter success, rejected, gone, retried, missed, expired, dropped;
     metrics::Gauge in_flight, behind;
     metrics::Histogram attempt_seconds, lag_seconds;
   };
@@ -160,6 +161,7 @@ class Engine {
   Position seen_;
   size_t in_flight_ = 0;
   bool stopping_ = false;
+  bool looking_again_ = false;
 
   std::multimap<SteadyTime, std::function<void()>> wakes_;
   asio::steady_timer wake_timer_;

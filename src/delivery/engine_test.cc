@@ -12,6 +12,7 @@
 #include <map>
 #include <mutex>
 #include <set>
+#include <thread>
 
 namespace eventhorn::delivery {
 namespace {
@@ -48,7 +49,7 @@ class FakeSender final : public Sender {
       started_.notify_all();
     }
     co_await yield_now();
-    while (held()) co_await sleep_until(std::chrono::steady_clock::now() + 1ms);
+    while (held() || id == held_id()) co_await sleep_until(std::chrono::steady_clock::now() + 1ms);
     {
       const std::lock_guard lock(mutex_);
       --in_flight_;
@@ -76,6 +77,16 @@ class FakeSender final : public Sender {
   void hold(bool on) {
     const std::lock_guard lock(mutex_);
     held_ = on;
+  }
+
+  void hold_id(const std::string& id) {
+    const std::lock_guard lock(mutex_);
+    held_id_ = id;
+  }
+
+  std::string held_id() {
+    const std::lock_guard lock(mutex_);
+    return held_id_;
   }
 
   bool held() {
@@ -120,6 +131,7 @@ class FakeSender final : public Sender {
   size_t in_flight_ = 0;
   size_t most_in_flight_ = 0;
   bool held_ = false;
+  std::string held_id_;
 };
 
 /// One process life: store, commit queue, one engine on one core.
@@ -203,6 +215,17 @@ class Life {
     }
     const auto stored = block_on(executor_, queue_->append(std::move(events)));
     ASSERT_TRUE(stored) << stored.error().message;
+  }
+
+  /// Until `settled_through` has reached the head, which it does at the latest a second after the last event.
+  bool wait_until_saved() {
+    const auto end = std::chrono::steady_clock::now() + 20s;
+    while (std::chrono::steady_clock::now() < end) {
+      const auto progress = store_->load_progress();
+      if (progress && progress->settled_through >= store_->head()) return true;
+      std::this_thread::yield();
+    }
+    return false;
   }
 
   const store::LoadedProgress& loaded() const { return loaded_; }
@@ -431,6 +454,56 @@ TEST_F(EngineTest, KillRepeatsNoMoreThanWasInFlightOrUnsaved) {
     EXPECT_EQ(all.size(), 3000U);
     sender_.hold(false);
   }
+  std::filesystem::remove_all(copy);
+}
+
+// One attempt hangs while a whole window behind it settles: when it ends, the lane must go on reading.
+TEST_F(EngineTest, FullWindowGoesOnWhenItsHeadSettles) {
+  sender_.hold_id("e0-0");
+  auto life = start();
+  life.set_hook("a.example", Hook::kDelivered, {"http://one/"});
+  const size_t total = kMaxWindow + 4000;
+  for (size_t i = 0; i < total / 1000 + 1; ++i) {
+    life.append("a.example", range("e" + std::to_string(i) + "-", std::min<size_t>(1000, total - i * 1000)));
+  }
+  ASSERT_TRUE(sender_.wait_for(kMaxWindow - 1)) << "everything in the window but its head";
+  sender_.hold_id("");
+  ASSERT_TRUE(sender_.wait_for(total));
+  life.stop();
+  EXPECT_EQ(as_set(sender_.ids("http://one/")).size(), total);
+}
+
+// Dropping the events of a removed hook is a change of the lane like any other: what it has unsettled afterwards must
+// still be saved.
+TEST_F(EngineTest, LaneIsSavedAfterDroppingARemovedHook) {
+  options_.max_unsaved = 4;
+  sender_.hold(true);
+  const auto copy = directory_.string() + "-copy";
+  {
+    auto life = start();
+    life.set_hook("a.example", Hook::kDelivered, {"http://one/"});
+    life.set_hook("a.example", Hook::kOpened, {"http://one/"});
+    life.append("a.example", range("d", 50));
+    ASSERT_TRUE(sender_.wait([](const auto&, size_t in_flight) { return in_flight == 4; }));
+    life.set_hook("a.example", Hook::kDelivered, {});
+    sender_.hold(false);
+    ASSERT_TRUE(sender_.wait_for(4));
+    life.append("a.example", {"o1"}, event::Name::kOpened);
+    ASSERT_TRUE(sender_.wait_for(5));
+    sender_.hold(true);
+    life.append("a.example", {"o2"}, event::Name::kOpened);
+    ASSERT_TRUE(sender_.wait([](const auto&, size_t in_flight) { return in_flight == 1; }));
+    ASSERT_TRUE(life.wait_until_saved());
+    std::filesystem::copy(directory_, copy, std::filesystem::copy_options::recursive);
+    sender_.hold(false);
+  }
+  FakeSender after;
+  {
+    Life next(copy, after, options_);
+    EXPECT_TRUE(after.wait_for(1));
+    next.stop();
+  }
+  EXPECT_TRUE(as_set(after.ids("http://one/")).contains("o2"));
   std::filesystem::remove_all(copy);
 }
 

@@ -161,7 +161,7 @@ Job Lane::start(Segment& segment, Slot& slot, uint64_t key) {
 bool Lane::drop_unwanted(Segment& segment, Slot& slot) {
   if (wants(slot.hook, slot.position)) return false;
   ++dropped_;
-  dirty = true;
+  changed_ = true;
   const bool deferred = slot.state == Slot::State::kDeferred;
   const uint64_t key = order_key(segment, slot.event);
   segment.settle(slot);

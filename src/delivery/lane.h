@@ -195,6 +195,9 @@ class Lane {
 
   size_t in_flight() const { return in_flight_; }
 
+  /// True when take() itself settled something since the last call: the lane wants saving.
+  bool take_changed() { return std::exchange(changed_, false); }
+
   /// Events dropped because their hook was removed, since the last call.
   uint64_t take_dropped() { return std::exchange(dropped_, 0); }
 
@@ -230,6 +233,7 @@ class Lane {
   std::unordered_map<uint64_t, std::deque<std::pair<Segment*, Slot*>>> deferred_;
   size_t in_flight_ = 0;
   uint64_t dropped_ = 0;
+  bool changed_ = false;
 };
 
 }  // namespace eventhorn::delivery

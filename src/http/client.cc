@@ -10,6 +10,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/ssl.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/http/basic_parser.hpp>
@@ -17,6 +18,7 @@
 #include <algorithm>
 #include <deque>
 #include <list>
+#include <ifaddrs.h>
 #include <netdb.h>
 #include <ostream>  // beast/http/verb.hpp needs it with separate compilation (Boost 1.81)
 #include <unordered_map>
@@ -147,7 +149,22 @@ struct CachedHost {
 struct Lookup {
   bool done = false;
   std::vector<IpAddress> addresses;
+  std::vector<std::shared_ptr<asio::steady_timer>> waiters;
 };
+
+std::optional<IpAddress> from_sockaddr(const sockaddr* address) {
+  if (address->sa_family == AF_INET) {
+    std::array<uint8_t, 4> b{};
+    std::memcpy(b.data(), &reinterpret_cast<const sockaddr_in*>(address)->sin_addr, 4);
+    return IpAddress::v4(b);
+  }
+  if (address->sa_family == AF_INET6) {
+    std::array<uint8_t, 16> b{};
+    std::memcpy(b.data(), &reinterpret_cast<const sockaddr_in6*>(address)->sin6_addr, 16);
+    return IpAddress::v6(b);
+  }
+  return std::nullopt;
+}
 
 std::vector<IpAddress> resolve(const std::string& host) {
   addrinfo hints{};
@@ -157,18 +174,26 @@ std::vector<IpAddress> resolve(const std::string& host) {
   std::vector<IpAddress> out;
   if (getaddrinfo(host.c_str(), nullptr, &hints, &list) != 0) return out;
   for (const auto* a = list; a != nullptr && out.size() < 16; a = a->ai_next) {
-    if (a->ai_family == AF_INET) {
-      std::array<uint8_t, 4> b{};
-      std::memcpy(b.data(), &reinterpret_cast<const sockaddr_in*>(a->ai_addr)->sin_addr, 4);
-      out.push_back(IpAddress::v4(b));
-    } else if (a->ai_family == AF_INET6) {
-      std::array<uint8_t, 16> b{};
-      std::memcpy(b.data(), &reinterpret_cast<const sockaddr_in6*>(a->ai_addr)->sin6_addr, 16);
-      out.push_back(IpAddress::v6(b));
-    }
+    if (const auto address = from_sockaddr(a->ai_addr)) out.push_back(*address);
   }
   freeaddrinfo(list);
   return out;
+}
+
+// Loopback, or an address of one of this machine's interfaces.
+bool is_own_address(const IpAddress& given) {
+  const IpAddress address = given.unmapped();
+  if (classify(address) == AddressClass::kLoopback) return true;
+  ifaddrs* list = nullptr;
+  if (::getifaddrs(&list) != 0) return true;  // cannot tell: refuse
+  bool found = false;
+  for (const auto* i = list; i != nullptr && !found; i = i->ifa_next) {
+    if (i->ifa_addr == nullptr) continue;
+    const auto own = from_sockaddr(i->ifa_addr);
+    found = own && *own == address;
+  }
+  ::freeifaddrs(list);
+  return found;
 }
 
 asio::ip::address to_asio(const IpAddress& address) {
@@ -199,6 +224,8 @@ struct Client::Impl {
   ClientOptions options;
   asio::ssl::context tls{asio::ssl::context::tls_client};
   std::unordered_map<std::string, CachedHost> hosts;
+  std::unordered_map<std::string, std::shared_ptr<Lookup>> lookups;  // under way
+  std::shared_ptr<bool> alive = std::make_shared<bool>(true);
   std::list<ClientConnection*> busy;
   std::vector<std::weak_ptr<Target>> targets;
   asio::steady_timer sweep_timer;
@@ -223,7 +250,7 @@ Client::Client(asio::any_io_executor executor, asio::thread_pool& blocking, Addr
                ClientOptions options)
     : impl_(std::make_unique<Impl>(executor, blocking, std::move(guard), std::move(options))) {}
 
-Client::~Client() = default;
+Client::~Client() { *impl_->alive = false; }
 
 std::shared_ptr<Client::Target> Client::open(const webhook::TargetUrl& url) {
   auto target = std::make_shared<Target>();
@@ -282,24 +309,31 @@ Task<std::vector<IpAddress>> Client::Impl::lookup(const std::string& host, Deadl
   const auto now = std::chrono::steady_clock::now();
   if (const auto it = hosts.find(host); it != hosts.end() && it->second.until > now)
     co_return it->second.addresses;
-  // The look-up may take longer than we wait for it, so it owns what it writes to.
-  auto state = std::make_shared<Lookup>();
-  auto timer = std::make_shared<asio::steady_timer>(executor, deadline);
-  asio::post(blocking, [state, timer, host, ex = executor] {
-    auto found = resolve(host);
-    asio::post(ex, [state, timer, found = std::move(found)]() mutable {
-      state->addresses = std::move(found);
-      state->done = true;
-      timer->cancel();
+  // One look-up for a host at a time, shared by all who wait. It may take longer than they do, so it owns what it
+  // writes to; until it ends nobody asks again.
+  auto& running = lookups[host];
+  if (!running) {
+    running = std::make_shared<Lookup>();
+    asio::post(blocking, [this, state = running, host, ex = executor, living = alive] {
+      auto found = resolve(host);
+      asio::post(ex, [this, state, host, living, found = std::move(found)]() mutable {
+        if (!*living) return;
+        state->addresses = std::move(found);
+        state->done = true;
+        for (const auto& waiter : state->waiters) waiter->cancel();
+        lookups.erase(host);
+        if (hosts.size() >= kMaxCachedHosts) hosts.clear();
+        const auto keep = state->addresses.empty() ? std::chrono::seconds(kKeepFailure) : kKeepAddresses;
+        hosts[host] = {std::chrono::steady_clock::now() + keep, state->addresses};
+      });
     });
-  });
+  }
+  const auto state = running;
+  const auto timer = std::make_shared<asio::steady_timer>(executor, deadline);
+  state->waiters.push_back(timer);
   auto [ec] = co_await timer->async_wait(kResult);
   (void)ec;
-  if (!state->done) co_return std::vector<IpAddress>();
-  if (hosts.size() >= kMaxCachedHosts) hosts.clear();
-  hosts[host] = {
-      std::chrono::steady_clock::now() + (state->addresses.empty() ? kKeepFailure : kKeepAddresses),
-      state->addresses};
+  std::erase(state->waiters, timer);
   co_return state->addresses;
 }
 
@@ -317,13 +351,19 @@ Task<AttemptResult> Client::Impl::connect(Target& target, ClientConnection& conn
   connection.deadline =
       std::min(deadline, std::chrono::steady_clock::now() + options.connect_timeout);
   const auto addresses = co_await lookup(target.url.host, connection.deadline);
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
+  if (cancellation.cancelled() != asio::cancellation_type::none)
+    co_return failure(FailureKind::kCancelled, "interrupted");
   if (addresses.empty()) co_return failure(FailureKind::kDns, "host not found");
   AttemptResult last;
   bool any_allowed = false;
   for (const auto& address : addresses) {
     // Judged here, on the very address that is dialled: a name may have changed its meaning since
     // it was configured.
-    if (auto allowed = guard.check(address); !allowed) {
+    auto allowed = guard.check(address);
+    if (allowed && target.url.port == *options.own_port && is_own_address(address))
+      allowed = fail(Errc::kForbidden, "target address is not allowed (our own server)");
+    if (!allowed) {
       if (!any_allowed) last = failure(FailureKind::kBlocked, allowed.error().message);
       continue;
     }
@@ -340,6 +380,8 @@ Task<AttemptResult> Client::Impl::connect(Target& target, ClientConnection& conn
       if (connection.stream) last = co_await handshake(target, connection);
       co_return last;
     }
+    if (ec == asio::error::operation_aborted && !connection.timed_out)
+      co_return failure(FailureKind::kCancelled, "interrupted");
     last = connection.timed_out ? failure(FailureKind::kConnect, "connect timed out")
                                 : failure(FailureKind::kConnect, "connect: " + ec.message());
     if (connection.timed_out) break;
@@ -356,6 +398,8 @@ Task<AttemptResult> Client::Impl::handshake(Target& target, ClientConnection& co
   if (!ec) co_return AttemptResult();
   if (connection.timed_out)
     co_return failure(FailureKind::kTimeout, "timed out in the TLS handshake");
+  if (ec == asio::error::operation_aborted)
+    co_return failure(FailureKind::kCancelled, "interrupted");
   const long verify = SSL_get_verify_result(stream.native_handle());
   if (verify != X509_V_OK)
     co_return failure(FailureKind::kTls,
@@ -477,8 +521,9 @@ Task<bool> Client::Impl::read_answer(ClientConnection& connection, ClientReply& 
     const auto wall = std::chrono::time_point_cast<Micros>(std::chrono::system_clock::now());
     const std::vector<std::string_view> retry_after(parser.retry_after().begin(),
                                                     parser.retry_after().end());
-    reply.result.retry_after =
-        webhook::parse_retry_after(retry_after, wall, options.max_retry_after);
+    if (parser.status() == 429 || parser.status() == 503)
+      reply.result.retry_after =
+          webhook::parse_retry_after(retry_after, wall, options.max_retry_after);
     reply.body = parser.take_body();
     co_return parser.is_done() && parser.keep_alive() && !eof && connection.input.empty();
   }

@@ -35,6 +35,7 @@ void CommitQueue::subscribe(std::function<void(const BatchPtr&)> subscriber) { s
 
 void CommitQueue::start() {
   published_ = store_.head();
+  started_ = true;
   thread_ = std::thread([this] { run(); });
   pthread_setname_np(thread_.native_handle(), "commit");
   save_thread_ = std::thread([this] { run_saves(); });
@@ -57,6 +58,7 @@ void CommitQueue::stop() {
 }
 
 Status CommitQueue::status() const {
+  if (!started_) return fail(Errc::kUnavailable, "starting; try again in a moment");
   if (failed_) return fail(Errc::kUnavailable, "the store cannot write; it is being reopened, try again");
   if (disk_low_) return fail(Errc::kUnavailable, "the disk is nearly full (store.min_free)");
   return {};
@@ -182,11 +184,11 @@ Status CommitQueue::commit(WriteSet& set) {
 
 bool CommitQueue::wait_for_saves(std::vector<SaveRequest>& saves) {
   std::unique_lock lock(mutex_);
-  const auto ready = [&] { return stopping_saves_ || !saves_.empty(); };
-  if (unsynced_) {
-    wake_save_.wait_until(lock, unsynced_since_ + options_.sync_interval, ready);
-  } else {
+  const auto ready = [&] { return stopping_saves_ || !saves_.empty() || recoveries_ != recoveries_seen_; };
+  if (unsynced_.empty()) {
     wake_save_.wait(lock, ready);
+  } else {
+    wake_save_.wait_until(lock, unsynced_since_ + options_.sync_interval, ready);
   }
   std::swap(saves, saves_);
   return !stopping_saves_ || !saves.empty();
@@ -195,37 +197,70 @@ bool CommitQueue::wait_for_saves(std::vector<SaveRequest>& saves) {
 void CommitQueue::run_saves() {
   std::vector<SaveRequest> saves;
   while (wait_for_saves(saves)) {
-    while (!saves.empty()) {
-      WriteSet set;
-      for (auto& save : saves) set.progress.push_back(std::move(save.progress));
-      const auto status = failed_ ? Status(fail(Errc::kUnavailable, "the store failed")) : store_.commit(set);
-      if (status) {
-        if (!unsynced_) unsynced_since_ = std::chrono::steady_clock::now();
-        unsynced_ = true;
-        unsynced_at_commit_ = synced_commits_;
-        for (const auto& save : saves) {
-          if (save.saved) save.saved();
-        }
-        saves.clear();
-        break;
+    auto status = write_again();
+    while (status && !saves.empty()) {
+      std::vector<Progress> progress;
+      for (const auto& save : saves) progress.push_back(save.progress);
+      status = write_progress(std::move(progress));
+      if (status) status = write_again();  // the store may have been reopened just before the write
+      if (!status) break;
+      for (const auto& save : saves) {
+        if (save.saved) save.saved();
       }
-      for (size_t i = 0; i < saves.size(); ++i) saves[i].progress = std::move(set.progress[i]);
+      saves.clear();
+    }
+    if (!status) {
       fail_store(status.error());
       if (!wait_until_good()) return;
+      const std::lock_guard lock(mutex_);
+      saves_.insert(saves_.begin(), std::make_move_iterator(saves.begin()), std::make_move_iterator(saves.end()));
+      saves.clear();
     }
     sync_progress();
   }
-  if (unsynced_ && !failed_ && !store_.sync()) log_error("store", "could not sync progress at the end");
+  if (!unsynced_.empty() && !failed_ && !store_.sync()) log_error("store", "could not sync progress at the end");
+}
+
+Status CommitQueue::write_progress(std::vector<Progress> progress) {
+  if (failed_) return fail(Errc::kUnavailable, "the store failed");
+  WriteSet set;
+  set.progress = std::move(progress);
+  TRY_STATUS(store_.commit(set));
+  if (unsynced_.empty()) unsynced_since_ = std::chrono::steady_clock::now();
+  for (auto& p : set.progress) unsynced_.push_back({std::move(p), synced_commits_});
+  return {};
+}
+
+// After the store was reopened: what it may have forgotten, in order, before anything newer.
+Status CommitQueue::write_again() {
+  while (recoveries_ != recoveries_seen_) {
+    const uint64_t seen = recoveries_;
+    std::vector<Progress> progress;
+    for (const auto& u : unsynced_) progress.push_back(u.progress);
+    auto kept = std::exchange(unsynced_, {});
+    if (auto status = progress.empty() ? Status() : write_progress(std::move(progress)); !status) {
+      unsynced_ = std::move(kept);
+      return status;
+    }
+    recoveries_seen_ = seen;
+  }
+  return {};
 }
 
 // A commit that began after the progress was written has synced it: both share the write-ahead log. One may have been
 // under way at that moment, so two must have ended since.
 void CommitQueue::sync_progress() {
-  if (!unsynced_ || std::chrono::steady_clock::now() - unsynced_since_ < options_.sync_interval) return;
-  unsynced_ = false;
-  if (synced_commits_ >= unsynced_at_commit_ + 2 || failed_) return;
+  while (!unsynced_.empty() && synced_commits_ >= unsynced_.front().at_commit + 2) unsynced_.pop_front();
+  if (unsynced_.empty() || failed_) return;
+  const auto now = std::chrono::steady_clock::now();
+  if (now - unsynced_since_ < options_.sync_interval) return;
+  unsynced_since_ = now;
   syncs_.add();
-  if (auto status = store_.sync(); !status) fail_store(status.error());
+  if (auto status = store_.sync(); !status) {
+    fail_store(status.error());
+  } else if (recoveries_ == recoveries_seen_) {
+    unsynced_.clear();
+  }
 }
 
 /// Waits for the committing thread to reopen the store; false when the queue stops before it could.
@@ -350,6 +385,7 @@ void CommitQueue::recover_until_good() {
   }
   {
     const std::lock_guard lock(mutex_);
+    ++recoveries_;
     failed_ = false;
   }
   wake_save_.notify_all();

@@ -108,6 +108,8 @@ class CommitQueue {
   // On the saving thread.
   void run_saves();
   bool wait_for_saves(std::vector<SaveRequest>& saves);
+  Status write_progress(std::vector<Progress> progress);
+  Status write_again();
   void sync_progress();
   bool wait_until_good();
 
@@ -129,6 +131,7 @@ class CommitQueue {
   bool stopping_ = false;               // guarded by mutex_
   bool stopping_saves_ = false;         // guarded by mutex_
 
+  std::atomic<bool> started_{false};
   std::atomic<bool> failed_{false};
   std::atomic<bool> disk_low_{false};
   std::atomic<uint64_t> synced_commits_{0};
@@ -137,10 +140,18 @@ class CommitQueue {
   SteadyTime space_checked_{};
   Position published_;
 
+  std::atomic<uint64_t> recoveries_{0};
+
   // Touched only on the saving thread.
-  bool unsynced_ = false;
+  struct Unsynced {
+    Progress progress;
+    uint64_t at_commit = 0;
+  };
+
+  /// Written, but not known to be durable: a store that is reopened may have forgotten it.
+  std::deque<Unsynced> unsynced_;
   SteadyTime unsynced_since_{};
-  uint64_t unsynced_at_commit_ = 0;
+  uint64_t recoveries_seen_ = 0;
 
   std::thread thread_;
   std::thread save_thread_;

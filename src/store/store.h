@@ -60,6 +60,8 @@ struct LaneSlice {
   Position through;
   /// True when nothing more is to be had now.
   bool at_end = false;
+  /// Events of the range that retention has dropped.
+  size_t expired = 0;
 };
 
 /// Where a page begins: strictly beyond (timestamp, id) in the direction of the query.

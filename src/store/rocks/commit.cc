@@ -138,10 +138,6 @@ Status RocksStore::put_appends(WriteSet& set, rocksdb::WriteBatch& batch) {
 
 Status RocksStore::put_progress(const Progress& progress, rocksdb::WriteBatch& batch) {
   auto* meta = family(kMeta);
-  for (const LaneId lane : progress.ended_lanes) {
-    batch.Delete(meta, format::meta_key(format::kLanePrefix, lane.value));
-    batch.DeleteRange(meta, format::meta_key(format::kExceptionPrefix, lane.value), format::meta_key(format::kExceptionPrefix, lane.value + 1));
-  }
   for (const auto& row : progress.lanes) batch.Put(meta, format::meta_key(format::kLanePrefix, row.lane.value), format::encode_lane(row));
   for (const LaneId lane : progress.settled_lanes) batch.Delete(meta, format::meta_key(format::kLanePrefix, lane.value));
   for (const auto& row : progress.exceptions) {
@@ -149,6 +145,11 @@ Status RocksStore::put_progress(const Progress& progress, rocksdb::WriteBatch& b
   }
   for (const auto& [lane, position] : progress.ended_exceptions) {
     batch.Delete(meta, format::meta_key(format::kExceptionPrefix, lane.value, position.value));
+  }
+  // Last: rows written while the lane still lived go with it.
+  for (const LaneId lane : progress.ended_lanes) {
+    batch.Delete(meta, format::meta_key(format::kLanePrefix, lane.value));
+    batch.DeleteRange(meta, format::meta_key(format::kExceptionPrefix, lane.value), format::meta_key(format::kExceptionPrefix, lane.value + 1));
   }
   if (progress.settled_through) {
     batch.Put(meta, format::meta_key(format::kSlotPrefix, progress.slot), format::u64_key(progress.settled_through->value));

@@ -101,7 +101,8 @@ class RocksStore final : public Store {
   Status index_by_files(const TailRun& run);
 
   // read.cc
-  Status candidates_from_index(const LaneQuery& query, Position to, std::vector<Position>& out, bool& more);
+  Status candidates_from_index(const LaneQuery& query, Position to, std::vector<Position>& out,
+                               std::optional<Position>& stopped);
   Status fetch(const std::vector<Position>& positions, std::vector<EventPtr>& out);
 
   rocksdb::ColumnFamilyHandle* family(Family f) const { return families_[f]; }
