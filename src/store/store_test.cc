@@ -33,5 +33,16 @@ class RocksEngine final : public TestEngine {
 
 INSTANTIATE_TEST_SUITE_P(Rocks, StoreContract, testing::Values([] { return std::make_unique<RocksEngine>(); }));
 
+// A leftover shares its blocks with a live table: writing it anew would overwrite the index.
+TEST(RocksStore, LeftoverIndexFilesGoAtTheStart) {
+  TempDir dir;
+  std::ofstream(dir.path() / "index-1.ids") << "leftover";
+  std::ofstream(dir.path() / "other") << "not ours";
+  const FakeClock clock;
+  const auto store = open_rocks(dir, clock);
+  EXPECT_FALSE(std::filesystem::exists(dir.path() / "index-1.ids"));
+  EXPECT_TRUE(std::filesystem::exists(dir.path() / "other"));
+}
+
 }  // namespace
 }  // namespace eventhorn::store
