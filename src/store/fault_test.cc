@@ -12,7 +12,7 @@
 #include <random>
 #include <set>
 
-#include "store/commit_queue_testing.h"
+#include "store/commit_queue_test_support.h"
 
 namespace eventhorn::store {
 namespace {

@@ -5,7 +5,7 @@
 #include <fstream>
 
 #include "store/rocks/rocks_store.h"
-#include "store/rocks_testing.h"
+#include "store/rocks_test_support.h"
 #include "store/store_contract_test.h"
 
 namespace eventhorn::store {
