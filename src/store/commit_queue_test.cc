@@ -6,7 +6,7 @@
 #include <atomic>
 #include <thread>
 
-#include "store/commit_queue_testing.h"
+#include "store/commit_queue_test_support.h"
 
 namespace eventhorn::store {
 namespace {

@@ -12,7 +12,7 @@
 #include <random>
 #include <set>
 
-#include "store/commit_queue_testing.h"
+#include "store/commit_queue_test_support.h"
 
 namespace eventhorn::store {
 namespace {
@@ -157,20 +157,32 @@ TEST(StoreFault, C4DamageInATableFailsTheRead) {
   EXPECT_TRUE(rig.store->index_now());
   EXPECT_TRUE(rig.store->compact_now());
   rig.close();
-  const auto path = largest_file(rig.dir, ".sst");
-  flip_bit(path, 200);
+  for (const auto& entry : std::filesystem::directory_iterator(rig.dir.path() / "store")) {
+    if (entry.path().extension() == ".sst") flip_bit(entry.path(), 20);
+  }
   const auto opened = RocksStore::open(rocks_options(rig.dir), rig.clock);
   if (!opened) {
     EXPECT_EQ(opened.error().code, Errc::kCorruption);
     return;
   }
   const auto heads = (*opened)->read_heads(kNoPosition, SIZE_MAX);
-  PageQuery q;
-  q.domain = rig.domain;
-  q.last_us = INT64_MAX;
-  const auto page = (*opened)->read_page(q);
-  ASSERT_TRUE(!heads || !page);
-  EXPECT_EQ((heads ? page.error() : heads.error()).code, Errc::kCorruption);
+  ASSERT_FALSE(heads);
+  EXPECT_EQ(heads.error().code, Errc::kCorruption);
+}
+
+// Not what one would wish: a record whose damaged length reaches beyond the end of the file looks like a torn tail to
+// RocksDB 7.8, which cuts the log there. Only in the last 32 KiB block; docs/STORAGE_FORMAT.md tells.
+TEST(StoreFault, C4ADamagedLengthInTheLastBlockCutsTheLog) {
+  QueueRig rig;
+  rig.create();
+  for (const auto& id : many_ids(5)) EXPECT_TRUE(rig.append(id));
+  rig.close();
+  flip_bit(largest_file(rig.dir, ".log"), 5);  // high byte of the first record's length, after 4 bytes of checksum
+  const auto opened = RocksStore::open(rocks_options(rig.dir), rig.clock);
+  ASSERT_TRUE(opened) << "better than expected: then say so in docs/STORAGE_FORMAT.md";
+  const auto heads = (*opened)->read_heads(kNoPosition, SIZE_MAX);
+  ASSERT_TRUE(heads);
+  EXPECT_EQ(heads->size(), 0U);
 }
 
 // C5: an fsync that failed is never taken for a success; whatever it wrote after all is handed over once.
@@ -329,13 +341,12 @@ pid_t start_child(const TempDir& dir, int pipe_end) {
   if (child != 0) return child;
   dup2(pipe_end, kChildPipe);
   setenv(kChildDirectory, dir.path().c_str(), 1);
-  execl("/proc/self/exe", "store_test", "--gtest_filter=StoreFault.DISABLED_Child", "--gtest_also_run_disabled_tests", nullptr);
+  execl("/proc/self/exe", "store_test", "--gtest_filter=StoreFault.DISABLED_Child", "--gtest_also_run_disabled_tests", "--gtest_brief=1", nullptr);
   _exit(127);
 }
 
-// Reads whole lines until the pipe ends; kills the child once it has seen `kill_after` of them.
-void gather(int from, pid_t child, size_t kill_after, std::set<std::string>& acknowledged) {
-  std::string pending;
+// Reads whole lines, the first of which begins with `pending`, until the pipe ends; kills the child once it has seen `kill_after` of them.
+void gather(int from, pid_t child, size_t kill_after, std::string pending, std::set<std::string>& acknowledged) {
   char buffer[4096];
   size_t seen = 0;
   for (ssize_t n = 0; (n = read(from, buffer, sizeof buffer)) > 0;) {
@@ -360,17 +371,14 @@ TEST(StoreFault, C1KillLosesNothingAcknowledged) {
     const pid_t child = start_child(dir, ends[1]);
     ASSERT_GT(child, 0);
     close(ends[1]);
+    char first = 0;
+    ASSERT_EQ(read(ends[0], &first, 1), 1);
     if (round == 0) {
-      char first = 0;
-      ASSERT_EQ(read(ends[0], &first, 1), 1) << "C8: the child has the store open";
       const auto second = RocksStore::open(rocks_options(dir), clock);
-      ASSERT_FALSE(second);
+      ASSERT_FALSE(second) << "C8: the child has it open";
       EXPECT_EQ(second.error().code, Errc::kConflict);
-      std::set<std::string> rest;
-      gather(ends[0], child, 1, rest);
-    } else {
-      gather(ends[0], child, 1 + random() % 600, acknowledged);
     }
+    gather(ends[0], child, 1 + random() % 600, std::string(1, first), acknowledged);
     close(ends[0]);
     int status = 0;
     ASSERT_EQ(waitpid(child, &status, 0), child);

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "store/store.h"
-#include "store/store_testing.h"
+#include "store/store_test_support.h"
 
 namespace eventhorn::store {
 

@@ -5,7 +5,7 @@
 #include <fstream>
 
 #include "store/rocks/rocks_store.h"
-#include "store/rocks_testing.h"
+#include "store/rocks_test_support.h"
 #include "store/store_contract_test.h"
 
 namespace eventhorn::store {
@@ -32,6 +32,17 @@ class RocksEngine final : public TestEngine {
 };
 
 INSTANTIATE_TEST_SUITE_P(Rocks, StoreContract, testing::Values([] { return std::make_unique<RocksEngine>(); }));
+
+// A leftover shares its blocks with a live table: writing it anew would overwrite the index.
+TEST(RocksStore, LeftoverIndexFilesGoAtTheStart) {
+  TempDir dir;
+  std::ofstream(dir.path() / "index-1.ids") << "leftover";
+  std::ofstream(dir.path() / "other") << "not ours";
+  const FakeClock clock;
+  const auto store = open_rocks(dir, clock);
+  EXPECT_FALSE(std::filesystem::exists(dir.path() / "index-1.ids"));
+  EXPECT_TRUE(std::filesystem::exists(dir.path() / "other"));
+}
 
 }  // namespace
 }  // namespace eventhorn::store

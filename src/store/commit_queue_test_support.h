@@ -12,9 +12,9 @@
 #include <vector>
 
 #include "store/commit_queue.h"
-#include "store/fault_env.h"
-#include "store/rocks_testing.h"
-#include "store/store_testing.h"
+#include "store/rocks/fault_env_test_support.h"
+#include "store/rocks_test_support.h"
+#include "store/store_test_support.h"
 
 namespace eventhorn::store {
 
