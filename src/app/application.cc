@@ -297,8 +297,8 @@ Result<std::string> Application::Impl::listen() {
   const std::string base =
       scheme + (v6 ? "[" + address.address + "]" : address.address) + ":" + std::to_string(port);
   const std::string at_port = ":" + std::to_string(port);
-  std::vector<std::string> origins = {base, scheme + "localhost" + at_port, scheme + "127.0.0.1" + at_port,
-                                      scheme + "[::1]" + at_port};
+  std::vector<std::string> origins = {base, scheme + "localhost" + at_port,
+                                      scheme + "127.0.0.1" + at_port, scheme + "[::1]" + at_port};
   for (const auto& host : config.server.allowed_hosts) origins.push_back(scheme + host + at_port);
   if (!config.server.public_url.empty()) origins.push_back(config.server.public_url);
   local_bins->set_origins(std::move(origins));

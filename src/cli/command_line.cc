@@ -66,8 +66,7 @@ config::Sources to_sources(const CLI::App& app, const Options& options) {
   for (const std::string& pair : options.set) {
     const size_t equals = pair.find('=');
     if (equals == std::string::npos || equals == 0) {
-      throw CLI::ValidationError("--set",
-                                 pair + ": takes key=value, such as delivery.timeout=2s");
+      throw CLI::ValidationError("--set", pair + ": takes key=value, such as delivery.timeout=2s");
     }
     sources.settings.push_back({pair.substr(0, equals), pair.substr(equals + 1), "--set"});
   }

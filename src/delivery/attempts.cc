@@ -97,8 +97,7 @@ std::optional<Job> Engine::take(Endpoint& endpoint, LanePtr& lane) {
   while (!endpoint.ring.empty()) {
     lane = std::move(endpoint.ring.front());
     endpoint.ring.pop_front();
-    auto job =
-        lane->ended ? std::nullopt : lane->take(lane->waiting() < options_.max_exceptions);
+    auto job = lane->ended ? std::nullopt : lane->take(lane->waiting() < options_.max_exceptions);
     if (!lane->ended) {
       if (lane->take_changed()) mark(*lane);
       read_more(lane);
@@ -310,7 +309,8 @@ Task<void> Engine::read_segment(LanePtr lane, Segment* segment) {
   }
   if (slice->expired > 0) {
     meters_.expired.add(static_cast<double>(slice->expired));
-    log_warn("delivery", "events dropped by retention before they were delivered lane={} url={} count={}",
+    log_warn("delivery",
+             "events dropped by retention before they were delivered lane={} url={} count={}",
              lane->id().value, webhook::masked(lane->url()), slice->expired);
   }
   segment->fill(*slice, seen_);

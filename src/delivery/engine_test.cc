@@ -217,7 +217,8 @@ class Life {
     ASSERT_TRUE(stored) << stored.error().message;
   }
 
-  /// Until `settled_through` has reached the head, which it does at the latest a second after the last event.
+  /// Until `settled_through` has reached the head, which it does at the latest a second after the
+  /// last event.
   bool wait_until_saved() {
     const auto end = std::chrono::steady_clock::now() + 20s;
     while (std::chrono::steady_clock::now() < end) {
@@ -443,7 +444,12 @@ TEST_F(EngineTest, KillRepeatsNoMoreThanWasInFlightOrUnsaved) {
     FakeSender after;
     {
       Life next(copy, after, options_);
-      ASSERT_TRUE(after.wait_for(3000 - before));
+      const auto sent_before = as_set(sender_.ids("http://one/"));
+      ASSERT_TRUE(after.wait([&](const auto& sent, size_t) {
+        auto all = sent_before;
+        for (const auto& s : sent) all.insert(s.id);
+        return all.size() == 3000;
+      }));
       next.stop();
     }
     auto all = as_set(sender_.ids("http://one/"));
@@ -457,14 +463,16 @@ TEST_F(EngineTest, KillRepeatsNoMoreThanWasInFlightOrUnsaved) {
   std::filesystem::remove_all(copy);
 }
 
-// One attempt hangs while a whole window behind it settles: when it ends, the lane must go on reading.
+// One attempt hangs while a whole window behind it settles: when it ends, the lane must go on
+// reading.
 TEST_F(EngineTest, FullWindowGoesOnWhenItsHeadSettles) {
   sender_.hold_id("e0-0");
   auto life = start();
   life.set_hook("a.example", Hook::kDelivered, {"http://one/"});
   const size_t total = kMaxWindow + 4000;
   for (size_t i = 0; i < total / 1000 + 1; ++i) {
-    life.append("a.example", range("e" + std::to_string(i) + "-", std::min<size_t>(1000, total - i * 1000)));
+    life.append("a.example",
+                range("e" + std::to_string(i) + "-", std::min<size_t>(1000, total - i * 1000)));
   }
   ASSERT_TRUE(sender_.wait_for(kMaxWindow - 1)) << "everything in the window but its head";
   sender_.hold_id("");
@@ -473,8 +481,8 @@ TEST_F(EngineTest, FullWindowGoesOnWhenItsHeadSettles) {
   EXPECT_EQ(as_set(sender_.ids("http://one/")).size(), total);
 }
 
-// Dropping the events of a removed hook is a change of the lane like any other: what it has unsettled afterwards must
-// still be saved.
+// Dropping the events of a removed hook is a change of the lane like any other: what it has
+// unsettled afterwards must still be saved.
 TEST_F(EngineTest, LaneIsSavedAfterDroppingARemovedHook) {
   options_.max_unsaved = 4;
   sender_.hold(true);

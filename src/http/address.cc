@@ -25,15 +25,22 @@ using enum AddressClass;
 
 // IANA IPv4 Special-Purpose Address Registry, without the blocks it marks globally reachable.
 constexpr V4Range kV4Ranges[] = {
-    {{0, 0, 0, 0}, 8, kThisNetwork},        {{10, 0, 0, 0}, 8, kPrivate},
-    {{100, 64, 0, 0}, 10, kShared},         {{127, 0, 0, 0}, 8, kLoopback},
+    {{0, 0, 0, 0}, 8, kThisNetwork},
+    {{10, 0, 0, 0}, 8, kPrivate},
+    {{100, 64, 0, 0}, 10, kShared},
+    {{127, 0, 0, 0}, 8, kLoopback},
     {{168, 63, 129, 16}, 32, kPrivate},  // not in the registry: Azure's platform services, from
                                          // inside only
-    {{169, 254, 0, 0}, 16, kLinkLocal},     {{172, 16, 0, 0}, 12, kPrivate},
-    {{192, 0, 0, 0}, 24, kReserved},        {{192, 0, 2, 0}, 24, kDocumentation},
-    {{192, 88, 99, 0}, 24, kTranslation},   {{192, 168, 0, 0}, 16, kPrivate},
-    {{198, 18, 0, 0}, 15, kBenchmarking},   {{198, 51, 100, 0}, 24, kDocumentation},
-    {{203, 0, 113, 0}, 24, kDocumentation}, {{224, 0, 0, 0}, 4, kMulticast},
+    {{169, 254, 0, 0}, 16, kLinkLocal},
+    {{172, 16, 0, 0}, 12, kPrivate},
+    {{192, 0, 0, 0}, 24, kReserved},
+    {{192, 0, 2, 0}, 24, kDocumentation},
+    {{192, 88, 99, 0}, 24, kTranslation},
+    {{192, 168, 0, 0}, 16, kPrivate},
+    {{198, 18, 0, 0}, 15, kBenchmarking},
+    {{198, 51, 100, 0}, 24, kDocumentation},
+    {{203, 0, 113, 0}, 24, kDocumentation},
+    {{224, 0, 0, 0}, 4, kMulticast},
     {{240, 0, 0, 0}, 4, kReserved},
 };
 

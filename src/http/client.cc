@@ -17,8 +17,8 @@
 
 #include <algorithm>
 #include <deque>
-#include <list>
 #include <ifaddrs.h>
+#include <list>
 #include <netdb.h>
 #include <ostream>  // beast/http/verb.hpp needs it with separate compilation (Boost 1.81)
 #include <unordered_map>
@@ -250,7 +250,9 @@ Client::Client(asio::any_io_executor executor, asio::thread_pool& blocking, Addr
                ClientOptions options)
     : impl_(std::make_unique<Impl>(executor, blocking, std::move(guard), std::move(options))) {}
 
-Client::~Client() { *impl_->alive = false; }
+Client::~Client() {
+  *impl_->alive = false;
+}
 
 std::shared_ptr<Client::Target> Client::open(const webhook::TargetUrl& url) {
   auto target = std::make_shared<Target>();
@@ -309,8 +311,8 @@ Task<std::vector<IpAddress>> Client::Impl::lookup(const std::string& host, Deadl
   const auto now = std::chrono::steady_clock::now();
   if (const auto it = hosts.find(host); it != hosts.end() && it->second.until > now)
     co_return it->second.addresses;
-  // One look-up for a host at a time, shared by all who wait. It may take longer than they do, so it owns what it
-  // writes to; until it ends nobody asks again.
+  // One look-up for a host at a time, shared by all who wait. It may take longer than they do, so
+  // it owns what it writes to; until it ends nobody asks again.
   auto& running = lookups[host];
   if (!running) {
     running = std::make_shared<Lookup>();
@@ -323,7 +325,8 @@ Task<std::vector<IpAddress>> Client::Impl::lookup(const std::string& host, Deadl
         for (const auto& waiter : state->waiters) waiter->cancel();
         lookups.erase(host);
         if (hosts.size() >= kMaxCachedHosts) hosts.clear();
-        const auto keep = state->addresses.empty() ? std::chrono::seconds(kKeepFailure) : kKeepAddresses;
+        const auto keep =
+            state->addresses.empty() ? std::chrono::seconds(kKeepFailure) : kKeepAddresses;
         hosts[host] = {std::chrono::steady_clock::now() + keep, state->addresses};
       });
     });

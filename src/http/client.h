@@ -35,8 +35,8 @@ struct ClientOptions {
   std::chrono::seconds idle_timeout{30};
   size_t max_idle_per_target = 64;
   std::string user_agent = "mailgun/eventhorn";
-  /// The port our own server listens on, once it does; our own addresses are refused there, whatever the guard allows
-  /// (deliveries to our request bins never come here).
+  /// The port our own server listens on, once it does; our own addresses are refused there,
+  /// whatever the guard allows (deliveries to our request bins never come here).
   std::shared_ptr<std::atomic<uint16_t>> own_port = std::make_shared<std::atomic<uint16_t>>(0);
   /// Longest time that a Retry-After may ask for.
   std::chrono::seconds max_retry_after{3600};

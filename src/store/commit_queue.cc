@@ -1,12 +1,11 @@
 #include "store/commit_queue.h"
 
-#include <pthread.h>
-
-#include <algorithm>
-
 #include "async/suspend.h"
 #include "base/check.h"
 #include "base/log.h"
+
+#include <algorithm>
+#include <pthread.h>
 
 namespace eventhorn::store {
 
@@ -21,17 +20,28 @@ CommitQueue::CommitQueue(Store& store, Directory& directory, CommitOptions optio
       directory_(directory),
       options_(options),
       appended_(metrics::counter("eventhorn_appends_total", "Events appended to the log")),
-      duplicates_(metrics::counter("eventhorn_duplicates_total", "Appends of an id that was there already")),
-      conflicts_(metrics::counter("eventhorn_conflicting_total", "Duplicates whose bytes differ from the original's")),
+      duplicates_(metrics::counter("eventhorn_duplicates_total",
+                                   "Appends of an id that was there already")),
+      conflicts_(metrics::counter("eventhorn_conflicting_total",
+                                  "Duplicates whose bytes differ from the original's")),
       commits_(metrics::counter("eventhorn_commits_total", "Writes to the store")),
-      syncs_(metrics::counter("eventhorn_fsyncs_total", "Writes and syncs that waited for the disk")),
-      failures_(metrics::counter("eventhorn_store_failures_total", "Writes that the store refused")),
-      batch_events_(metrics::histogram("eventhorn_commit_events", "Events per commit", metrics::size_buckets())),
-      commit_seconds_(metrics::histogram("eventhorn_commit_seconds", "Time of a commit with its fsync", metrics::latency_buckets())) {}
+      syncs_(
+          metrics::counter("eventhorn_fsyncs_total", "Writes and syncs that waited for the disk")),
+      failures_(
+          metrics::counter("eventhorn_store_failures_total", "Writes that the store refused")),
+      batch_events_(metrics::histogram("eventhorn_commit_events", "Events per commit",
+                                       metrics::size_buckets())),
+      commit_seconds_(metrics::histogram("eventhorn_commit_seconds",
+                                         "Time of a commit with its fsync",
+                                         metrics::latency_buckets())) {}
 
-CommitQueue::~CommitQueue() { stop(); }
+CommitQueue::~CommitQueue() {
+  stop();
+}
 
-void CommitQueue::subscribe(std::function<void(const BatchPtr&)> subscriber) { subscribers_.push_back(std::move(subscriber)); }
+void CommitQueue::subscribe(std::function<void(const BatchPtr&)> subscriber) {
+  subscribers_.push_back(std::move(subscriber));
+}
 
 void CommitQueue::start() {
   published_ = store_.head();
@@ -59,7 +69,8 @@ void CommitQueue::stop() {
 
 Status CommitQueue::status() const {
   if (!started_) return fail(Errc::kUnavailable, "starting; try again in a moment");
-  if (failed_) return fail(Errc::kUnavailable, "the store cannot write; it is being reopened, try again");
+  if (failed_)
+    return fail(Errc::kUnavailable, "the store cannot write; it is being reopened, try again");
   if (disk_low_) return fail(Errc::kUnavailable, "the disk is nearly full (store.min_free)");
   return {};
 }
@@ -75,9 +86,12 @@ Task<Result<std::vector<CommitQueue::Outcome>>> CommitQueue::append(std::vector<
     request.resume = std::move(resume);
     {
       const std::lock_guard lock(mutex_);
-      const bool full = queued_bytes_ > 0 && queued_bytes_ + request.bytes > options_.max_queued_bytes;
+      const bool full =
+          queued_bytes_ > 0 && queued_bytes_ + request.bytes > options_.max_queued_bytes;
       taken = !stopping_ && !full;
-      if (full) request.reply = fail(Errc::kRateLimited, "too many events wait for the disk; try again later");
+      if (full)
+        request.reply =
+            fail(Errc::kRateLimited, "too many events wait for the disk; try again later");
       if (stopping_) request.reply = fail(Errc::kUnavailable, "shutting down");
       if (taken) {
         queued_bytes_ += request.bytes;
@@ -95,7 +109,8 @@ Task<Result<std::vector<CommitQueue::Outcome>>> CommitQueue::append(std::vector<
 }
 
 Task<Result<DomainChange>> CommitQueue::edit(std::string domain, DomainEdit edit) {
-  if (failed_) co_return fail(Errc::kUnavailable, "the store cannot write; it is being reopened, try again");
+  if (failed_)
+    co_return fail(Errc::kUnavailable, "the store cannot write; it is being reopened, try again");
   EditRequest request;
   request.name = std::move(domain);
   request.edit = std::move(edit);
@@ -142,7 +157,8 @@ bool CommitQueue::wait_for_work(Work& work) {
     return true;
   }
   size_t events = 0;
-  while (!appends_.empty() && (events == 0 || events + appends_.front()->events.size() <= options_.max_batch_events)) {
+  while (!appends_.empty() &&
+         (events == 0 || events + appends_.front()->events.size() <= options_.max_batch_events)) {
     events += appends_.front()->events.size();
     queued_bytes_ -= appends_.front()->bytes;
     work.appends.push_back(appends_.front());
@@ -178,13 +194,16 @@ Status CommitQueue::commit(WriteSet& set) {
   }
   syncs_.add();
   synced_commits_.fetch_add(1);
-  commit_seconds_.observe(std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count());
+  commit_seconds_.observe(
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count());
   return status;
 }
 
 bool CommitQueue::wait_for_saves(std::vector<SaveRequest>& saves) {
   std::unique_lock lock(mutex_);
-  const auto ready = [&] { return stopping_saves_ || !saves_.empty() || recoveries_ != recoveries_seen_; };
+  const auto ready = [&] {
+    return stopping_saves_ || !saves_.empty() || recoveries_ != recoveries_seen_;
+  };
   if (unsynced_.empty()) {
     wake_save_.wait(lock, ready);
   } else {
@@ -213,12 +232,14 @@ void CommitQueue::run_saves() {
       fail_store(status.error());
       if (!wait_until_good()) return;
       const std::lock_guard lock(mutex_);
-      saves_.insert(saves_.begin(), std::make_move_iterator(saves.begin()), std::make_move_iterator(saves.end()));
+      saves_.insert(saves_.begin(), std::make_move_iterator(saves.begin()),
+                    std::make_move_iterator(saves.end()));
       saves.clear();
     }
     sync_progress();
   }
-  if (!unsynced_.empty() && !failed_ && !store_.sync()) log_error("store", "could not sync progress at the end");
+  if (!unsynced_.empty() && !failed_ && !store_.sync())
+    log_error("store", "could not sync progress at the end");
 }
 
 Status CommitQueue::write_progress(std::vector<Progress> progress) {
@@ -247,10 +268,11 @@ Status CommitQueue::write_again() {
   return {};
 }
 
-// A commit that began after the progress was written has synced it: both share the write-ahead log. One may have been
-// under way at that moment, so two must have ended since.
+// A commit that began after the progress was written has synced it: both share the write-ahead log.
+// One may have been under way at that moment, so two must have ended since.
 void CommitQueue::sync_progress() {
-  while (!unsynced_.empty() && synced_commits_ >= unsynced_.front().at_commit + 2) unsynced_.pop_front();
+  while (!unsynced_.empty() && synced_commits_ >= unsynced_.front().at_commit + 2)
+    unsynced_.pop_front();
   if (unsynced_.empty() || failed_) return;
   const auto now = std::chrono::steady_clock::now();
   if (now - unsynced_since_ < options_.sync_interval) return;
@@ -277,7 +299,8 @@ void CommitQueue::fail_store(const Error& error) {
     failed_ = true;
   }
   failures_.add();
-  log_error("store", "a write failed; ingest answers 503 until the store is reopened error={}", error.message);
+  log_error("store", "a write failed; ingest answers 503 until the store is reopened error={}",
+            error.message);
   wake_.notify_one();
 }
 
@@ -290,21 +313,22 @@ void CommitQueue::commit_appends(Work& work) {
   WriteSet set;
   std::vector<AppendRequest*> live;
   for (auto* request : work.appends) {
-    const bool gone = std::any_of(request->events.begin(), request->events.end(), [&](const NewEvent& e) {
-      return !directory_.has(e.domain);
-    });
+    const bool gone = std::any_of(request->events.begin(), request->events.end(),
+                                  [&](const NewEvent& e) { return !directory_.has(e.domain); });
     if (gone) {
       request->reply = fail(Errc::kNotFound, "Domain not found");
       request->resume();
       continue;
     }
     live.push_back(request);
-    for (auto& e : request->events) set.appends.push_back({std::move(e), Outcome::kStored, nullptr});
+    for (auto& e : request->events)
+      set.appends.push_back({std::move(e), Outcome::kStored, nullptr});
   }
   if (set.appends.empty()) return;
   if (!commit(set)) {
     for (auto* request : live) {
-      request->reply = fail(Errc::kUnavailable, "the store cannot write; nothing of this request is acknowledged");
+      request->reply = fail(Errc::kUnavailable,
+                            "the store cannot write; nothing of this request is acknowledged");
       request->resume();
     }
     return;
@@ -323,7 +347,8 @@ void CommitQueue::commit_appends(Work& work) {
   for (auto* request : live) {
     std::vector<Outcome> outcomes;
     outcomes.reserve(request->events.size());
-    for (size_t i = 0; i < request->events.size(); ++i) outcomes.push_back(set.appends[next++].outcome);
+    for (size_t i = 0; i < request->events.size(); ++i)
+      outcomes.push_back(set.appends[next++].outcome);
     request->reply = std::move(outcomes);
     request->resume();
   }
@@ -361,7 +386,8 @@ void CommitQueue::commit_edits(Work& work) {
 void CommitQueue::refuse_queued() {
   const std::lock_guard lock(mutex_);
   for (auto* request : appends_) {
-    request->reply = fail(Errc::kUnavailable, "the store cannot write; nothing of this request is acknowledged");
+    request->reply =
+        fail(Errc::kUnavailable, "the store cannot write; nothing of this request is acknowledged");
     request->resume();
   }
   for (auto* request : edits_) {
@@ -391,7 +417,8 @@ void CommitQueue::recover_until_good() {
   wake_save_.notify_all();
 }
 
-// What a failed commit wrote after all is now in the store; lanes and directory must know it as if it had succeeded.
+// What a failed commit wrote after all is now in the store; lanes and directory must know it as if
+// it had succeeded.
 Status CommitQueue::hand_over_recovered() {
   TRY(const auto domains, store_.load_domains());
   auto changed = std::make_shared<CommittedBatch>();

@@ -1,10 +1,16 @@
-// The single writer of a store: appends and edits from all cores share commits (group commit), and are seen and
-// answered only afterwards: durable, then visible, then acknowledged.
+// The single writer of a store: appends and edits from all cores share commits (group commit), and
+// are seen and answered only afterwards: durable, then visible, then acknowledged.
 //
-// Owns two threads: one commits and waits for the disk, the other saves progress, which must not wait behind an fsync
-// (a lane may only have so many outcomes unsaved). The public members may be called from any thread or core. start()
-// before use; stop() ends intake, writes what is queued and joins.
+// Owns two threads: one commits and waits for the disk, the other saves progress, which must not
+// wait behind an fsync (a lane may only have so many outcomes unsaved). The public members may be
+// called from any thread or core. start() before use; stop() ends intake, writes what is queued and
+// joins.
 #pragma once
+
+#include "async/task.h"
+#include "base/metrics.h"
+#include "store/directory.h"
+#include "store/store.h"
 
 #include <atomic>
 #include <condition_variable>
@@ -14,11 +20,6 @@
 #include <mutex>
 #include <thread>
 #include <vector>
-
-#include "async/task.h"
-#include "base/metrics.h"
-#include "store/directory.h"
-#include "store/store.h"
 
 namespace eventhorn::store {
 
@@ -51,26 +52,29 @@ class CommitQueue {
   CommitQueue(Store& store, Directory& directory, CommitOptions options);
   ~CommitQueue();
 
-  /// Called on the queue's thread with every batch, after it is durable and before its producers are answered. Add
-  /// subscribers before start().
+  /// Called on the queue's thread with every batch, after it is durable and before its producers
+  /// are answered. Add subscribers before start().
   void subscribe(std::function<void(const BatchPtr&)> subscriber);
 
   void start();
   void stop();
 
-  /// Appends all items. The outcomes come in the order of the items, after all of them (and the originals of
-  /// duplicates) are durable. kRateLimited: the queue is full; kUnavailable: the disk refuses, or stop() was called; kNotFound: the domain
-  /// was deleted meanwhile. On error nothing is acknowledged.
+  /// Appends all items. The outcomes come in the order of the items, after all of them (and the
+  /// originals of duplicates) are durable. kRateLimited: the queue is full; kUnavailable: the disk
+  /// refuses, or stop() was called; kNotFound: the domain was deleted meanwhile. On error nothing
+  /// is acknowledged.
   Task<Result<std::vector<Outcome>>> append(std::vector<NewEvent> events);
 
-  /// Runs an edit of a domain in the order of the log; answers after it is durable and in the directory.
+  /// Runs an edit of a domain in the order of the log; answers after it is durable and in the
+  /// directory.
   Task<Result<DomainChange>> edit(std::string domain, DomainEdit edit);
 
   /// OK while appends are taken; kUnavailable, saying why, while the disk or the store refuses.
   Status status() const;
 
-  /// Writes progress at once, unsynced: the next commit syncs it, or the saving thread within sync_interval. Kept and
-  /// tried again when the store fails. `saved` is called on the saving thread once it is written.
+  /// Writes progress at once, unsynced: the next commit syncs it, or the saving thread within
+  /// sync_interval. Kept and tried again when the store fails. `saved` is called on the saving
+  /// thread once it is written.
   void save(Progress progress, std::function<void()> saved);
 
  private:
@@ -124,12 +128,13 @@ class CommitQueue {
   std::mutex mutex_;
   std::condition_variable wake_;       // of the committing thread
   std::condition_variable wake_save_;  // of the saving thread
-  std::deque<AppendRequest*> appends_;  // guarded by mutex_; the requests live in their callers' coroutines
-  std::deque<EditRequest*> edits_;      // guarded by mutex_
-  std::vector<SaveRequest> saves_;      // guarded by mutex_
-  size_t queued_bytes_ = 0;             // guarded by mutex_
-  bool stopping_ = false;               // guarded by mutex_
-  bool stopping_saves_ = false;         // guarded by mutex_
+  std::deque<AppendRequest*>
+      appends_;  // guarded by mutex_; the requests live in their callers' coroutines
+  std::deque<EditRequest*> edits_;  // guarded by mutex_
+  std::vector<SaveRequest> saves_;  // guarded by mutex_
+  size_t queued_bytes_ = 0;         // guarded by mutex_
+  bool stopping_ = false;           // guarded by mutex_
+  bool stopping_saves_ = false;     // guarded by mutex_
 
   std::atomic<bool> started_{false};
   std::atomic<bool> failed_{false};

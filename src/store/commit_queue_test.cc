@@ -1,12 +1,12 @@
 #include "store/commit_queue.h"
 
+#include "store/commit_queue_test_support.h"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <atomic>
 #include <thread>
-
-#include "store/commit_queue_test_support.h"
 
 namespace eventhorn::store {
 namespace {
@@ -14,9 +14,13 @@ namespace {
 using Ids = std::vector<std::string>;
 using Outcome = CommitQueue::Outcome;
 
-bool ready(const auto& future) { return future.wait_for(std::chrono::seconds(0)) == std::future_status::ready; }
+bool ready(const auto& future) {
+  return future.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+}
 
-Result<DomainPtr> remove_domain(const DomainPtr&, Position) { return DomainPtr(); }
+Result<DomainPtr> remove_domain(const DomainPtr&, Position) {
+  return DomainPtr();
+}
 
 TEST(CommitQueue, ConcurrentAppendersShareACommit) {
   QueueRig rig;
@@ -71,7 +75,8 @@ TEST(CommitQueue, L8TheSameEventFromHundredConnectionsIsStoredOnce) {
   EXPECT_EQ(rig.seen(), Ids{"a"});
 }
 
-// L11, C11: while the disk is slow only so much waits; more is refused at once, and what waits is stored.
+// L11, C11: while the disk is slow only so much waits; more is refused at once, and what waits is
+// stored.
 TEST(CommitQueue, L11C11AFullQueueRefuses) {
   auto options = QueueRig::quick();
   options.max_queued_bytes = 1000;
@@ -127,7 +132,8 @@ TEST(CommitQueue, SubscribersSeeBatchesInOrderAndBeforeTheAnswer) {
   std::vector<Position> heads;
   for (int i = 0; i < 20; ++i) {
     rig.env.hold_syncs();
-    answer = rig.submit(std::vector{rig.event("a" + std::to_string(i)), rig.event("b" + std::to_string(i))});
+    answer = rig.submit(
+        std::vector{rig.event("a" + std::to_string(i)), rig.event("b" + std::to_string(i))});
     rig.env.wait_for_held_sync();
     rig.on_batch = [&] { early += ready(answer) ? 1 : 0; };
     rig.env.release_syncs();
@@ -153,7 +159,9 @@ TEST(CommitQueue, AnEditIsInTheDirectoryWhenItIsAnswered) {
   QueueRig rig;
   rig.create();
   EXPECT_EQ(rig.directory->find("a.test")->uid, rig.domain);
-  const auto refused = rig.edit("a.test", [](const DomainPtr&, Position) -> Result<DomainPtr> { return fail(Errc::kConflict, "no"); });
+  const auto refused = rig.edit("a.test", [](const DomainPtr&, Position) -> Result<DomainPtr> {
+    return fail(Errc::kConflict, "no");
+  });
   EXPECT_EQ(refused.error().code, Errc::kConflict);
   EXPECT_TRUE(rig.directory->has(rig.domain));
   EXPECT_TRUE(rig.append("a"));
@@ -226,20 +234,44 @@ class FreeSpaceStore final : public Store {
   explicit FreeSpaceStore(Store& inner) : inner_(inner) {}
 
   Status commit(WriteSet& set) override { return inner_.commit(set); }
+
   Status sync() override { return inner_.sync(); }
+
   Status recover() override { return inner_.recover(); }
+
   uint64_t free_bytes() const override { return free; }
+
   Position head() const override { return inner_.head(); }
+
   Result<std::vector<DomainPtr>> load_domains() override { return inner_.load_domains(); }
+
   Result<LoadedProgress> load_progress() override { return inner_.load_progress(); }
+
   Status reset_slots(uint32_t count, Position p) override { return inner_.reset_slots(count, p); }
-  Result<std::vector<EventHead>> read_heads(Position after, size_t max) override { return inner_.read_heads(after, max); }
+
+  Result<std::vector<EventHead>> read_heads(Position after, size_t max) override {
+    return inner_.read_heads(after, max);
+  }
+
   Result<LaneSlice> read_lane(const LaneQuery& q) override { return inner_.read_lane(q); }
+
   Result<PageSlice> read_page(const PageQuery& q) override { return inner_.read_page(q); }
-  Result<std::vector<EventPtr>> read_events(const std::vector<Position>& p) override { return inner_.read_events(p); }
-  Result<uint64_t> expire(SystemTime events, SystemTime attempts) override { return inner_.expire(events, attempts); }
-  Result<std::optional<std::string>> load_value(const std::string& key) override { return inner_.load_value(key); }
-  Status save_value(const std::string& key, const std::string& value) override { return inner_.save_value(key, value); }
+
+  Result<std::vector<EventPtr>> read_events(const std::vector<Position>& p) override {
+    return inner_.read_events(p);
+  }
+
+  Result<uint64_t> expire(SystemTime events, SystemTime attempts) override {
+    return inner_.expire(events, attempts);
+  }
+
+  Result<std::optional<std::string>> load_value(const std::string& key) override {
+    return inner_.load_value(key);
+  }
+
+  Status save_value(const std::string& key, const std::string& value) override {
+    return inner_.save_value(key, value);
+  }
 
   std::atomic<uint64_t> free{UINT64_MAX};
 
@@ -247,7 +279,8 @@ class FreeSpaceStore final : public Store {
   Store& inner_;
 };
 
-// C5: ingest is refused before the disk is full, and taken again when there is room, without any help.
+// C5: ingest is refused before the disk is full, and taken again when there is room, without any
+// help.
 TEST(CommitQueue, C5ANearlyFullDiskRefusesUntilThereIsRoom) {
   QueueRig rig;
   rig.create();

@@ -1,6 +1,11 @@
 // A commit queue over the embedded engine on a disk that fails on command.
 #pragma once
 
+#include "store/commit_queue.h"
+#include "store/rocks/fault_env_test_support.h"
+#include "store/rocks_test_support.h"
+#include "store/store_test_support.h"
+
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_future.hpp>
@@ -11,14 +16,10 @@
 #include <thread>
 #include <vector>
 
-#include "store/commit_queue.h"
-#include "store/rocks/fault_env_test_support.h"
-#include "store/rocks_test_support.h"
-#include "store/store_test_support.h"
-
 namespace eventhorn::store {
 
-/// The queue's callers run on the test's own thread: submit() returns once the request is in the queue.
+/// The queue's callers run on the test's own thread: submit() returns once the request is in the
+/// queue.
 class QueueRig {
  public:
   using Outcomes = Result<std::vector<CommitQueue::Outcome>>;
@@ -129,7 +130,9 @@ class QueueRig {
     return domain;
   }
 
-  NewEvent event(const std::string& id) const { return make_event(id, kBaseUs, event::Name::kDelivered, domain); }
+  NewEvent event(const std::string& id) const {
+    return make_event(id, kBaseUs, event::Name::kDelivered, domain);
+  }
 
   /// Ids that subscribers have seen, in order.
   std::vector<std::string> seen() const {

@@ -8,8 +8,12 @@ namespace {
 bool same(const Domain& a, const Domain& b) {
   if (a.uid != b.uid) return false;
   for (size_t i = 0; i < a.hooks.size(); ++i) {
-    const auto equal = [](const Subscription& x, const Subscription& y) { return x.lane == y.lane && x.since == y.since; };
-    if (!std::equal(a.hooks[i].begin(), a.hooks[i].end(), b.hooks[i].begin(), b.hooks[i].end(), equal)) return false;
+    const auto equal = [](const Subscription& x, const Subscription& y) {
+      return x.lane == y.lane && x.since == y.since;
+    };
+    if (!std::equal(a.hooks[i].begin(), a.hooks[i].end(), b.hooks[i].begin(), b.hooks[i].end(),
+                    equal))
+      return false;
   }
   return true;
 }
@@ -23,7 +27,8 @@ std::vector<DomainPtr> Directory::all() const {
     out.reserve(domains_.size());
     for (const auto& [name, domain] : domains_) out.push_back(domain);
   }
-  std::sort(out.begin(), out.end(), [](const DomainPtr& a, const DomainPtr& b) { return a->name < b->name; });
+  std::sort(out.begin(), out.end(),
+            [](const DomainPtr& a, const DomainPtr& b) { return a->name < b->name; });
   return out;
 }
 
@@ -38,7 +43,8 @@ void Directory::apply(const std::string& name, const DomainChange& change) {
   }
 }
 
-std::vector<DomainChange> Directory::replace_all(const std::vector<DomainPtr>& domains, Position at) {
+std::vector<DomainChange> Directory::replace_all(const std::vector<DomainPtr>& domains,
+                                                 Position at) {
   std::unordered_map<std::string, DomainPtr> now;
   for (const auto& d : domains) now.emplace(d->name, d);
   std::vector<DomainChange> changes;
@@ -53,7 +59,8 @@ std::vector<DomainChange> Directory::replace_all(const std::vector<DomainPtr>& d
   for (const auto& d : domains) {
     if (!find(d->name)) changes.push_back({at, nullptr, d});
   }
-  for (const auto& change : changes) apply(change.after ? change.after->name : change.before->name, change);
+  for (const auto& change : changes)
+    apply(change.after ? change.after->name : change.before->name, change);
   return changes;
 }
 

@@ -1,5 +1,8 @@
-// The domains as of the last durable edit, for readers on every thread. Written by the commit queue only.
+// The domains as of the last durable edit, for readers on every thread. Written by the commit queue
+// only.
 #pragma once
+
+#include "store/model.h"
 
 #include <mutex>
 #include <shared_mutex>
@@ -7,8 +10,6 @@
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
-
-#include "store/model.h"
 
 namespace eventhorn::store {
 

@@ -1,18 +1,19 @@
-// The embedded engine and the commit queue on a disk that fails: crashes, power cuts, refused writes, damage.
+// The embedded engine and the commit queue on a disk that fails: crashes, power cuts, refused
+// writes, damage.
+#include "store/commit_queue_test_support.h"
+
 #include <gtest/gtest.h>
-#include <fcntl.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <cstdlib>
+#include <fcntl.h>
 #include <fstream>
 #include <random>
 #include <set>
-
-#include "store/commit_queue_test_support.h"
+#include <sys/wait.h>
+#include <unistd.h>
 
 namespace eventhorn::store {
 namespace {
@@ -21,7 +22,9 @@ using Fault = FaultEnv::Fault;
 using Ids = std::vector<std::string>;
 using Outcome = CommitQueue::Outcome;
 
-bool ready(const auto& future) { return future.wait_for(std::chrono::seconds(0)) == std::future_status::ready; }
+bool ready(const auto& future) {
+  return future.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+}
 
 std::filesystem::path largest_file(const TempDir& dir, const std::string& extension) {
   std::filesystem::path out;
@@ -97,7 +100,8 @@ TEST(StoreFault, C3APowerCutLosesNothingAcknowledged) {
   }
 }
 
-// C4: whatever part of the record under way reached the disk, it is cut off, and the log goes on after it.
+// C4: whatever part of the record under way reached the disk, it is cut off, and the log goes on
+// after it.
 TEST(StoreFault, C4ATornTailIsCut) {
   for (const uint64_t torn : {1, 6, 7, 8, 30, 60}) {
     SCOPED_TRACE(torn);
@@ -127,13 +131,15 @@ TEST(StoreFault, C4AZeroedTailIsCut) {
   EXPECT_EQ(rig.stored(), Ids{"a"});
 }
 
-// C4: damage before the end is no torn tail. The store refuses to open rather than forget what follows.
+// C4: damage before the end is no torn tail. The store refuses to open rather than forget what
+// follows.
 TEST(StoreFault, C4DamageInTheMiddleOfTheLogRefusesToOpen) {
   for (const int third : {0, 1}) {
     QueueRig rig;
     rig.create();
     for (const auto& id : many_ids(1500)) {
-      if (id.back() == '0') EXPECT_TRUE(rig.append({rig.event(id), rig.event(id + "b"), rig.event(id + "c")}));
+      if (id.back() == '0')
+        EXPECT_TRUE(rig.append({rig.event(id), rig.event(id + "b"), rig.event(id + "c")}));
     }
     rig.close();
     const auto path = largest_file(rig.dir, ".log");
@@ -152,7 +158,8 @@ TEST(StoreFault, C4DamageInATableFailsTheRead) {
   QueueRig rig;
   rig.create();
   for (const auto& id : many_ids(300)) {
-    if (id.back() == '0') EXPECT_TRUE(rig.append({rig.event(id), rig.event(id + "b"), rig.event(id + "c")}));
+    if (id.back() == '0')
+      EXPECT_TRUE(rig.append({rig.event(id), rig.event(id + "b"), rig.event(id + "c")}));
   }
   EXPECT_TRUE(rig.store->index_now());
   EXPECT_TRUE(rig.store->compact_now());
@@ -170,14 +177,16 @@ TEST(StoreFault, C4DamageInATableFailsTheRead) {
   EXPECT_EQ(heads.error().code, Errc::kCorruption);
 }
 
-// Not what one would wish: a record whose damaged length reaches beyond the end of the file looks like a torn tail to
-// RocksDB 7.8, which cuts the log there. Only in the last 32 KiB block; docs/STORAGE_FORMAT.md tells.
+// Not what one would wish: a record whose damaged length reaches beyond the end of the file looks
+// like a torn tail to RocksDB 7.8, which cuts the log there. Only in the last 32 KiB block;
+// docs/STORAGE_FORMAT.md tells.
 TEST(StoreFault, C4ADamagedLengthInTheLastBlockCutsTheLog) {
   QueueRig rig;
   rig.create();
   for (const auto& id : many_ids(5)) EXPECT_TRUE(rig.append(id));
   rig.close();
-  flip_bit(largest_file(rig.dir, ".log"), 5);  // high byte of the first record's length, after 4 bytes of checksum
+  flip_bit(largest_file(rig.dir, ".log"),
+           5);  // high byte of the first record's length, after 4 bytes of checksum
   const auto opened = RocksStore::open(rocks_options(rig.dir), rig.clock);
   ASSERT_TRUE(opened) << "better than expected: then say so in docs/STORAGE_FORMAT.md";
   const auto heads = (*opened)->read_heads(kNoPosition, SIZE_MAX);
@@ -185,7 +194,8 @@ TEST(StoreFault, C4ADamagedLengthInTheLastBlockCutsTheLog) {
   EXPECT_EQ(heads->size(), 0U);
 }
 
-// C5: an fsync that failed is never taken for a success; whatever it wrote after all is handed over once.
+// C5: an fsync that failed is never taken for a success; whatever it wrote after all is handed over
+// once.
 TEST(StoreFault, C5AFailedFsyncAcknowledgesNothingAndHealsInProcess) {
   QueueRig rig;
   rig.create();
@@ -208,7 +218,8 @@ TEST(StoreFault, C5AFailedFsyncAcknowledgesNothingAndHealsInProcess) {
   EXPECT_EQ(rig.listed(), (Ids{"a", "b"}));
 }
 
-// C5: each event that a refusing disk took is seen once, in order; each that it refused is not seen.
+// C5: each event that a refusing disk took is seen once, in order; each that it refused is not
+// seen.
 TEST(StoreFault, C5SubscribersSeeExactlyWhatIsStored) {
   for (const Fault fault : {Fault::kSyncFails, Fault::kNoSpace}) {
     QueueRig rig;
@@ -232,7 +243,8 @@ TEST(StoreFault, C5SubscribersSeeExactlyWhatIsStored) {
     EXPECT_EQ(seen, rig.stored());
     const std::set<std::string> unique(seen.begin(), seen.end());
     EXPECT_EQ(unique.size(), seen.size());
-    EXPECT_TRUE(std::includes(unique.begin(), unique.end(), acknowledged.begin(), acknowledged.end()));
+    EXPECT_TRUE(
+        std::includes(unique.begin(), unique.end(), acknowledged.begin(), acknowledged.end()));
     rig.cut_power();
     EXPECT_EQ(rig.stored(), seen);
   }
@@ -243,7 +255,8 @@ TEST(StoreFault, C5AFailedEditShowsOnceItIsFoundDurable) {
   QueueRig rig;
   rig.create("a.test");
   rig.env.set_fault(Fault::kSyncFails);
-  const auto failed = rig.edit("a.test", [](const DomainPtr&, Position) -> Result<DomainPtr> { return DomainPtr(); });
+  const auto failed = rig.edit(
+      "a.test", [](const DomainPtr&, Position) -> Result<DomainPtr> { return DomainPtr(); });
   ASSERT_FALSE(failed);
   EXPECT_EQ(failed.error().code, Errc::kUnavailable);
   rig.env.set_fault(Fault::kNone);
@@ -327,7 +340,8 @@ TEST(StoreFault, DISABLED_Child) {
     WriteSet set;
     std::string ids;
     for (int k = 0; k < 3; ++k) {
-      const std::string id = std::to_string(base) + "-" + std::to_string(i) + "-" + std::to_string(k);
+      const std::string id =
+          std::to_string(base) + "-" + std::to_string(i) + "-" + std::to_string(k);
       set.appends.push_back({make_event(id), Outcome::kStored, nullptr});
       ids += id + "\n";
     }
@@ -341,17 +355,21 @@ pid_t start_child(const TempDir& dir, int pipe_end) {
   if (child != 0) return child;
   dup2(pipe_end, kChildPipe);
   setenv(kChildDirectory, dir.path().c_str(), 1);
-  execl("/proc/self/exe", "store_test", "--gtest_filter=StoreFault.DISABLED_Child", "--gtest_also_run_disabled_tests", "--gtest_brief=1", nullptr);
+  execl("/proc/self/exe", "store_test", "--gtest_filter=StoreFault.DISABLED_Child",
+        "--gtest_also_run_disabled_tests", "--gtest_brief=1", nullptr);
   _exit(127);
 }
 
-// Reads whole lines, the first of which begins with `pending`, until the pipe ends; kills the child once it has seen `kill_after` of them.
-void gather(int from, pid_t child, size_t kill_after, std::string pending, std::set<std::string>& acknowledged) {
+// Reads whole lines, the first of which begins with `pending`, until the pipe ends; kills the child
+// once it has seen `kill_after` of them.
+void gather(int from, pid_t child, size_t kill_after, std::string pending,
+            std::set<std::string>& acknowledged) {
   char buffer[4096];
   size_t seen = 0;
   for (ssize_t n = 0; (n = read(from, buffer, sizeof buffer)) > 0;) {
     pending.append(buffer, static_cast<size_t>(n));
-    for (size_t end = 0; (end = pending.find('\n')) != std::string::npos; pending.erase(0, end + 1)) {
+    for (size_t end = 0; (end = pending.find('\n')) != std::string::npos;
+         pending.erase(0, end + 1)) {
       acknowledged.insert(pending.substr(0, end));
       if (++seen == kill_after) kill(child, SIGKILL);
     }
@@ -359,7 +377,8 @@ void gather(int from, pid_t child, size_t kill_after, std::string pending, std::
   EXPECT_GE(seen, kill_after) << "the child ended by itself";
 }
 
-// C1: kill -9 while appends and the indexer run; every acknowledged event is in the log and on the pages, once. C8.
+// C1: kill -9 while appends and the indexer run; every acknowledged event is in the log and on the
+// pages, once. C8.
 TEST(StoreFault, C1KillLosesNothingAcknowledged) {
   TempDir dir;
   SystemClock clock;
@@ -391,7 +410,8 @@ TEST(StoreFault, C1KillLosesNothingAcknowledged) {
     auto stored = ids_of(*store->read_events(positions));
     std::sort(stored.begin(), stored.end());
     EXPECT_EQ(std::adjacent_find(stored.begin(), stored.end()), stored.end());
-    EXPECT_TRUE(std::includes(stored.begin(), stored.end(), acknowledged.begin(), acknowledged.end()));
+    EXPECT_TRUE(
+        std::includes(stored.begin(), stored.end(), acknowledged.begin(), acknowledged.end()));
     PageQuery q;
     q.domain = kDomain;
     q.last_us = INT64_MAX;

@@ -1,6 +1,11 @@
-// The values that the store keeps and hands out: events with their place in the log, domains with their hooks, and
-// the progress of lanes. Values only; immutable once shared.
+// The values that the store keeps and hands out: events with their place in the log, domains with
+// their hooks, and the progress of lanes. Values only; immutable once shared.
 #pragma once
+
+#include "base/ids.h"
+#include "base/time.h"
+#include "event/event.h"
+#include "webhook/hook.h"
 
 #include <array>
 #include <cstdint>
@@ -9,11 +14,6 @@
 #include <string>
 #include <utility>
 #include <vector>
-
-#include "base/ids.h"
-#include "base/time.h"
-#include "event/event.h"
-#include "webhook/hook.h"
 
 namespace eventhorn::store {
 
@@ -40,7 +40,8 @@ struct StoredEvent {
   StoredEvent& operator=(const StoredEvent&) = delete;
   ~StoredEvent();
 
-  /// Counts the bytes among live_event_bytes() until destruction. Call once, when the event is complete.
+  /// Counts the bytes among live_event_bytes() until destruction. Call once, when the event is
+  /// complete.
   void hold();
 
  private:
@@ -89,16 +90,19 @@ struct Domain {
 
 using DomainPtr = std::shared_ptr<const Domain>;
 
-/// A configuration change as the lanes see it: events before `at` belong to `before`, later ones to `after`.
+/// A configuration change as the lanes see it: events before `at` belong to `before`, later ones to
+/// `after`.
 struct DomainChange {
   Position at;
   DomainPtr before;  // null when the domain was created
   DomainPtr after;   // null when it was deleted
 };
 
-/// Makes `hook` of `domain` name exactly `urls`: a URL that stays keeps its lane and its `since`; a new one starts
-/// after `at`; a lane that no hook names any more is removed. `at` also names a new lane, together with its index.
-void set_hook_urls(Domain& domain, webhook::Hook hook, const std::vector<std::string>& urls, Position at);
+/// Makes `hook` of `domain` name exactly `urls`: a URL that stays keeps its lane and its `since`; a
+/// new one starts after `at`; a lane that no hook names any more is removed. `at` also names a new
+/// lane, together with its index.
+void set_hook_urls(Domain& domain, webhook::Hook hook, const std::vector<std::string>& urls,
+                   Position at);
 
 /// Closed range of positions.
 struct PositionRange {
@@ -138,7 +142,8 @@ struct ExceptionRow {
   int last_status = 0;  // 0: no status line came
 };
 
-/// The record of an attempt (design: 16-32 bytes for a success at first try, everything else in full).
+/// The record of an attempt (design: 16-32 bytes for a success at first try, everything else in
+/// full).
 struct AttemptRow {
   LaneId lane;
   Position position;
@@ -176,9 +181,11 @@ struct LoadedProgress {
   std::vector<ExceptionRow> waiting;
   uint64_t missed = 0;
 
-  /// Where the lanes of one of `count` slots begin. With another number of slots than before lanes have moved between
-  /// them, and only what all had settled is sure.
-  Position begin_of(uint32_t slot, uint32_t count) const { return by_slot.size() == count ? by_slot[slot] : settled_through; }
+  /// Where the lanes of one of `count` slots begin. With another number of slots than before lanes
+  /// have moved between them, and only what all had settled is sure.
+  Position begin_of(uint32_t slot, uint32_t count) const {
+    return by_slot.size() == count ? by_slot[slot] : settled_through;
+  }
 };
 
 }  // namespace eventhorn::store

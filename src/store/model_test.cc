@@ -9,7 +9,9 @@ namespace {
 
 using webhook::Hook;
 
-const std::vector<Subscription>& subs(const Domain& d, Hook hook) { return d.hooks[static_cast<size_t>(hook)]; }
+const std::vector<Subscription>& subs(const Domain& d, Hook hook) {
+  return d.hooks[static_cast<size_t>(hook)];
+}
 
 TEST(SetHookUrls, AUrlThatStaysKeepsItsLaneAndItsStart) {
   Domain d;

@@ -1,14 +1,14 @@
 // Helpers of the tests of the embedded engine.
 #pragma once
 
+#include "store/rocks/rocks_store.h"
+
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <filesystem>
 #include <memory>
+#include <stdlib.h>
 #include <string>
-
-#include "store/rocks/rocks_store.h"
 
 namespace eventhorn::store {
 
@@ -46,7 +46,8 @@ inline RocksOptions rocks_options(const TempDir& dir, rocksdb::Env* env = nullpt
 }
 
 /// Opens a store that must open.
-inline std::unique_ptr<RocksStore> open_rocks(const TempDir& dir, const Clock& clock, rocksdb::Env* env = nullptr) {
+inline std::unique_ptr<RocksStore> open_rocks(const TempDir& dir, const Clock& clock,
+                                              rocksdb::Env* env = nullptr) {
   auto store = RocksStore::open(rocks_options(dir, env), clock);
   EXPECT_TRUE(store) << store.error().message;
   return store ? std::move(*store) : nullptr;

@@ -1,27 +1,30 @@
-// The seam between the platform and its storage engines. Operations are coarse, so that each engine does them its best
-// way; store_contract_test.h is the same suite for every engine.
+// The seam between the platform and its storage engines. Operations are coarse, so that each engine
+// does them its best way; store_contract_test.h is the same suite for every engine.
 //
-// Threads: commit(), recover() and reset_slots() come from one thread, the commit queue's; a set of nothing but progress
-// may be committed by one other thread meanwhile. Every other member may be called from any thread at any time; all may
-// block on the disk, so event loops go through run_blocking.
+// Threads: commit(), recover() and reset_slots() come from one thread, the commit queue's; a set of
+// nothing but progress may be committed by one other thread meanwhile. Every other member may be
+// called from any thread at any time; all may block on the disk, so event loops go through
+// run_blocking.
 #pragma once
+
+#include "base/result.h"
+#include "store/model.h"
 
 #include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "base/result.h"
-#include "store/model.h"
-
 namespace eventhorn::store {
 
-/// An edit of one domain, run inside commit() in the order of the log, so that edits never lose each other's work.
-/// Gets the current value (null when there is none) and the edit's position; returns the new value, null to delete
-/// the domain, or an error, which changes nothing. An edit owns the positions [at, at + kEditStride).
+/// An edit of one domain, run inside commit() in the order of the log, so that edits never lose
+/// each other's work. Gets the current value (null when there is none) and the edit's position;
+/// returns the new value, null to delete the domain, or an error, which changes nothing. An edit
+/// owns the positions [at, at + kEditStride).
 using DomainEdit = std::function<Result<DomainPtr>(const DomainPtr& current, Position at)>;
 inline constexpr uint64_t kEditStride = 32;
-static_assert(kEditStride >= webhook::kHooks * webhook::kMaxUrlsPerHook, "each new lane of an edit takes one for its id");
+static_assert(kEditStride >= webhook::kHooks * webhook::kMaxUrlsPerHook,
+              "each new lane of an edit takes one for its id");
 
 /// One atomic write. commit() fills in the answers.
 struct WriteSet {
@@ -48,7 +51,8 @@ struct LaneQuery {
   webhook::Class cls{};
   Position after;
   std::optional<Position> to;
-  /// For each hook the position after which its events belong to the lane; nullopt for hooks it does not have.
+  /// For each hook the position after which its events belong to the lane; nullopt for hooks it
+  /// does not have.
   std::array<std::optional<Position>, webhook::kHooks> since;
   size_t max_events = 256;
   size_t max_bytes = 1 << 20;
@@ -75,7 +79,8 @@ struct PageCursor {
 struct PageQuery {
   DomainUid domain;
   bool ascending = true;
-  /// Half-open in the direction of travel: ascending [first_us, last_us), descending (last_us, first_us].
+  /// Half-open in the direction of travel: ascending [first_us, last_us), descending (last_us,
+  /// first_us].
   int64_t first_us = 0;
   int64_t last_us = 0;
   std::optional<PageCursor> beyond;
@@ -101,16 +106,17 @@ class Store {
  public:
   virtual ~Store() = default;
 
-  /// Writes all of `set` or nothing. When it returns, appends and edits are durable, then visible to the readers below;
-  /// a set of nothing but progress is written, not synced.
-  /// kUnavailable when the engine refused (disk full, I/O error): nothing of the set is visible, and the engine takes
+  /// Writes all of `set` or nothing. When it returns, appends and edits are durable, then visible
+  /// to the readers below; a set of nothing but progress is written, not synced. kUnavailable when
+  /// the engine refused (disk full, I/O error): nothing of the set is visible, and the engine takes
   /// no further write before recover(). It may still turn out to be durable: recover() tells.
   virtual Status commit(WriteSet& set) = 0;
 
   /// Makes earlier unsynced writes durable.
   virtual Status sync() = 0;
 
-  /// After a failed commit: reopens the engine. Events that the failed commit did write become visible.
+  /// After a failed commit: reopens the engine. Events that the failed commit did write become
+  /// visible.
   virtual Status recover() = 0;
 
   /// Free space for more events, in bytes; UINT64_MAX when the engine cannot tell.
@@ -122,7 +128,8 @@ class Store {
   virtual Result<std::vector<DomainPtr>> load_domains() = 0;
   virtual Result<LoadedProgress> load_progress() = 0;
 
-  /// Sets `settled_through` for slots 0 to count-1 and drops all others: the start of `count` cores.
+  /// Sets `settled_through` for slots 0 to count-1 and drops all others: the start of `count`
+  /// cores.
   virtual Status reset_slots(uint32_t count, Position settled_through) = 0;
 
   /// Heads of the events after a position, in log order, at most `max`; empty at the end.
@@ -134,9 +141,9 @@ class Store {
   /// The events at these positions; null for those that retention has dropped.
   virtual Result<std::vector<EventPtr>> read_events(const std::vector<Position>& positions) = 0;
 
-  /// Drops events committed before `events_before` from the log and the pages, attempts written before
-  /// `attempts_before`, and ids 7 days later than their events: whole ranges at once, the space comes back with
-  /// compaction. Returns the number of positions dropped from the log.
+  /// Drops events committed before `events_before` from the log and the pages, attempts written
+  /// before `attempts_before`, and ids 7 days later than their events: whole ranges at once, the
+  /// space comes back with compaction. Returns the number of positions dropped from the log.
   virtual Result<uint64_t> expire(SystemTime events_before, SystemTime attempts_before) = 0;
 
   /// A value kept beside the domains: keys, secrets, counters. nullopt when absent.

@@ -1,22 +1,25 @@
 // Part of store_contract_test.h: heads, lanes, pages.
 #pragma once
 
+#include "store/store_contract_test.h"
+
 #include <random>
 #include <thread>
-
-#include "store/store_contract_test.h"
 
 namespace eventhorn::store {
 
 // Events of two domains and all kinds, in no order of time, many at the same microsecond.
 inline std::vector<NewEvent> mixed_events(size_t count, unsigned seed) {
-  constexpr event::Name kNames[] = {event::Name::kDelivered, event::Name::kOpened,     event::Name::kFailed,
-                                    event::Name::kStored,    event::Name::kComplained, event::Name::kAccepted};
+  constexpr event::Name kNames[] = {event::Name::kDelivered,  event::Name::kOpened,
+                                    event::Name::kFailed,     event::Name::kStored,
+                                    event::Name::kComplained, event::Name::kAccepted};
   std::mt19937 random(seed);
   std::vector<NewEvent> out;
   for (size_t i = 0; i < count; ++i) {
-    auto e = make_event("e" + std::to_string(random() % 100'000) + "-" + std::to_string(i), kBaseUs + static_cast<int64_t>(random() % 40),
-                        kNames[random() % std::size(kNames)], random() % 4 == 0 ? kOtherDomain : kDomain);
+    auto e = make_event("e" + std::to_string(random() % 100'000) + "-" + std::to_string(i),
+                        kBaseUs + static_cast<int64_t>(random() % 40),
+                        kNames[random() % std::size(kNames)],
+                        random() % 4 == 0 ? kOtherDomain : kDomain);
     e.push = random() % 8 != 0;
     e.event.bytes += std::string(random() % 300, ' ');
     out.push_back(std::move(e));
@@ -50,13 +53,15 @@ TEST_P(StoreContract, HeadsComeInLogOrder) {
 TEST_P(StoreContract, UnknownPositionsAreNull) {
   const Position a = append_one(make_event("a"));
   const Position b = append_one(make_event("b"));
-  EXPECT_EQ(ids_of(*store().read_events({b, {b.value + 1'000'000}, a, kNoPosition, b})), (Ids{"b", "null", "a", "null", "b"}));
+  EXPECT_EQ(ids_of(*store().read_events({b, {b.value + 1'000'000}, a, kNoPosition, b})),
+            (Ids{"b", "null", "a", "null", "b"}));
   EXPECT_EQ(store().read_events({})->size(), 0U);
   std::vector<Position> run;
   for (uint64_t p = 0; p < b.value + 20; ++p) run.push_back({p});
   const auto got = store().read_events(run);
   ASSERT_EQ(got->size(), run.size());
-  EXPECT_EQ(std::count(got->begin(), got->end(), nullptr), static_cast<std::ptrdiff_t>(run.size() - 2));
+  EXPECT_EQ(std::count(got->begin(), got->end(), nullptr),
+            static_cast<std::ptrdiff_t>(run.size() - 2));
 }
 
 // Every class, limit and place against a plain filter of what was appended.
@@ -67,12 +72,15 @@ TEST_P(StoreContract, ALaneIsReadWithoutGapOrDuplicate) {
     fill(events, place);
     const auto heads = store().read_heads(kNoPosition, 1000);
     ASSERT_EQ(heads->size(), events.size());
-    for (const auto cls : {webhook::Class::kUrgent, webhook::Class::kNormal, webhook::Class::kBulk}) {
+    for (const auto cls :
+         {webhook::Class::kUrgent, webhook::Class::kNormal, webhook::Class::kBulk}) {
       for (const size_t after : {0, 1, 149, 150, 299}) {
         Ids want;
         for (size_t i = after; i < events.size(); ++i) {
           const auto hook = webhook::hook_for(events[i].event.name, events[i].event.severity);
-          if (events[i].domain == kDomain && events[i].push && hook && webhook::class_of(*hook) == cls) want.push_back(events[i].event.id);
+          if (events[i].domain == kDomain && events[i].push && hook &&
+              webhook::class_of(*hook) == cls)
+            want.push_back(events[i].event.id);
         }
         auto q = lane_query(cls, after == 0 ? kNoPosition : heads->at(after - 1).position);
         for (const size_t max_events : {1, 3, 1000}) {
@@ -90,7 +98,8 @@ TEST_P(StoreContract, ALaneIsReadWithoutGapOrDuplicate) {
 TEST_P(StoreContract, ALaneSeesItsHooksSinceTheirStartAndUpToItsEnd) {
   std::vector<NewEvent> events;
   for (int i = 0; i < 40; ++i) {
-    events.push_back(make_event("e" + std::to_string(i), kBaseUs, i % 2 == 0 ? event::Name::kDelivered : event::Name::kAccepted));
+    events.push_back(make_event("e" + std::to_string(i), kBaseUs,
+                                i % 2 == 0 ? event::Name::kDelivered : event::Name::kAccepted));
   }
   for (const Place place : kPlaces) {
     SCOPED_TRACE(static_cast<int>(place));
@@ -122,7 +131,10 @@ TEST_P(StoreContract, L12PagesAreReadWithoutGapOrDuplicate) {
     SCOPED_TRACE(static_cast<int>(place));
     fill(events, place);
     for (const bool ascending : {true, false}) {
-      for (const auto& [from, to] : {std::pair<int64_t, int64_t>{0, INT64_MAX}, {INT64_MIN, INT64_MAX}, {kBaseUs + 3, kBaseUs + 17}, {kBaseUs + 5, kBaseUs + 5}}) {
+      for (const auto& [from, to] : {std::pair<int64_t, int64_t>{0, INT64_MAX},
+                                     {INT64_MIN, INT64_MAX},
+                                     {kBaseUs + 3, kBaseUs + 17},
+                                     {kBaseUs + 5, kBaseUs + 5}}) {
         std::vector<std::pair<int64_t, std::string>> keys;
         for (const auto& e : events) {
           const auto t = e.event.timestamp_us;
@@ -160,7 +172,9 @@ TEST_P(StoreContract, PagesFilterByKindAndByBytes) {
       ++kinds;
       both += long_enough(e.event.bytes) ? 1 : 0;
     }
-    q.may_match = [](event::Name name, event::Severity severity) { return name == event::Name::kFailed && severity == event::Severity::kTemporary; };
+    q.may_match = [](event::Name name, event::Severity severity) {
+      return name == event::Name::kFailed && severity == event::Severity::kTemporary;
+    };
     for (const size_t max_events : {2, 1000}) {
       for (const size_t max_scan : {1, 9, 1000}) {
         q.max_events = max_events;
@@ -190,10 +204,12 @@ TEST_P(StoreContract, ACursorOutsideTheRangeDoesNotWidenIt) {
   }
 }
 
-// L12: what was there when the walk began is seen once, while events arrive and move to the indexes.
+// L12: what was there when the walk began is seen once, while events arrive and move to the
+// indexes.
 TEST_P(StoreContract, L12PagesAndLanesStayWholeWhileEventsArrive) {
   constexpr int kBefore = 300;
-  for (int i = 0; i < kBefore; ++i) append({make_event("a" + std::to_string(1000 + i), kBaseUs + 2 * i)});
+  for (int i = 0; i < kBefore; ++i)
+    append({make_event("a" + std::to_string(1000 + i), kBaseUs + 2 * i)});
   std::atomic<bool> stop{false};
   std::thread writer([&] {
     for (int i = 0; !stop; ++i) {
@@ -202,17 +218,23 @@ TEST_P(StoreContract, L12PagesAndLanesStayWholeWhileEventsArrive) {
     }
   });
   for (int round = 0; round < 20; ++round) {
-    auto q = page_query(round % 2 == 0, round % 2 == 0 ? 0 : INT64_MAX, round % 2 == 0 ? INT64_MAX : 0);
+    auto q =
+        page_query(round % 2 == 0, round % 2 == 0 ? 0 : INT64_MAX, round % 2 == 0 ? INT64_MAX : 0);
     q.max_events = 13;
     const auto pages = read_pages(q);
-    EXPECT_EQ(std::set<std::string>(pages.begin(), pages.end()).size(), pages.size()) << "a duplicate";
-    EXPECT_EQ(std::count_if(pages.begin(), pages.end(), [](const std::string& id) { return id[0] == 'a'; }), kBefore);
+    EXPECT_EQ(std::set<std::string>(pages.begin(), pages.end()).size(), pages.size())
+        << "a duplicate";
+    EXPECT_EQ(std::count_if(pages.begin(), pages.end(),
+                            [](const std::string& id) { return id[0] == 'a'; }),
+              kBefore);
     auto lane_q = lane_query(webhook::Class::kNormal);
     lane_q.max_events = 13;
     lane_q.to = store().head();
     const auto lane = read_lane(lane_q);
     EXPECT_EQ(std::set<std::string>(lane.begin(), lane.end()).size(), lane.size()) << "a duplicate";
-    EXPECT_EQ(std::count_if(lane.begin(), lane.end(), [](const std::string& id) { return id[0] == 'a'; }), kBefore);
+    EXPECT_EQ(
+        std::count_if(lane.begin(), lane.end(), [](const std::string& id) { return id[0] == 'a'; }),
+        kBefore);
   }
   stop = true;
   writer.join();
@@ -236,7 +258,8 @@ TEST_P(StoreContract, ManyEventsAreIndexedInBulk) {
     EXPECT_EQ(pages.size(), static_cast<size_t>(kCount));
     EXPECT_EQ(std::set<std::string>(pages.begin(), pages.end()).size(), pages.size());
     EXPECT_EQ(read_lane(lane_query(webhook::Class::kNormal)).size(), static_cast<size_t>(kCount));
-    EXPECT_EQ(append({make_event(id(1), kBaseUs + 1), make_event(id(32'999))}), (std::vector{Outcome::kDuplicate, Outcome::kDuplicate}));
+    EXPECT_EQ(append({make_event(id(1), kBaseUs + 1), make_event(id(32'999))}),
+              (std::vector{Outcome::kDuplicate, Outcome::kDuplicate}));
   }
 }
 

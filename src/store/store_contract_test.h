@@ -1,6 +1,9 @@
-// What every storage engine must do: the specification of store.h as tests. An engine's test file includes this header
-// and instantiates the suite StoreContract with a factory of its own.
+// What every storage engine must do: the specification of store.h as tests. An engine's test file
+// includes this header and instantiates the suite StoreContract with a factory of its own.
 #pragma once
+
+#include "store/store.h"
+#include "store/store_test_support.h"
 
 #include <gtest/gtest.h>
 
@@ -10,9 +13,6 @@
 #include <set>
 #include <string>
 #include <vector>
-
-#include "store/store.h"
-#include "store/store_test_support.h"
 
 namespace eventhorn::store {
 
@@ -102,7 +102,8 @@ class StoreContract : public testing::TestWithParam<EngineFactory> {
     return loaded ? *loaded : LoadedProgress{};
   }
 
-  static LaneQuery lane_query(webhook::Class cls, Position after = kNoPosition, Position since = kNoPosition) {
+  static LaneQuery lane_query(webhook::Class cls, Position after = kNoPosition,
+                              Position since = kNoPosition) {
     LaneQuery q;
     q.domain = kDomain;
     q.cls = cls;
@@ -131,7 +132,8 @@ class StoreContract : public testing::TestWithParam<EngineFactory> {
     }
   }
 
-  static PageQuery page_query(bool ascending = true, int64_t from_us = 0, int64_t to_us = INT64_MAX) {
+  static PageQuery page_query(bool ascending = true, int64_t from_us = 0,
+                              int64_t to_us = INT64_MAX) {
     PageQuery q;
     q.domain = kDomain;
     q.ascending = ascending;

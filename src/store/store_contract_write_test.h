@@ -32,24 +32,29 @@ TEST_P(StoreContract, KeepsEveryFieldOfAnEvent) {
 TEST_P(StoreContract, L8AnIdIsStoredOnce) {
   auto changed = make_event("a");
   changed.event.bytes = "{}";
-  const std::vector<Outcome> again = {Outcome::kDuplicate, Outcome::kConflicting, Outcome::kDuplicate, Outcome::kConflicting};
+  const std::vector<Outcome> again = {Outcome::kDuplicate, Outcome::kConflicting,
+                                      Outcome::kDuplicate, Outcome::kConflicting};
   EXPECT_EQ(append({make_event("a"), make_event("a"), changed, make_event("b")}),
-            (std::vector{Outcome::kStored, Outcome::kDuplicate, Outcome::kConflicting, Outcome::kStored}));
+            (std::vector{Outcome::kStored, Outcome::kDuplicate, Outcome::kConflicting,
+                         Outcome::kStored}));
   const Position head = store().head();
   EXPECT_EQ(append({make_event("a"), changed, make_event("a"), changed}), again) << "in memory";
   engine_->index_now();
   EXPECT_EQ(append({make_event("a"), changed, make_event("a"), changed}), again) << "in the index";
   EXPECT_EQ(append({changed, make_event("a"), changed, make_event("a")}),
-            (std::vector{Outcome::kConflicting, Outcome::kDuplicate, Outcome::kConflicting, Outcome::kDuplicate}));
+            (std::vector{Outcome::kConflicting, Outcome::kDuplicate, Outcome::kConflicting,
+                         Outcome::kDuplicate}));
   engine_->reopen();
-  EXPECT_EQ(append({make_event("a"), changed, make_event("a"), changed}), again) << "after a restart";
+  EXPECT_EQ(append({make_event("a"), changed, make_event("a"), changed}), again)
+      << "after a restart";
   EXPECT_EQ(store().head(), head);
   EXPECT_EQ(read_pages(page_query()), (Ids{"a", "b"}));
 }
 
 TEST_P(StoreContract, IdsBelongToTheirDomain) {
   append({make_event("a")});
-  EXPECT_EQ(append({make_event("a", kBaseUs, event::Name::kDelivered, kOtherDomain)}), (std::vector{Outcome::kStored}));
+  EXPECT_EQ(append({make_event("a", kBaseUs, event::Name::kDelivered, kOtherDomain)}),
+            (std::vector{Outcome::kStored}));
   engine_->index_now();
   auto q = page_query();
   EXPECT_EQ(read_pages(q), Ids{"a"});
@@ -66,7 +71,8 @@ TEST_P(StoreContract, PositionsRiseAndTheHeadIsTheLast) {
   EXPECT_EQ(store().head(), kNoPosition);
   Position last = kNoPosition;
   for (int round = 0; round < 4; ++round) {
-    const auto set = commit({make_event("a" + std::to_string(round)), make_event("b" + std::to_string(round))});
+    const auto set =
+        commit({make_event("a" + std::to_string(round)), make_event("b" + std::to_string(round))});
     for (const auto& a : set.appends) {
       EXPECT_GT(a.stored->position, last);
       last = a.stored->position;
@@ -79,16 +85,17 @@ TEST_P(StoreContract, PositionsRiseAndTheHeadIsTheLast) {
 }
 
 TEST_P(StoreContract, EditsCreateChangeAndDeleteADomain) {
-  const auto created = edit("a.test", [&](const DomainPtr& current, Position at) -> Result<DomainPtr> {
-    EXPECT_EQ(current, nullptr);
-    auto d = std::make_shared<Domain>();
-    d->uid = {at.value};
-    d->name = "a.test";
-    d->id = "0123456789abcdef01234567";
-    d->created_at = engine_->clock.now();
-    set_hook_urls(*d, webhook::Hook::kOpened, {"http://a/", "http://b/"}, at);
-    return DomainPtr(d);
-  });
+  const auto created =
+      edit("a.test", [&](const DomainPtr& current, Position at) -> Result<DomainPtr> {
+        EXPECT_EQ(current, nullptr);
+        auto d = std::make_shared<Domain>();
+        d->uid = {at.value};
+        d->name = "a.test";
+        d->id = "0123456789abcdef01234567";
+        d->created_at = engine_->clock.now();
+        set_hook_urls(*d, webhook::Hook::kOpened, {"http://a/", "http://b/"}, at);
+        return DomainPtr(d);
+      });
   ASSERT_TRUE(created);
   EXPECT_EQ(created->before, nullptr);
   EXPECT_LE(created->at, store().head());
@@ -153,14 +160,20 @@ TEST_P(StoreContract, EditsOfOneSetSeeEachOtherAndAnErrorChangesNothing) {
 
 TEST_P(StoreContract, ProgressComesBack) {
   EXPECT_EQ(load().settled_through, kNoPosition);
-  LaneRow open{{5}, kDomain, {{webhook::Class::kUrgent, {3}, std::nullopt, {9}, {{{11}, {12}}, {{14}, {14}}}}}};
-  LaneRow closed{{6}, kOtherDomain, {{webhook::Class::kBulk, {1}, Position{20}, {2}, {}}, {webhook::Class::kBulk, {20}, std::nullopt, {20}, {}}}};
+  LaneRow open{{5},
+               kDomain,
+               {{webhook::Class::kUrgent, {3}, std::nullopt, {9}, {{{11}, {12}}, {{14}, {14}}}}}};
+  LaneRow closed{{6},
+                 kOtherDomain,
+                 {{webhook::Class::kBulk, {1}, Position{20}, {2}, {}},
+                  {webhook::Class::kBulk, {20}, std::nullopt, {20}, {}}}};
   const ExceptionRow waiting{{5}, {13}, false, 3, from_micros(kBaseUs), Micros(60'000'000), 503};
   const ExceptionRow missed{{6}, {13}, true, 8, from_micros(kBaseUs), Micros(0), 0};
   Progress p;
   p.lanes = {open, closed};
   p.exceptions = {waiting, missed};
-  p.attempts = {{{5}, {13}, from_micros(kBaseUs), std::chrono::milliseconds(7), 2, 503, "status", "", "no"}};
+  p.attempts = {
+      {{5}, {13}, from_micros(kBaseUs), std::chrono::milliseconds(7), 2, 503, "status", "", "no"}};
   save(p);
   for (const bool reopened : {false, true}) {
     if (reopened) engine_->reopen();
@@ -254,7 +267,8 @@ TEST_P(StoreContract, ExpireDropsByCommitTimeNotByTheEventsOwn) {
   }
 }
 
-// Retention runs every hour or so; it must not shorten the life of ids by looking at a log that holds nothing older.
+// Retention runs every hour or so; it must not shorten the life of ids by looking at a log that
+// holds nothing older.
 TEST_P(StoreContract, IdsOutliveTheirEventsBySevenDays) {
   append_one(make_event("old"));
   engine_->index_now();
@@ -266,7 +280,8 @@ TEST_P(StoreContract, IdsOutliveTheirEventsBySevenDays) {
     engine_->compact();
     if (hour == 15) engine_->reopen();
     EXPECT_EQ(read_pages(page_query()).size(), 1U);
-    EXPECT_EQ(append({make_event("old")}), (std::vector{Outcome::kDuplicate})) << "after hours: " << 5 * (hour + 1);
+    EXPECT_EQ(append({make_event("old")}), (std::vector{Outcome::kDuplicate}))
+        << "after hours: " << 5 * (hour + 1);
   }
   engine_->clock.advance(std::chrono::hours(24));
   ASSERT_TRUE(store().expire(engine_->clock.now() - std::chrono::hours(1), {}));

@@ -1,12 +1,12 @@
 // The contract suite on the embedded engine, and what only this engine does.
+#include "store/rocks/rocks_store.h"
+#include "store/rocks_test_support.h"
+#include "store/store_contract_test.h"
+
 #include <gtest/gtest.h>
 
 #include <filesystem>
 #include <fstream>
-
-#include "store/rocks/rocks_store.h"
-#include "store/rocks_test_support.h"
-#include "store/store_contract_test.h"
 
 namespace eventhorn::store {
 namespace {
@@ -31,7 +31,8 @@ class RocksEngine final : public TestEngine {
   std::unique_ptr<RocksStore> store_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Rocks, StoreContract, testing::Values([] { return std::make_unique<RocksEngine>(); }));
+INSTANTIATE_TEST_SUITE_P(Rocks, StoreContract,
+                         testing::Values([] { return std::make_unique<RocksEngine>(); }));
 
 // A leftover shares its blocks with a live table: writing it anew would overwrite the index.
 TEST(RocksStore, LeftoverIndexFilesGoAtTheStart) {

@@ -1,14 +1,14 @@
 // The write path of the embedded engine: one WriteBatch and one WAL fsync per commit.
+#include "base/hash.h"
+#include "store/rocks/format.h"
+#include "store/rocks/rocks_store.h"
+#include "store/rocks/status.h"
+
 #include <rocksdb/db.h>
 #include <rocksdb/write_batch.h>
 
 #include <algorithm>
 #include <map>
-
-#include "base/hash.h"
-#include "store/rocks/format.h"
-#include "store/rocks/rocks_store.h"
-#include "store/rocks/status.h"
 
 namespace eventhorn::store {
 
@@ -16,15 +16,18 @@ Status RocksStore::commit(WriteSet& set) {
   const std::shared_lock lock(db_mutex_);
   if (failed_ || !db_) return fail(Errc::kUnavailable, "the store failed and is not reopened yet");
   const bool durable = !set.appends.empty() || !set.edits.empty();
-  const uint64_t first_position = durable ? next_position_ : 0;  // a set of progress comes from another thread
+  const uint64_t first_position =
+      durable ? next_position_ : 0;  // a set of progress comes from another thread
   rocksdb::WriteBatch batch;
   TRY_STATUS(put_edits(set, batch));
   TRY_STATUS(find_duplicates(set));
   TRY_STATUS(put_appends(set, batch));
   for (const auto& progress : set.progress) TRY_STATUS(put_progress(progress, batch));
-  auto status = batch.Count() == 0 ? Status() : to_status(db_->Write({}, &batch), "writing to the store");
-  // Synced apart from the write: RocksDB holds its write queue during a synced write, and progress must not wait for
-  // the disk. Nothing is visible before it: readers see up to head(), which publish() moves.
+  auto status =
+      batch.Count() == 0 ? Status() : to_status(db_->Write({}, &batch), "writing to the store");
+  // Synced apart from the write: RocksDB holds its write queue during a synced write, and progress
+  // must not wait for the disk. Nothing is visible before it: readers see up to head(), which
+  // publish() moves.
   if (status && durable) status = to_status(db_->SyncWAL(), "syncing the store");
   if (!status) {
     failed_ = true;
@@ -49,7 +52,9 @@ Status RocksStore::put_edits(WriteSet& set, rocksdb::WriteBatch& batch) {
   std::map<std::string, DomainPtr> changed;
   for (auto& edit : set.edits) {
     const auto known = domains_.find(edit.name);
-    const DomainPtr before = changed.contains(edit.name) ? changed[edit.name] : known == domains_.end() ? nullptr : known->second;
+    const DomainPtr before = changed.contains(edit.name) ? changed[edit.name]
+                             : known == domains_.end()   ? nullptr
+                                                         : known->second;
     const Position at{next_position_};
     next_position_ += kEditStride;
     auto after = edit.edit(before, at);
@@ -66,7 +71,9 @@ Status RocksStore::put_edits(WriteSet& set, rocksdb::WriteBatch& batch) {
     changed[edit.name] = *after;
     edit.outcome = DomainChange{at, before, *after};
   }
-  batch.Put(family(kMeta), rocksdb::Slice(format::kNextPositionKey.data(), format::kNextPositionKey.size()), format::u64_key(next_position_));
+  batch.Put(family(kMeta),
+            rocksdb::Slice(format::kNextPositionKey.data(), format::kNextPositionKey.size()),
+            format::u64_key(next_position_));
   return {};
 }
 
@@ -78,7 +85,8 @@ Status RocksStore::find_duplicates(WriteSet& set) {
   std::vector<std::string> keys;
   using Outcome = WriteSet::Append::Outcome;
   const auto judge = [](WriteSet::Append& a, uint64_t known_hash) {
-    a.outcome = known_hash == hash_bytes(a.event.event.bytes) ? Outcome::kDuplicate : Outcome::kConflicting;
+    a.outcome =
+        known_hash == hash_bytes(a.event.event.bytes) ? Outcome::kDuplicate : Outcome::kConflicting;
   };
   for (size_t i = 0; i < set.appends.size(); ++i) {
     auto& a = set.appends[i];
@@ -109,7 +117,9 @@ Status RocksStore::find_duplicates(WriteSet& set) {
     judge(a, hash);
     in_set[{a.event.domain.value, a.event.event.id}] = hash;
   }
-  for (const size_t i : repeats) judge(set.appends[i], in_set[{set.appends[i].event.domain.value, set.appends[i].event.event.id}]);
+  for (const size_t i : repeats)
+    judge(set.appends[i],
+          in_set[{set.appends[i].event.domain.value, set.appends[i].event.event.id}]);
   return {};
 }
 
@@ -122,7 +132,8 @@ Status RocksStore::put_appends(WriteSet& set, rocksdb::WriteBatch& batch) {
     const std::string header = format::log_header(a.event, now);
     const rocksdb::Slice key_parts[] = {key};
     const rocksdb::Slice value_parts[] = {header, a.event.event.bytes};
-    TRY_STATUS(to_status(batch.Put(family(kLog), {key_parts, 1}, {value_parts, 2}), "batching an event"));
+    TRY_STATUS(
+        to_status(batch.Put(family(kLog), {key_parts, 1}, {value_parts, 2}), "batching an event"));
     auto stored = std::make_shared<StoredEvent>();
     stored->position = position;
     stored->domain = a.event.domain;
@@ -138,10 +149,14 @@ Status RocksStore::put_appends(WriteSet& set, rocksdb::WriteBatch& batch) {
 
 Status RocksStore::put_progress(const Progress& progress, rocksdb::WriteBatch& batch) {
   auto* meta = family(kMeta);
-  for (const auto& row : progress.lanes) batch.Put(meta, format::meta_key(format::kLanePrefix, row.lane.value), format::encode_lane(row));
-  for (const LaneId lane : progress.settled_lanes) batch.Delete(meta, format::meta_key(format::kLanePrefix, lane.value));
+  for (const auto& row : progress.lanes)
+    batch.Put(meta, format::meta_key(format::kLanePrefix, row.lane.value),
+              format::encode_lane(row));
+  for (const LaneId lane : progress.settled_lanes)
+    batch.Delete(meta, format::meta_key(format::kLanePrefix, lane.value));
   for (const auto& row : progress.exceptions) {
-    batch.Put(meta, format::meta_key(format::kExceptionPrefix, row.lane.value, row.position.value), format::encode_exception(row));
+    batch.Put(meta, format::meta_key(format::kExceptionPrefix, row.lane.value, row.position.value),
+              format::encode_exception(row));
   }
   for (const auto& [lane, position] : progress.ended_exceptions) {
     batch.Delete(meta, format::meta_key(format::kExceptionPrefix, lane.value, position.value));
@@ -149,10 +164,12 @@ Status RocksStore::put_progress(const Progress& progress, rocksdb::WriteBatch& b
   // Last: rows written while the lane still lived go with it.
   for (const LaneId lane : progress.ended_lanes) {
     batch.Delete(meta, format::meta_key(format::kLanePrefix, lane.value));
-    batch.DeleteRange(meta, format::meta_key(format::kExceptionPrefix, lane.value), format::meta_key(format::kExceptionPrefix, lane.value + 1));
+    batch.DeleteRange(meta, format::meta_key(format::kExceptionPrefix, lane.value),
+                      format::meta_key(format::kExceptionPrefix, lane.value + 1));
   }
   if (progress.settled_through) {
-    batch.Put(meta, format::meta_key(format::kSlotPrefix, progress.slot), format::u64_key(progress.settled_through->value));
+    batch.Put(meta, format::meta_key(format::kSlotPrefix, progress.slot),
+              format::u64_key(progress.settled_through->value));
   }
   const SystemTime now = clock_.now();
   std::map<LaneId, std::vector<const AttemptRow*>> successes;
@@ -160,11 +177,13 @@ Status RocksStore::put_progress(const Progress& progress, rocksdb::WriteBatch& b
     if (row.attempt == 1 && row.failure.empty()) {
       successes[row.lane].push_back(&row);
     } else {
-      batch.Put(family(kAttempts), format::attempt_key(row.lane, now, row.position), format::encode_attempt(row));
+      batch.Put(family(kAttempts), format::attempt_key(row.lane, now, row.position),
+                format::encode_attempt(row));
     }
   }
   for (const auto& [lane, rows] : successes) {
-    batch.Put(family(kAttempts), format::attempt_key(lane, now, rows.front()->position), format::encode_successes(rows));
+    batch.Put(family(kAttempts), format::attempt_key(lane, now, rows.front()->position),
+              format::encode_successes(rows));
   }
   return {};
 }
@@ -181,7 +200,8 @@ void RocksStore::publish(WriteSet& set) {
   for (const auto& a : set.appends) {
     if (!a.stored) continue;
     const auto& e = *a.stored;
-    TailEntry entry{e.position, e.domain, e.event.timestamp_us, hash_bytes(e.event.bytes), e.event.id, e.event.name, e.event.severity, e.push};
+    TailEntry entry{e.position, e.domain,     e.event.timestamp_us, hash_bytes(e.event.bytes),
+                    e.event.id, e.event.name, e.event.severity,     e.push};
     tail_.append(entry);
   }
   head_.store(next_position_ - 1, std::memory_order_release);

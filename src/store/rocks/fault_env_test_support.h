@@ -1,5 +1,5 @@
-// A disk that fails on command, for tests: it holds syncs of the write-ahead log, refuses writes, and at a power cut
-// loses every byte that was not synced.
+// A disk that fails on command, for tests: it holds syncs of the write-ahead log, refuses writes,
+// and at a power cut loses every byte that was not synced.
 #pragma once
 
 #include <rocksdb/env.h>
@@ -51,23 +51,28 @@ class FaultEnv final : public rocksdb::EnvWrapper {
     return syncs_;
   }
 
-  /// What a power cut leaves of the files: what was synced, and of the log `torn` bytes more. Call when no store is open;
-  /// set kDead before closing it.
+  /// What a power cut leaves of the files: what was synced, and of the log `torn` bytes more. Call
+  /// when no store is open; set kDead before closing it.
   void lose_unsynced(uint64_t torn = 0) {
     const std::lock_guard lock(mutex_);
     for (const auto& [path, synced] : synced_) {
       std::error_code ec;
       const uint64_t left = synced + (is_log(path) ? torn : 0);
-      if (std::filesystem::file_size(path, ec) > left && !ec) std::filesystem::resize_file(path, left, ec);
+      if (std::filesystem::file_size(path, ec) > left && !ec)
+        std::filesystem::resize_file(path, left, ec);
     }
     synced_.clear();
   }
 
-  rocksdb::Status NewWritableFile(const std::string& path, std::unique_ptr<rocksdb::WritableFile>* out, const rocksdb::EnvOptions& options) override {
+  rocksdb::Status NewWritableFile(const std::string& path,
+                                  std::unique_ptr<rocksdb::WritableFile>* out,
+                                  const rocksdb::EnvOptions& options) override {
     return wrap(path, 0, target()->NewWritableFile(path, out, options), out);
   }
 
-  rocksdb::Status ReopenWritableFile(const std::string& path, std::unique_ptr<rocksdb::WritableFile>* out, const rocksdb::EnvOptions& options) override {
+  rocksdb::Status ReopenWritableFile(const std::string& path,
+                                     std::unique_ptr<rocksdb::WritableFile>* out,
+                                     const rocksdb::EnvOptions& options) override {
     std::error_code ec;
     const auto size = std::filesystem::file_size(path, ec);
     return wrap(path, ec ? 0 : size, target()->ReopenWritableFile(path, out, options), out);
@@ -91,8 +96,13 @@ class FaultEnv final : public rocksdb::EnvWrapper {
  private:
   class File final : public rocksdb::WritableFileWrapper {
    public:
-    File(FaultEnv& env, std::string path, std::unique_ptr<rocksdb::WritableFile> file, uint64_t size)
-        : WritableFileWrapper(file.get()), env_(env), path_(std::move(path)), file_(std::move(file)), size_(size) {}
+    File(FaultEnv& env, std::string path, std::unique_ptr<rocksdb::WritableFile> file,
+         uint64_t size)
+        : WritableFileWrapper(file.get()),
+          env_(env),
+          path_(std::move(path)),
+          file_(std::move(file)),
+          size_(size) {}
 
     rocksdb::Status Append(const rocksdb::Slice& data) override {
       if (auto s = env_.check_write(path_); !s.ok()) return s;
@@ -101,7 +111,10 @@ class FaultEnv final : public rocksdb::EnvWrapper {
       return s;
     }
 
-    rocksdb::Status Append(const rocksdb::Slice& data, const rocksdb::DataVerificationInfo&) override { return Append(data); }
+    rocksdb::Status Append(const rocksdb::Slice& data,
+                           const rocksdb::DataVerificationInfo&) override {
+      return Append(data);
+    }
 
     rocksdb::Status Sync() override {
       const uint64_t size = size_;
@@ -122,7 +135,8 @@ class FaultEnv final : public rocksdb::EnvWrapper {
 
   static bool is_log(const std::string& path) { return path.ends_with(".log"); }
 
-  rocksdb::Status wrap(const std::string& path, uint64_t size, rocksdb::Status s, std::unique_ptr<rocksdb::WritableFile>* out) {
+  rocksdb::Status wrap(const std::string& path, uint64_t size, rocksdb::Status s,
+                       std::unique_ptr<rocksdb::WritableFile>* out) {
     if (!s.ok()) return s;
     {
       const std::lock_guard lock(mutex_);
@@ -135,7 +149,8 @@ class FaultEnv final : public rocksdb::EnvWrapper {
   rocksdb::Status check_write(const std::string& path) {
     const std::lock_guard lock(mutex_);
     if (fault_ == Fault::kDead) return rocksdb::Status::IOError("power cut");
-    if (fault_ == Fault::kNoSpace && is_log(path)) return rocksdb::Status::NoSpace("no space left on device");
+    if (fault_ == Fault::kNoSpace && is_log(path))
+      return rocksdb::Status::NoSpace("no space left on device");
     return rocksdb::Status::OK();
   }
 
@@ -148,7 +163,8 @@ class FaultEnv final : public rocksdb::EnvWrapper {
       --held_;
     }
     if (fault_ == Fault::kDead) return rocksdb::Status::IOError("power cut");
-    if (fault_ == Fault::kSyncFails && is_log(path)) return rocksdb::Status::IOError("input/output error");
+    if (fault_ == Fault::kSyncFails && is_log(path))
+      return rocksdb::Status::IOError("input/output error");
     return rocksdb::Status::OK();
   }
 
@@ -160,11 +176,12 @@ class FaultEnv final : public rocksdb::EnvWrapper {
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  std::map<std::string, uint64_t> synced_;  // guarded by mutex_; bytes of each file that a power cut leaves
-  Fault fault_ = Fault::kNone;              // guarded by mutex_
-  bool holding_ = false;                    // guarded by mutex_
-  int held_ = 0;                            // guarded by mutex_
-  int syncs_ = 0;                           // guarded by mutex_
+  std::map<std::string, uint64_t>
+      synced_;                  // guarded by mutex_; bytes of each file that a power cut leaves
+  Fault fault_ = Fault::kNone;  // guarded by mutex_
+  bool holding_ = false;        // guarded by mutex_
+  int held_ = 0;                // guarded by mutex_
+  int syncs_ = 0;               // guarded by mutex_
 };
 
 }  // namespace eventhorn::store

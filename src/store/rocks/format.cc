@@ -76,7 +76,8 @@ class Reader {
   uint64_t little(size_t bytes) {
     const auto s = raw(bytes);
     uint64_t v = 0;
-    for (size_t i = 0; i < s.size(); ++i) v |= static_cast<uint64_t>(static_cast<unsigned char>(s[i])) << (8 * i);
+    for (size_t i = 0; i < s.size(); ++i)
+      v |= static_cast<uint64_t>(static_cast<unsigned char>(s[i])) << (8 * i);
     return v;
   }
 
@@ -137,7 +138,9 @@ std::string u64_key(uint64_t v) {
   return out;
 }
 
-std::string meta_key(char prefix, std::string_view rest) { return std::string(1, prefix).append(rest); }
+std::string meta_key(char prefix, std::string_view rest) {
+  return std::string(1, prefix).append(rest);
+}
 
 std::string meta_key(char prefix, uint64_t a) {
   std::string out(1, prefix);
@@ -239,7 +242,11 @@ Result<EventPtr> decode_log(Position position, std::string_view value) {
 Result<EventHead> decode_head(Position position, std::string_view value) {
   Reader in(value);
   TRY(const auto h, read_header(in));
-  return EventHead{position, {h.domain}, h.push, static_cast<event::Name>(h.name), static_cast<event::Severity>(h.severity)};
+  return EventHead{position,
+                   {h.domain},
+                   h.push,
+                   static_cast<event::Name>(h.name),
+                   static_cast<event::Severity>(h.severity)};
 }
 
 std::string encode_domain(const Domain& d) {

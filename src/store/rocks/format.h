@@ -1,13 +1,14 @@
-// The bytes on disk: keys and records of every column family (docs/STORAGE_FORMAT.md). Do not change values or order.
-// Integers in keys are big-endian, so that keys sort as numbers do; in records they are little-endian.
+// The bytes on disk: keys and records of every column family (docs/STORAGE_FORMAT.md). Do not
+// change values or order. Integers in keys are big-endian, so that keys sort as numbers do; in
+// records they are little-endian.
 #pragma once
+
+#include "base/result.h"
+#include "store/model.h"
 
 #include <cstdint>
 #include <string>
 #include <string_view>
-
-#include "base/result.h"
-#include "store/model.h"
 
 namespace eventhorn::store::format {
 
@@ -36,7 +37,8 @@ std::string meta_key(char prefix, uint64_t a, uint64_t b);
 std::string id_key(DomainUid domain, std::string_view id);
 std::string id_value(Position position, uint64_t content_hash);
 
-/// `times`: (domain, timestamp, id) -> position, name, severity. Timestamps are positive (events before 2000 are refused).
+/// `times`: (domain, timestamp, id) -> position, name, severity. Timestamps are positive (events
+/// before 2000 are refused).
 std::string time_key(DomainUid domain, int64_t timestamp_us, std::string_view id);
 std::string time_value(Position position, event::Name name, event::Severity severity);
 
@@ -46,7 +48,8 @@ std::string class_key(DomainUid domain, webhook::Class cls, Position position);
 /// `attempts`: (lane, time of writing, position).
 std::string attempt_key(LaneId lane, SystemTime written, Position position);
 
-/// `log`: position -> header and the event's bytes. The header is separate so that the bytes need no copy.
+/// `log`: position -> header and the event's bytes. The header is separate so that the bytes need
+/// no copy.
 std::string log_header(const NewEvent& event, SystemTime committed);
 Result<EventPtr> decode_log(Position position, std::string_view value);
 Result<EventHead> decode_head(Position position, std::string_view value);

@@ -1,18 +1,19 @@
-// Turns closed runs of the tail into index entries: a full run as sorted files that RocksDB takes in whole (no
-// memtable, no WAL: a random skip-list insert per key would cost more than the log itself), a short one as a batch.
-// Indexing a run twice gives the same entries, so a crash between the entries and the mark costs only the work.
+// Turns closed runs of the tail into index entries: a full run as sorted files that RocksDB takes
+// in whole (no memtable, no WAL: a random skip-list insert per key would cost more than the log
+// itself), a short one as a batch. Indexing a run twice gives the same entries, so a crash between
+// the entries and the mark costs only the work.
+#include "base/log.h"
+#include "base/metrics.h"
+#include "store/rocks/format.h"
+#include "store/rocks/rocks_store.h"
+#include "store/rocks/status.h"
+
 #include <rocksdb/db.h>
 #include <rocksdb/sst_file_writer.h>
 #include <rocksdb/write_batch.h>
 
 #include <algorithm>
 #include <filesystem>
-
-#include "base/log.h"
-#include "base/metrics.h"
-#include "store/rocks/format.h"
-#include "store/rocks/rocks_store.h"
-#include "store/rocks/status.h"
 
 namespace eventhorn::store {
 namespace {
@@ -38,34 +39,44 @@ IndexRows rows_of(const TailRun& run) {
   out.classes.reserve(n);
   for (size_t i = 0; i < n; ++i) {
     const auto& e = run[i];
-    out.ids.push_back({format::id_key(e.domain, e.id), format::id_value(e.position, e.content_hash)});
-    out.times.push_back({format::time_key(e.domain, e.timestamp_us, e.id), format::time_value(e.position, e.name, e.severity)});
+    out.ids.push_back(
+        {format::id_key(e.domain, e.id), format::id_value(e.position, e.content_hash)});
+    out.times.push_back({format::time_key(e.domain, e.timestamp_us, e.id),
+                         format::time_value(e.position, e.name, e.severity)});
     if (const auto hook = e.hook()) {
-      out.classes.push_back({format::class_key(e.domain, webhook::class_of(*hook), e.position), std::string(1, static_cast<char>(*hook))});
+      out.classes.push_back({format::class_key(e.domain, webhook::class_of(*hook), e.position),
+                             std::string(1, static_cast<char>(*hook))});
     }
   }
   return out;
 }
 
-Status write_file(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* family, const std::string& path, std::vector<IndexRow>& rows) {
-  std::sort(rows.begin(), rows.end(), [](const IndexRow& a, const IndexRow& b) { return a.key < b.key; });
+Status write_file(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* family, const std::string& path,
+                  std::vector<IndexRow>& rows) {
+  std::sort(rows.begin(), rows.end(),
+            [](const IndexRow& a, const IndexRow& b) { return a.key < b.key; });
   rocksdb::SstFileWriter writer({}, db.GetOptions(family), family);
   TRY_STATUS(to_status(writer.Open(path), "opening an index file"));
-  for (const auto& row : rows) TRY_STATUS(to_status(writer.Put(row.key, row.value), "writing an index file"));
+  for (const auto& row : rows)
+    TRY_STATUS(to_status(writer.Put(row.key, row.value), "writing an index file"));
   return to_status(writer.Finish(), "finishing an index file");
 }
 
 }  // namespace
 
 void RocksStore::index_loop() {
-  auto lag = metrics::gauge("eventhorn_index_lag_events", "Events in the log that are not yet in the indexes (served from memory)");
-  auto indexed = metrics::counter("eventhorn_indexed_events_total", "Events written to the indexes");
+  auto lag =
+      metrics::gauge("eventhorn_index_lag_events",
+                     "Events in the log that are not yet in the indexes (served from memory)");
+  auto indexed =
+      metrics::counter("eventhorn_indexed_events_total", "Events written to the indexes");
   size_t last_size = 0;
   bool failing = false;  // then a closed run is no reason to wake: it has just failed
   std::unique_lock lock(index_mutex_);
   while (!stopping_) {
     const bool woken = index_wake_.wait_for(lock, options_.index_idle, [&] {
-      return stopping_ || index_wanted_ > index_served_ || (!failing && tail_.oldest_closed() != nullptr);
+      return stopping_ || index_wanted_ > index_served_ ||
+             (!failing && tail_.oldest_closed() != nullptr);
     });
     if (stopping_) break;
     const uint64_t wanted = index_wanted_;
@@ -104,7 +115,8 @@ Status RocksStore::index_now() {
   index_done_.wait(lock, [&] { return stopping_ || index_served_ >= ticket; });
   lock.unlock();
   const auto runs = tail_.runs();
-  if (runs.front()->size() > 0 && (*runs.front())[0].position <= through) return fail(Errc::kUnavailable, "events are still waiting for the indexes");
+  if (runs.front()->size() > 0 && (*runs.front())[0].position <= through)
+    return fail(Errc::kUnavailable, "events are still waiting for the indexes");
   return {};
 }
 
@@ -113,7 +125,9 @@ Status RocksStore::index_run(const TailRun& run) {
   TRY_STATUS(usable());
   TRY_STATUS(run.size() <= kBatchLimit ? index_by_batch(run) : index_by_files(run));
   const rocksdb::Slice key(format::kIndexedThroughKey.data(), format::kIndexedThroughKey.size());
-  return to_status(db_->Put({}, family(kMeta), key, format::u64_key(run[run.size() - 1].position.value)), "marking the index");
+  return to_status(
+      db_->Put({}, family(kMeta), key, format::u64_key(run[run.size() - 1].position.value)),
+      "marking the index");
 }
 
 Status RocksStore::index_by_batch(const TailRun& run) {

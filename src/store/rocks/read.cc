@@ -1,12 +1,13 @@
-// The read path of the embedded engine. Every reader takes the tail's runs first and opens its iterator after, so that
-// an event that moves from the tail to an index meanwhile is seen (once or twice, never not at all).
-#include <rocksdb/db.h>
-
-#include <algorithm>
-
+// The read path of the embedded engine. Every reader takes the tail's runs first and opens its
+// iterator after, so that an event that moves from the tail to an index meanwhile is seen (once or
+// twice, never not at all).
 #include "store/rocks/format.h"
 #include "store/rocks/rocks_store.h"
 #include "store/rocks/status.h"
+
+#include <rocksdb/db.h>
+
+#include <algorithm>
 
 namespace eventhorn::store {
 namespace {
@@ -31,7 +32,8 @@ bool wanted(const LaneQuery& q, webhook::Hook hook, Position position) {
   return since && *since < position;
 }
 
-// Rows of the tail inside the query's range and beyond its cursor, in the direction of travel, at most max_scan.
+// Rows of the tail inside the query's range and beyond its cursor, in the direction of travel, at
+// most max_scan.
 std::vector<Row> tail_rows(const Tail::Runs& runs, const PageQuery& q) {
   std::vector<const TailEntry*> found;
   for (const auto& run : runs) {
@@ -39,8 +41,9 @@ std::vector<Row> tail_rows(const Tail::Runs& runs, const PageQuery& q) {
     for (size_t i = 0; i < n; ++i) {
       const auto& e = (*run)[i];
       if (e.domain != q.domain) continue;
-      const bool in_range = q.ascending ? e.timestamp_us >= q.first_us && e.timestamp_us < q.last_us
-                                        : e.timestamp_us <= q.first_us && e.timestamp_us > q.last_us;
+      const bool in_range = q.ascending
+                                ? e.timestamp_us >= q.first_us && e.timestamp_us < q.last_us
+                                : e.timestamp_us <= q.first_us && e.timestamp_us > q.last_us;
       if (!in_range) continue;
       if (q.beyond) {
         const auto at = std::tie(e.timestamp_us, e.id);
@@ -57,7 +60,8 @@ std::vector<Row> tail_rows(const Tail::Runs& runs, const PageQuery& q) {
     return q.ascending ? ka < kb : kb < ka;
   };
   const size_t keep = std::min(found.size(), q.max_scan);
-  std::partial_sort(found.begin(), found.begin() + static_cast<std::ptrdiff_t>(keep), found.end(), before);
+  std::partial_sort(found.begin(), found.begin() + static_cast<std::ptrdiff_t>(keep), found.end(),
+                    before);
   std::vector<Row> out;
   out.reserve(keep);
   for (size_t i = 0; i < keep; ++i) {
@@ -70,15 +74,20 @@ std::vector<Row> tail_rows(const Tail::Runs& runs, const PageQuery& q) {
 // Walks `times` in the direction of travel.
 class TimeWalk {
  public:
-  TimeWalk(std::unique_ptr<rocksdb::Iterator> it, const PageQuery& q) : it_(std::move(it)), query_(q) {
+  TimeWalk(std::unique_ptr<rocksdb::Iterator> it, const PageQuery& q)
+      : it_(std::move(it)), query_(q) {
     // Seek keys order (timestamp, id) as the rows do; the cursor only ever narrows the range.
     if (q.ascending) {
       std::string from = format::time_key(q.domain, std::max<int64_t>(q.first_us, 0), {});
-      if (q.beyond) from = std::max(from, format::time_key(q.domain, q.beyond->timestamp_us, q.beyond->id + '\0'));
+      if (q.beyond)
+        from =
+            std::max(from, format::time_key(q.domain, q.beyond->timestamp_us, q.beyond->id + '\0'));
       it_->Seek(from);
     } else {
-      std::string from = format::time_key(q.domain, std::max<int64_t>(q.first_us, 0), "\xff");  // after every id: they are ASCII
-      if (q.beyond) from = std::min(from, format::time_key(q.domain, q.beyond->timestamp_us, q.beyond->id));
+      std::string from = format::time_key(q.domain, std::max<int64_t>(q.first_us, 0),
+                                          "\xff");  // after every id: they are ASCII
+      if (q.beyond)
+        from = std::min(from, format::time_key(q.domain, q.beyond->timestamp_us, q.beyond->id));
       it_->SeekForPrev(from);
       if (valid() && it_->key() == from) it_->Prev();
     }
@@ -94,8 +103,11 @@ class TimeWalk {
   Row row() const {
     const auto key = it_->key().ToStringView();
     const auto value = it_->value().ToStringView();
-    return {static_cast<int64_t>(format::get_u64_be(key.data() + 8)), std::string(key.substr(16)), {format::get_u64_be(value.data())},
-            static_cast<event::Name>(value[8]), static_cast<event::Severity>(value[9])};
+    return {static_cast<int64_t>(format::get_u64_be(key.data() + 8)),
+            std::string(key.substr(16)),
+            {format::get_u64_be(value.data())},
+            static_cast<event::Name>(value[8]),
+            static_cast<event::Severity>(value[9])};
   }
 
   void next() {
@@ -177,12 +189,15 @@ Result<std::vector<EventHead>> RocksStore::read_heads(Position after, size_t max
   return out;
 }
 
-Status RocksStore::candidates_from_index(const LaneQuery& q, Position to, std::vector<Position>& out, std::optional<Position>& stopped) {
+Status RocksStore::candidates_from_index(const LaneQuery& q, Position to,
+                                         std::vector<Position>& out,
+                                         std::optional<Position>& stopped) {
   const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}, family(kClasses)));
   const std::string prefix = format::class_key(q.domain, q.cls, kNoPosition).substr(0, 9);
   Position last = q.after;
   size_t scanned = 0;
-  for (it->Seek(format::class_key(q.domain, q.cls, {q.after.value + 1})); it->Valid() && it->key().starts_with(prefix); it->Next()) {
+  for (it->Seek(format::class_key(q.domain, q.cls, {q.after.value + 1}));
+       it->Valid() && it->key().starts_with(prefix); it->Next()) {
     const Position position{format::get_u64_be(it->key().data() + 9)};
     if (position > to) break;
     if (out.size() == q.max_events || ++scanned > kMaxScan) {
@@ -264,14 +279,16 @@ Result<PageSlice> RocksStore::read_page(const PageQuery& q) {
   PageSlice out;
   std::vector<Position> chunk;
   std::vector<Row> chunk_rows;
-  // Reads the bytes of the rows gathered so far; stops at max_events and puts `reached` on the last row taken.
+  // Reads the bytes of the rows gathered so far; stops at max_events and puts `reached` on the last
+  // row taken.
   const auto drain = [&]() -> Result<bool> {
     std::vector<EventPtr> events;
     TRY_STATUS(fetch(chunk, events));
     for (size_t i = 0; i < events.size(); ++i) {
       if (out.events.size() == q.max_events) return true;
       out.reached = PageCursor{chunk_rows[i].timestamp_us, chunk_rows[i].id};
-      if (events[i] && (!q.matches || q.matches(events[i]->event.bytes))) out.events.push_back(std::move(events[i]));
+      if (events[i] && (!q.matches || q.matches(events[i]->event.bytes)))
+        out.events.push_back(std::move(events[i]));
     }
     chunk.clear();
     chunk_rows.clear();
@@ -279,7 +296,8 @@ Result<PageSlice> RocksStore::read_page(const PageQuery& q) {
   };
 
   size_t scanned = 0;
-  std::optional<PageCursor> skipped;  // rows that may_match refused need no bytes, but count as reached
+  std::optional<PageCursor>
+      skipped;  // rows that may_match refused need no bytes, but count as reached
   while (scanned < q.max_scan) {
     const bool have_tail = tail_next < tail.size();
     const bool have_index = walk.valid();
@@ -294,7 +312,8 @@ Result<PageSlice> RocksStore::read_page(const PageQuery& q) {
       if (row.key() == tail[tail_next].key()) {
         walk.next();  // seen on its way from the tail to the index
       } else {
-        take_tail = q.ascending ? tail[tail_next].key() < row.key() : row.key() < tail[tail_next].key();
+        take_tail =
+            q.ascending ? tail[tail_next].key() < row.key() : row.key() < tail[tail_next].key();
       }
     }
     if (take_tail) {

@@ -1,16 +1,16 @@
 #include "store/rocks/retention.h"
 
+#include "base/log.h"
+#include "store/rocks/format.h"
+#include "store/rocks/rocks_store.h"
+#include "store/rocks/status.h"
+
 #include <rocksdb/compaction_filter.h>
 #include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
 #include <rocksdb/write_batch.h>
 
 #include <algorithm>
-
-#include "base/log.h"
-#include "store/rocks/format.h"
-#include "store/rocks/rocks_store.h"
-#include "store/rocks/status.h"
 
 namespace eventhorn::store {
 namespace {
@@ -19,16 +19,23 @@ constexpr std::chrono::hours kIdsOutliveEvents{24 * 7};
 
 class RetentionFilter final : public rocksdb::CompactionFilter {
  public:
-  RetentionFilter(IndexKind kind, std::shared_ptr<Floors> floors) : kind_(kind), floors_(std::move(floors)) {}
+  RetentionFilter(IndexKind kind, std::shared_ptr<Floors> floors)
+      : kind_(kind), floors_(std::move(floors)) {}
 
   const char* Name() const override { return "eventhorn-retention"; }
 
-  bool Filter(int, const rocksdb::Slice& key, const rocksdb::Slice& value, std::string*, bool*) const override {
+  bool Filter(int, const rocksdb::Slice& key, const rocksdb::Slice& value, std::string*,
+              bool*) const override {
     switch (kind_) {
-      case IndexKind::kIds: return value.size() >= 8 && format::get_u64_be(value.data()) < floors_->ids;
-      case IndexKind::kTimes: return value.size() >= 8 && format::get_u64_be(value.data()) < floors_->events;
-      case IndexKind::kClasses: return key.size() == 17 && format::get_u64_be(key.data() + 9) < floors_->events;
-      case IndexKind::kAttempts: return key.size() >= 16 && static_cast<int64_t>(format::get_u64_be(key.data() + 8)) < floors_->attempts_us;
+      case IndexKind::kIds:
+        return value.size() >= 8 && format::get_u64_be(value.data()) < floors_->ids;
+      case IndexKind::kTimes:
+        return value.size() >= 8 && format::get_u64_be(value.data()) < floors_->events;
+      case IndexKind::kClasses:
+        return key.size() == 17 && format::get_u64_be(key.data() + 9) < floors_->events;
+      case IndexKind::kAttempts:
+        return key.size() >= 16 &&
+               static_cast<int64_t>(format::get_u64_be(key.data() + 8)) < floors_->attempts_us;
     }
     return false;
   }
@@ -40,11 +47,13 @@ class RetentionFilter final : public rocksdb::CompactionFilter {
 
 class FilterFactory final : public rocksdb::CompactionFilterFactory {
  public:
-  FilterFactory(IndexKind kind, std::shared_ptr<Floors> floors) : kind_(kind), floors_(std::move(floors)) {}
+  FilterFactory(IndexKind kind, std::shared_ptr<Floors> floors)
+      : kind_(kind), floors_(std::move(floors)) {}
 
   const char* Name() const override { return "eventhorn-retention"; }
 
-  std::unique_ptr<rocksdb::CompactionFilter> CreateCompactionFilter(const rocksdb::CompactionFilter::Context&) override {
+  std::unique_ptr<rocksdb::CompactionFilter> CreateCompactionFilter(
+      const rocksdb::CompactionFilter::Context&) override {
     return std::make_unique<RetentionFilter>(kind_, floors_);
   }
 
@@ -55,11 +64,13 @@ class FilterFactory final : public rocksdb::CompactionFilterFactory {
 
 }  // namespace
 
-std::shared_ptr<rocksdb::CompactionFilterFactory> make_retention_filter(IndexKind kind, std::shared_ptr<Floors> floors) {
+std::shared_ptr<rocksdb::CompactionFilterFactory> make_retention_filter(
+    IndexKind kind, std::shared_ptr<Floors> floors) {
   return std::make_shared<FilterFactory>(kind, std::move(floors));
 }
 
-// Commit times rise with positions (but for clock jumps, which only move the cut), so the cut is found by halving.
+// Commit times rise with positions (but for clock jumps, which only move the cut), so the cut is
+// found by halving.
 Result<Position> RocksStore::first_committed_since(SystemTime time) const {
   const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}, family(kLog)));
   uint64_t low = floors_->events;
@@ -83,13 +94,14 @@ Result<Position> RocksStore::first_committed_since(SystemTime time) const {
   return Position{low};
 }
 
-// Each floor is kept with the time it was made for: once the events are gone the log no longer tells when they were
-// committed, but their ids stay for 7 days more.
+// Each floor is kept with the time it was made for: once the events are gone the log no longer
+// tells when they were committed, but their ids stay for 7 days more.
 Status RocksStore::load_floors() {
   const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}, family(kMeta)));
   const std::string prefix(1, format::kFloorPrefix);
   for (it->Seek(prefix); it->Valid() && it->key().starts_with(prefix); it->Next()) {
-    if (it->value().size() != 8) return fail(Errc::kCorruption, "damaged retention row in the store");
+    if (it->value().size() != 8)
+      return fail(Errc::kCorruption, "damaged retention row in the store");
     floors_->events = std::max<uint64_t>(floors_->events, format::get_u64_be(it->value().data()));
   }
   return to_status(it->status(), "reading what retention dropped");
@@ -99,10 +111,12 @@ Status RocksStore::load_floors() {
 Result<uint64_t> RocksStore::ids_floor(SystemTime events_before, rocksdb::WriteBatch& batch) const {
   const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}, family(kMeta)));
   const std::string prefix(1, format::kFloorPrefix);
-  const std::string cut = format::meta_key(format::kFloorPrefix, static_cast<uint64_t>(to_micros(events_before - kIdsOutliveEvents)));
+  const std::string cut = format::meta_key(
+      format::kFloorPrefix, static_cast<uint64_t>(to_micros(events_before - kIdsOutliveEvents)));
   uint64_t floor = 0;
   std::string last;
-  for (it->Seek(prefix); it->Valid() && it->key().starts_with(prefix) && it->key().compare(cut) <= 0; it->Next()) {
+  for (it->Seek(prefix);
+       it->Valid() && it->key().starts_with(prefix) && it->key().compare(cut) <= 0; it->Next()) {
     if (!last.empty()) batch.Delete(family(kMeta), last);
     last = it->key().ToString();
     floor = std::max(floor, format::get_u64_be(it->value().data()));
@@ -117,7 +131,8 @@ Result<uint64_t> RocksStore::expire(SystemTime events_before, SystemTime attempt
   // An unindexed event must not be dropped: the index would name what is gone.
   const uint64_t head_now = head().value;
   const auto runs = tail_.runs();
-  const uint64_t indexed_through = runs.front()->size() > 0 ? (*runs.front())[0].position.value - 1 : head_now;
+  const uint64_t indexed_through =
+      runs.front()->size() > 0 ? (*runs.front())[0].position.value - 1 : head_now;
   TRY(const Position events, first_committed_since(events_before));
   const uint64_t floor = std::min(events.value, indexed_through + 1);
   const uint64_t old_floor = floors_->events;
@@ -128,8 +143,11 @@ Result<uint64_t> RocksStore::expire(SystemTime events_before, SystemTime attempt
   if (floor <= old_floor) return 0;
   const std::string begin = format::u64_key(0);
   const std::string end = format::u64_key(floor);
-  // The floor is durable before a file goes: it also keeps the positions of a log that is now empty from coming again.
-  batch.Put(family(kMeta), format::meta_key(format::kFloorPrefix, static_cast<uint64_t>(to_micros(events_before))), format::u64_key(floor));
+  // The floor is durable before a file goes: it also keeps the positions of a log that is now empty
+  // from coming again.
+  batch.Put(family(kMeta),
+            format::meta_key(format::kFloorPrefix, static_cast<uint64_t>(to_micros(events_before))),
+            format::u64_key(floor));
   batch.DeleteRange(family(kLog), begin, end);
   rocksdb::WriteOptions synced;
   synced.sync = true;
@@ -137,7 +155,9 @@ Result<uint64_t> RocksStore::expire(SystemTime events_before, SystemTime attempt
   floors_->events = floor;
   const rocksdb::Slice begin_slice(begin);
   const rocksdb::Slice end_slice(end);
-  TRY_STATUS(to_status(rocksdb::DeleteFilesInRange(db_.get(), family(kLog), &begin_slice, &end_slice, false), "dropping old events"));
+  TRY_STATUS(to_status(
+      rocksdb::DeleteFilesInRange(db_.get(), family(kLog), &begin_slice, &end_slice, false),
+      "dropping old events"));
   log_info("store", "retention dropped positions={} below={}", floor - old_floor, floor);
   return floor - old_floor;
 }
@@ -147,7 +167,8 @@ Status RocksStore::compact_now() {
   TRY_STATUS(usable());
   rocksdb::CompactRangeOptions options;
   options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForce;
-  for (auto* f : families_) TRY_STATUS(to_status(db_->CompactRange(options, f, nullptr, nullptr), "compacting"));
+  for (auto* f : families_)
+    TRY_STATUS(to_status(db_->CompactRange(options, f, nullptr, nullptr), "compacting"));
   return {};
 }
 

@@ -1,5 +1,11 @@
 #include "store/rocks/rocks_store.h"
 
+#include "base/check.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "store/rocks/format.h"
+#include "store/rocks/status.h"
+
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
@@ -9,19 +15,15 @@
 
 #include <array>
 
-#include "base/check.h"
-#include "base/hash.h"
-#include "base/log.h"
-#include "store/rocks/format.h"
-#include "store/rocks/status.h"
-
 namespace eventhorn::store {
 namespace {
 
-constexpr std::array<const char*, 6> kFamilyNames = {"default", "log", "ids", "times", "classes", "attempts"};
+constexpr std::array<const char*, 6> kFamilyNames = {"default", "log",     "ids",
+                                                     "times",   "classes", "attempts"};
 constexpr size_t kBlockCacheBytes = 48 << 20;
 
-rocksdb::ColumnFamilyOptions family_options(const std::shared_ptr<rocksdb::Cache>& cache, bool is_log, bool point_reads) {
+rocksdb::ColumnFamilyOptions family_options(const std::shared_ptr<rocksdb::Cache>& cache,
+                                            bool is_log, bool point_reads) {
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = cache;
   table.cache_index_and_filter_blocks = true;
@@ -49,7 +51,8 @@ rocksdb::DBOptions db_options(rocksdb::Env* env) {
   out.track_and_verify_wals_in_manifest = true;
   out.paranoid_checks = true;
   out.recycle_log_file_num = 0;
-  // One writer: concurrent memtable inserts only cost, and sequential ones find their place in O(1).
+  // One writer: concurrent memtable inserts only cost, and sequential ones find their place in
+  // O(1).
   out.allow_concurrent_memtable_write = false;
   out.enable_write_thread_adaptive_yield = false;
   // Rarely written families would otherwise keep every WAL alive.
@@ -63,13 +66,15 @@ rocksdb::DBOptions db_options(rocksdb::Env* env) {
 
 }  // namespace
 
-RocksStore::RocksStore(RocksOptions options, const Clock& clock) : options_(std::move(options)), clock_(clock) {}
+RocksStore::RocksStore(RocksOptions options, const Clock& clock)
+    : options_(std::move(options)), clock_(clock) {}
 
 Result<std::unique_ptr<RocksStore>> RocksStore::open(RocksOptions options, const Clock& clock) {
   std::error_code ec;
   std::filesystem::create_directories(options.directory, ec);
   if (ec) {
-    return fail(Errc::kUnavailable, "cannot create data directory " + options.directory.string() + ": " + ec.message());
+    return fail(Errc::kUnavailable,
+                "cannot create data directory " + options.directory.string() + ": " + ec.message());
   }
   auto store = std::unique_ptr<RocksStore>(new RocksStore(std::move(options), clock));
   TRY_STATUS(store->open_db());
@@ -100,24 +105,32 @@ Status RocksStore::open_db() {
   std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
   for (size_t i = 0; i < kFamilies; ++i) {
     auto options = family_options(cache, i == kLog, i == kIds || i == kMeta);
-    if (i == kIds) options.compaction_filter_factory = make_retention_filter(IndexKind::kIds, floors_);
-    if (i == kTimes) options.compaction_filter_factory = make_retention_filter(IndexKind::kTimes, floors_);
-    if (i == kClasses) options.compaction_filter_factory = make_retention_filter(IndexKind::kClasses, floors_);
-    if (i == kAttempts) options.compaction_filter_factory = make_retention_filter(IndexKind::kAttempts, floors_);
+    if (i == kIds)
+      options.compaction_filter_factory = make_retention_filter(IndexKind::kIds, floors_);
+    if (i == kTimes)
+      options.compaction_filter_factory = make_retention_filter(IndexKind::kTimes, floors_);
+    if (i == kClasses)
+      options.compaction_filter_factory = make_retention_filter(IndexKind::kClasses, floors_);
+    if (i == kAttempts)
+      options.compaction_filter_factory = make_retention_filter(IndexKind::kAttempts, floors_);
     descriptors.emplace_back(kFamilyNames[i], std::move(options));
   }
   const std::string path = (options_.directory / "store").string();
   rocksdb::DB* db = nullptr;
-  const auto status = rocksdb::DB::Open(db_options(options_.env), path, descriptors, &families_, &db);
+  const auto status =
+      rocksdb::DB::Open(db_options(options_.env), path, descriptors, &families_, &db);
   if (!status.ok()) {
     const std::string text = status.ToString();
-    if (text.find("While lock file") != std::string::npos || text.find("lock hold by current process") != std::string::npos) {
-      return fail(Errc::kConflict, "data directory " + options_.directory.string() + " is in use by another eventhorn process (" +
-                                       text + "); stop it or choose another --data");
+    if (text.find("While lock file") != std::string::npos ||
+        text.find("lock hold by current process") != std::string::npos) {
+      return fail(Errc::kConflict, "data directory " + options_.directory.string() +
+                                       " is in use by another eventhorn process (" + text +
+                                       "); stop it or choose another --data");
     }
     if (status.IsCorruption()) {
-      return fail(Errc::kCorruption, "the store in " + path + " is damaged: " + text +
-                                         "; nothing was changed: restore a backup or keep the directory for repair");
+      return fail(Errc::kCorruption,
+                  "the store in " + path + " is damaged: " + text +
+                      "; nothing was changed: restore a backup or keep the directory for repair");
     }
     return fail(Errc::kUnavailable, "cannot open the store in " + path + ": " + text);
   }
@@ -148,24 +161,26 @@ Result<uint64_t> RocksStore::load_mark(std::string_view key) const {
   return format::get_u64_be(stored.data());
 }
 
-// A position is never given twice, even when retention has emptied the log: lanes and the index would take the second
-// event for settled.
+// A position is never given twice, even when retention has emptied the log: lanes and the index
+// would take the second event for settled.
 Status RocksStore::find_next_position() {
   TRY(const uint64_t after_edit, load_mark(format::kNextPositionKey));
   TRY(const uint64_t indexed, load_mark(format::kIndexedThroughKey));
   next_position_ = std::max({uint64_t{1}, after_edit, indexed + 1, floors_->events.load()});
   const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}, family(kLog)));
   it->SeekToLast();
-  if (it->Valid()) next_position_ = std::max(next_position_, format::get_u64_be(it->key().data()) + 1);
+  if (it->Valid())
+    next_position_ = std::max(next_position_, format::get_u64_be(it->key().data()) + 1);
   return to_status(it->status(), "reading the end of the log");
 }
 
-// A crash may leave files that were taken into an index: they share their blocks with RocksDB's own (hard links), so
-// writing one anew would overwrite the index.
+// A crash may leave files that were taken into an index: they share their blocks with RocksDB's own
+// (hard links), so writing one anew would overwrite the index.
 void RocksStore::remove_index_files() {
   std::error_code ec;
   for (const auto& entry : std::filesystem::directory_iterator(options_.directory, ec)) {
-    if (entry.path().filename().string().starts_with("index-")) std::filesystem::remove(entry.path(), ec);
+    if (entry.path().filename().string().starts_with("index-"))
+      std::filesystem::remove(entry.path(), ec);
   }
 }
 
@@ -177,9 +192,11 @@ Status RocksStore::rebuild_tail() {
   for (it->Seek(format::u64_key(indexed + 1)); it->Valid(); it->Next()) {
     const Position position{format::get_u64_be(it->key().data())};
     TRY(const EventPtr e, format::decode_log(position, it->value().ToStringView()));
-    TailEntry entry{position, e->domain, e->event.timestamp_us, hash_bytes(e->event.bytes), e->event.id, e->event.name, e->event.severity, e->push};
+    TailEntry entry{position,    e->domain,     e->event.timestamp_us, hash_bytes(e->event.bytes),
+                    e->event.id, e->event.name, e->event.severity,     e->push};
     tail_.append(entry);
-    if (++count % 1'000'000 == 0) log_info("store", "reading the unindexed end of the log events={}", count);
+    if (++count % 1'000'000 == 0)
+      log_info("store", "reading the unindexed end of the log events={}", count);
   }
   return to_status(it->status(), "reading the log");
 }
@@ -214,7 +231,8 @@ Status RocksStore::make_ballast() {
   auto* env = rocksdb::Env::Default();
   auto s = env->NewWritableFile(path.string(), &file, {});
   const std::string block(1 << 20, '\0');
-  for (uint64_t n = 0; s.ok() && n < options_.ballast_bytes; n += block.size()) s = file->Append(block);
+  for (uint64_t n = 0; s.ok() && n < options_.ballast_bytes; n += block.size())
+    s = file->Append(block);
   if (s.ok()) s = file->Close();
   if (!s.ok()) log_warn("store", "no ballast file error={}", s.ToString());
   return {};
@@ -273,9 +291,11 @@ Status RocksStore::reset_slots(uint32_t count, Position settled_through) {
   rocksdb::WriteBatch batch;
   const std::string prefix(1, format::kSlotPrefix);
   const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}, family(kMeta)));
-  for (it->Seek(prefix); it->Valid() && it->key().starts_with(prefix); it->Next()) batch.Delete(family(kMeta), it->key());
+  for (it->Seek(prefix); it->Valid() && it->key().starts_with(prefix); it->Next())
+    batch.Delete(family(kMeta), it->key());
   for (uint32_t i = 0; i < count; ++i) {
-    batch.Put(family(kMeta), format::meta_key(format::kSlotPrefix, i), format::u64_key(settled_through.value));
+    batch.Put(family(kMeta), format::meta_key(format::kSlotPrefix, i),
+              format::u64_key(settled_through.value));
   }
   rocksdb::WriteOptions options;
   options.sync = true;
@@ -297,7 +317,9 @@ Status RocksStore::save_value(const std::string& key, const std::string& value) 
   TRY_STATUS(usable());
   rocksdb::WriteOptions options;
   options.sync = true;
-  return to_status(db_->Put(options, family(kMeta), format::meta_key(format::kValuePrefix, key), value), "saving a setting");
+  return to_status(
+      db_->Put(options, family(kMeta), format::meta_key(format::kValuePrefix, key), value),
+      "saving a setting");
 }
 
 }  // namespace eventhorn::store

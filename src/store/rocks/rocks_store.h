@@ -1,8 +1,15 @@
-// The embedded engine: RocksDB in the data directory, owned by one process (a lock file refuses a second).
+// The embedded engine: RocksDB in the data directory, owned by one process (a lock file refuses a
+// second).
 //
-// The log is keyed by position alone: all shards of the process share one sequence, so it is written in order and its
-// files never overlap. The indexes are written in bulk behind it (indexer.cc); what they lack is in the tail.
+// The log is keyed by position alone: all shards of the process share one sequence, so it is
+// written in order and its files never overlap. The indexes are written in bulk behind it
+// (indexer.cc); what they lack is in the tail.
 #pragma once
+
+#include "base/time.h"
+#include "store/rocks/retention.h"
+#include "store/rocks/tail.h"
+#include "store/store.h"
 
 #include <atomic>
 #include <condition_variable>
@@ -11,11 +18,6 @@
 #include <shared_mutex>
 #include <thread>
 #include <unordered_map>
-
-#include "base/time.h"
-#include "store/rocks/retention.h"
-#include "store/rocks/tail.h"
-#include "store/store.h"
 
 namespace rocksdb {
 class ColumnFamilyHandle;
@@ -33,14 +35,15 @@ struct RocksOptions {
   rocksdb::Env* env = nullptr;
   /// An open run of the tail that has not grown for so long is indexed.
   std::chrono::milliseconds index_idle{200};
-  /// Size of the file given back to the disk when it is full, so that progress can still be written.
+  /// Size of the file given back to the disk when it is full, so that progress can still be
+  /// written.
   uint64_t ballast_bytes = 64 << 20;
 };
 
 class RocksStore final : public Store {
  public:
-  /// Opens or creates. kConflict when another process owns the directory; kCorruption, naming the file, when the log is
-  /// damaged other than by a torn tail; kUnavailable for I/O errors.
+  /// Opens or creates. kConflict when another process owns the directory; kCorruption, naming the
+  /// file, when the log is damaged other than by a torn tail; kUnavailable for I/O errors.
   static Result<std::unique_ptr<RocksStore>> open(RocksOptions options, const Clock& clock);
   ~RocksStore() override;
 

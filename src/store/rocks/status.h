@@ -1,11 +1,11 @@
 // The one place where RocksDB's Status becomes our Error.
 #pragma once
 
+#include "base/result.h"
+
 #include <rocksdb/status.h>
 
 #include <string>
-
-#include "base/result.h"
 
 namespace eventhorn::store {
 

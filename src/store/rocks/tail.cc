@@ -1,9 +1,9 @@
 #include "store/rocks/tail.h"
 
-#include <cstring>
-
 #include "base/check.h"
 #include "base/hash.h"
+
+#include <cstring>
 
 namespace eventhorn::store {
 namespace {
@@ -15,7 +15,9 @@ constexpr size_t kArenaBlock = 64 * 1024;
 
 TailRun::TailRun() : entries_(new TailEntry[kCapacity]), table_(new uint32_t[kTableSize]()) {}
 
-uint64_t TailRun::id_hash(DomainUid domain, std::string_view id) { return hash_bytes(id, domain.value); }
+uint64_t TailRun::id_hash(DomainUid domain, std::string_view id) {
+  return hash_bytes(id, domain.value);
+}
 
 std::string_view TailRun::keep(std::string_view id) {
   if (arena_.empty() || arena_used_ + id.size() > kArenaBlock) {
@@ -33,7 +35,8 @@ void TailRun::append(TailEntry entry) {
   CHECK(index < kCapacity);
   entry.id = keep(entry.id);
   entries_[index] = entry;
-  for (size_t slot = id_hash(entry.domain, entry.id) % kTableSize;; slot = (slot + 1) % kTableSize) {
+  for (size_t slot = id_hash(entry.domain, entry.id) % kTableSize;;
+       slot = (slot + 1) % kTableSize) {
     if (table_[slot] != 0) continue;
     table_[slot] = static_cast<uint32_t>(index + 1);
     break;
@@ -42,14 +45,17 @@ void TailRun::append(TailEntry entry) {
 }
 
 const TailEntry* TailRun::find(DomainUid domain, std::string_view id) const {
-  for (size_t slot = id_hash(domain, id) % kTableSize; table_[slot] != 0; slot = (slot + 1) % kTableSize) {
+  for (size_t slot = id_hash(domain, id) % kTableSize; table_[slot] != 0;
+       slot = (slot + 1) % kTableSize) {
     const auto& entry = entries_[table_[slot] - 1];
     if (entry.domain == domain && entry.id == id) return &entry;
   }
   return nullptr;
 }
 
-Tail::Tail() { runs_.push_back(std::make_shared<TailRun>()); }
+Tail::Tail() {
+  runs_.push_back(std::make_shared<TailRun>());
+}
 
 void Tail::append(const TailEntry& entry) {
   const std::lock_guard lock(mutex_);

@@ -1,6 +1,9 @@
-// The tail: events that are in the log but not yet in the indexes. It holds what an index needs, not the bytes, and is
-// rebuilt from the log after a crash. One thread appends (the commit queue's); any thread reads.
+// The tail: events that are in the log but not yet in the indexes. It holds what an index needs,
+// not the bytes, and is rebuilt from the log after a crash. One thread appends (the commit
+// queue's); any thread reads.
 #pragma once
+
+#include "store/model.h"
 
 #include <atomic>
 #include <memory>
@@ -8,8 +11,6 @@
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "store/model.h"
 
 namespace eventhorn::store {
 
@@ -24,10 +25,13 @@ struct TailEntry {
   bool push = true;
 
   /// The hook whose lanes see the event; nullopt when none does.
-  std::optional<webhook::Hook> hook() const { return push ? webhook::hook_for(name, severity) : std::nullopt; }
+  std::optional<webhook::Hook> hook() const {
+    return push ? webhook::hook_for(name, severity) : std::nullopt;
+  }
 };
 
-/// A run of the tail that is indexed as a whole. Append-only; readers see a prefix that never changes.
+/// A run of the tail that is indexed as a whole. Append-only; readers see a prefix that never
+/// changes.
 class TailRun {
  public:
   static constexpr size_t kCapacity = 32768;
@@ -66,12 +70,12 @@ class Tail {
   void append(const TailEntry& entry);
   const TailEntry* find(DomainUid domain, std::string_view id) const;
 
-  /// All runs, oldest first. A reader that takes this before it opens an index iterator misses nothing: an event is in
-  /// a run, or the run was indexed before the iterator was opened.
+  /// All runs, oldest first. A reader that takes this before it opens an index iterator misses
+  /// nothing: an event is in a run, or the run was indexed before the iterator was opened.
   Runs runs() const;
 
-  /// Closes the open run if it holds anything; later appends go to a new one. Any thread may ask; it is done by the
-  /// next append or by oldest_closed().
+  /// Closes the open run if it holds anything; later appends go to a new one. Any thread may ask;
+  /// it is done by the next append or by oldest_closed().
   void close_open_run();
 
   /// The oldest run that no longer grows; null when there is none.
