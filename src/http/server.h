@@ -47,9 +47,9 @@ struct ServerOptions {
   size_t max_connections = 10'000;  // over it: 503 and close
 
   // Checked by a sweep, so a connection may live one sweep_interval longer.
-  std::chrono::milliseconds idle_timeout{75'000};  // between requests
+  std::chrono::milliseconds idle_timeout{75'000};  // before a request's first byte
   std::chrono::milliseconds header_timeout{
-      10'000};  // from accept or a request's first byte to its whole head
+      10'000};  // from a request's first byte to its whole head; also the TLS handshake
   std::chrono::milliseconds request_timeout{
       60'000};                                      // from the whole head to the handler's deadline
   std::chrono::milliseconds answer_timeout{5'000};  // from there to the last byte of the response

@@ -155,10 +155,10 @@ class Session final : public Connection {
   // refused_ is set.
   Task<bool> read_head() {
     idle = buffer_.size() == 0;
-    if (idle && served_any_) {
+    if (idle) {
       deadline = now() + state_.options.idle_timeout;
       if (buffer_.capacity() > kSmallRead) buffer_ = boost::beast::flat_buffer();
-    } else if (served_any_) {
+    } else {
       deadline = now() + state_.options.header_timeout;
     }
     auto step = step_with(
@@ -166,12 +166,11 @@ class Session final : public Connection {
     while (step == Step::kMore) {
       const bool read = co_await read_more(kSmallRead);
       if (!read) co_return false;
-      if (idle && served_any_) deadline = now() + state_.options.header_timeout;
+      if (idle) deadline = now() + state_.options.header_timeout;
       idle = false;
       step = step_with(
           [this](std::string_view in, size_t& used) { return parser_.read_head(in, used); });
     }
-    served_any_ = true;
     refused_ = step == Step::kRefused;
     co_return true;
   }
@@ -301,7 +300,6 @@ class Session final : public Connection {
   RequestParser parser_;
   boost::beast::flat_buffer buffer_;
   std::string out_;
-  bool served_any_ = false;
   bool refused_ = false;  // the parser can't go on
 };
 
