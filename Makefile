@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 JOBS ?= $(shell nproc)
 
-.PHONY: help run build test bench nightly soak format lint clean bootstrap
+.PHONY: help run build test bench nightly format lint clean bootstrap
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -25,7 +25,7 @@ bench: build
 	@ninja -C build/release -j$(JOBS) bench_tools
 	@bench/run
 
-## make nightly  TSan, libFuzzer, soak: hours
+## make nightly  TSan and libFuzzer: an hour
 nightly: bootstrap
 	@scripts/nightly
 
