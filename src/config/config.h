@@ -83,6 +83,19 @@ struct Delivery {
   uint32_t max_in_flight = 1024;
   /// Attempts under way to one URL, once adaptive concurrency has grown that far.
   uint32_t max_concurrency_per_url = 64;
+  /// Attempts under way to one host, whatever the URLs.
+  uint32_t max_per_host = 256;
+  /// Attempts per second to one URL; 0 is no limit.
+  uint32_t rate_limit = 0;
+  /// An endpoint is parked after so many failures in a row ...
+  uint32_t park_after_failures = 20;
+  /// ... when they have gone on for so long.
+  milliseconds park_after = std::chrono::minutes(5);
+  /// From parking to the first probe; doubled by each that fails, up to probe_max_interval.
+  milliseconds probe_interval{30'000};
+  milliseconds probe_max_interval = std::chrono::minutes(10);
+  /// How long an endpoint that works again gets at most twice its last healthy concurrency.
+  milliseconds slow_start{10'000};
   Success success = Success::k2xx;
   /// Events of one lane that may wait for a retry; above it the lane waits.
   uint32_t max_exceptions = 10'000;
@@ -149,6 +162,16 @@ struct BinLimits {
   friend bool operator==(const BinLimits&, const BinLimits&) = default;
 };
 
+struct Alerts {
+  /// Where notices about endpoints are POSTed, signed like deliveries; may hold credentials. Empty:
+  /// nowhere.
+  std::string url;
+  /// Between two notices of one kind about one endpoint.
+  milliseconds min_interval = std::chrono::minutes(1);
+
+  friend bool operator==(const Alerts&, const Alerts&) = default;
+};
+
 struct Log {
   /// Lines below it are dropped.
   LogLevel level = LogLevel::kInfo;
@@ -169,6 +192,7 @@ struct Config {
   Attempts attempts;
   Api api;
   BinLimits bins;
+  Alerts alerts;
   Log log;
 
   friend bool operator==(const Config&, const Config&) = default;

@@ -63,6 +63,18 @@ constexpr Field kFields[] = {
      100'000},
     {"delivery.max_concurrency_per_url",
      [](Config& c) -> FieldRef { return &c.delivery.max_concurrency_per_url; }, 1, 100'000},
+    {"delivery.max_per_host", [](Config& c) -> FieldRef { return &c.delivery.max_per_host; }, 1,
+     100'000},
+    {"delivery.rate_limit", [](Config& c) -> FieldRef { return &c.delivery.rate_limit; }, 0, 1e6},
+    {"delivery.park_after_failures",
+     [](Config& c) -> FieldRef { return &c.delivery.park_after_failures; }, 1, 1e6},
+    {"delivery.park_after", [](Config& c) -> FieldRef { return &c.delivery.park_after; }, 0,
+     7 * kDay},
+    {"delivery.probe_interval", [](Config& c) -> FieldRef { return &c.delivery.probe_interval; },
+     10, kDay},
+    {"delivery.probe_max_interval",
+     [](Config& c) -> FieldRef { return &c.delivery.probe_max_interval; }, 10, kDay},
+    {"delivery.slow_start", [](Config& c) -> FieldRef { return &c.delivery.slow_start; }, 0, kDay},
     {"delivery.success", [](Config& c) -> FieldRef { return &c.delivery.success; }},
     {"delivery.max_exceptions", [](Config& c) -> FieldRef { return &c.delivery.max_exceptions; }, 1,
      1e6},
@@ -88,6 +100,9 @@ constexpr Field kFields[] = {
     {"bins.max_requests", [](Config& c) -> FieldRef { return &c.bins.max_requests; }, 1, 10'000},
     {"bins.max_body_bytes", [](Config& c) -> FieldRef { return &c.bins.max_body_bytes; }, 0, kMiB},
     {"bins.expire", [](Config& c) -> FieldRef { return &c.bins.expire; }, kSecond, 30 * kDay},
+
+    {"alerts.url", [](Config& c) -> FieldRef { return &c.alerts.url; }, 0, 2048},
+    {"alerts.min_interval", [](Config& c) -> FieldRef { return &c.alerts.min_interval; }, 0, kDay},
 
     {"log.level", [](Config& c) -> FieldRef { return &c.log.level; }},
 };

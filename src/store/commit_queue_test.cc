@@ -255,6 +255,27 @@ class FreeSpaceStore final : public Store {
 
   Result<LaneSlice> read_lane(const LaneQuery& q) override { return inner_.read_lane(q); }
 
+  Result<EventCount> count_lane(const LaneQuery& q) override { return inner_.count_lane(q); }
+
+  Result<Position> position_before(SystemTime time) override {
+    return inner_.position_before(time);
+  }
+
+  Result<std::vector<ExceptionRow>> read_exceptions(LaneId lane, Position after, size_t max,
+                                                    bool missed_only) override {
+    return inner_.read_exceptions(lane, after, max, missed_only);
+  }
+
+  Result<std::vector<AttemptRow>> read_attempts(LaneId lane, Position position,
+                                                SystemTime committed, size_t max) override {
+    return inner_.read_attempts(lane, position, committed, max);
+  }
+
+  Result<std::vector<AttemptRow>> last_attempts(LaneId lane, SystemTime before,
+                                                size_t max) override {
+    return inner_.last_attempts(lane, before, max);
+  }
+
   Result<PageSlice> read_page(const PageQuery& q) override { return inner_.read_page(q); }
 
   Result<std::vector<EventPtr>> read_events(const std::vector<Position>& p) override {
@@ -271,6 +292,13 @@ class FreeSpaceStore final : public Store {
 
   Status save_value(const std::string& key, const std::string& value) override {
     return inner_.save_value(key, value);
+  }
+
+  Status remove_value(const std::string& key) override { return inner_.remove_value(key); }
+
+  Result<std::vector<std::pair<std::string, std::string>>> load_values(
+      const std::string& prefix) override {
+    return inner_.load_values(prefix);
   }
 
   std::atomic<uint64_t> free{UINT64_MAX};

@@ -80,6 +80,8 @@ struct Domain {
   std::string name;  // lower case
   std::string id;    // 24 hex digits, as Mailgun's API shows it
   SystemTime created_at;
+  /// In place of the installation's; a URL's own wins over it.
+  std::optional<std::vector<std::chrono::milliseconds>> retry_schedule;
   std::vector<LaneConfig> lanes;
   std::array<std::vector<Subscription>, webhook::kHooks> hooks;  // in the order of the URLs given
 
@@ -113,6 +115,12 @@ struct PositionRange {
 
 /// The durable form of one segment of a lane (delivery/lane.h).
 struct SegmentRow {
+  /// Where the events come from. Stored on disk: do not change the values.
+  enum class Source : uint8_t {
+    kLog = 0,     // the log, by the index of (domain, class, position)
+    kMissed = 1,  // the lane's missed rows of the class
+  };
+
   webhook::Class cls{};
   /// Events at positions after this one belong to the segment ...
   Position after;
@@ -122,6 +130,12 @@ struct SegmentRow {
   Position acked_through;
   /// Settled beyond that, in order, disjoint. At most 8192.
   std::vector<PositionRange> settled;
+  Source source = Source::kLog;
+  /// The replay that asked for it; 0 for the lane's own segments. A replay takes every event whose
+  /// hook names the URL now, whatever its `since`.
+  uint64_t replay = 0;
+  /// A replay that its operator holds.
+  bool paused = false;
   friend bool operator==(const SegmentRow&, const SegmentRow&) = default;
 };
 
@@ -140,6 +154,57 @@ struct ExceptionRow {
   SystemTime last_attempt;
   Micros delay{};
   int last_status = 0;  // 0: no status line came
+  /// Of its event: replays go by class.
+  webhook::Hook hook{};
+};
+
+/// The health of an endpoint, kept while it is not simply well.
+struct EndpointRow {
+  /// Stored on disk: do not change the values.
+  enum class State : uint8_t {
+    kActive = 0,
+    kParked = 1,  // fails: only probes
+    kGone = 2,    // answered 410: nothing is sent until it is resumed or configured again
+    kPaused = 3,  // by its operator
+  };
+
+  std::string url;
+  State state = State::kActive;
+  /// When the state began.
+  SystemTime since;
+  /// The epoch when there was none.
+  SystemTime last_success;
+  /// Failed probes in a row: the step of their backoff.
+  uint32_t probes = 0;
+  /// Most attempts in flight while it was last well.
+  uint32_t healthy_peak = 0;
+  /// What went wrong, in one line without credentials.
+  std::string reason;
+  friend bool operator==(const EndpointRow&, const EndpointRow&) = default;
+};
+
+/// What an operator sets for one URL; the defaults are the installation's.
+struct EndpointSettings {
+  struct Secret {
+    std::string id;    // names it in the API
+    std::string text;  // "whsec_" and base64
+    SystemTime created;
+    friend bool operator==(const Secret&, const Secret&) = default;
+  };
+
+  /// Attempts per second; 0 is the installation's.
+  double rate_limit = 0;
+  /// Attempts under way at once; 0 is the installation's.
+  uint32_t max_concurrency = 0;
+  std::optional<std::vector<std::chrono::milliseconds>> retry_schedule;
+  /// Checked by webhook::check_custom_header. A bearer token is an Authorization field here.
+  std::vector<std::pair<std::string, std::string>> headers;
+  /// Sends the Standard Webhooks fields, signed with every secret.
+  bool standard_webhooks = false;
+  std::vector<Secret> secrets;     // at most two, newest first
+  std::string client_certificate;  // PEM, with its chain
+  std::string client_key;          // PEM
+  friend bool operator==(const EndpointSettings&, const EndpointSettings&) = default;
 };
 
 /// The record of an attempt (design: 16-32 bytes for a success at first try, everything else in
@@ -166,6 +231,8 @@ struct Progress {
   std::vector<ExceptionRow> exceptions;
   std::vector<std::pair<LaneId, Position>> ended_exceptions;
   std::vector<LaneId> ended_lanes;  // the URL was removed: rows, exceptions and missed go
+  std::vector<EndpointRow> endpoints;
+  std::vector<std::string> well_endpoints;  // URLs whose rows to delete
   std::vector<AttemptRow> attempts;
 
   bool empty() const;
@@ -179,6 +246,7 @@ struct LoadedProgress {
   std::vector<Position> by_slot;
   std::vector<LaneRow> lanes;
   std::vector<ExceptionRow> waiting;
+  std::vector<EndpointRow> endpoints;
   uint64_t missed = 0;
 
   /// Where the lanes of one of `count` slots begin. With another number of slots than before lanes

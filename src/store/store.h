@@ -54,6 +54,9 @@ struct LaneQuery {
   /// For each hook the position after which its events belong to the lane; nullopt for hooks it
   /// does not have.
   std::array<std::optional<Position>, webhook::kHooks> since;
+  /// With kMissed only positions that are missed rows of `lane` are taken.
+  SegmentRow::Source source = SegmentRow::Source::kLog;
+  LaneId lane{};
   size_t max_events = 256;
   size_t max_bytes = 1 << 20;
 };
@@ -66,6 +69,11 @@ struct LaneSlice {
   bool at_end = false;
   /// Events of the range that retention has dropped.
   size_t expired = 0;
+};
+
+struct EventCount {
+  uint64_t events = 0;
+  uint64_t bytes = 0;
 };
 
 /// Where a page begins: strictly beyond (timestamp, id) in the direction of the query.
@@ -136,6 +144,28 @@ class Store {
   virtual Result<std::vector<EventHead>> read_heads(Position after, size_t max) = 0;
 
   virtual Result<LaneSlice> read_lane(const LaneQuery& query) = 0;
+
+  /// How many events read_lane would give over the whole range, and their bytes, without reading
+  /// them: from running counts kept beside the index. Events that retention dropped are counted
+  /// while their counts are kept.
+  virtual Result<EventCount> count_lane(const LaneQuery& query) = 0;
+
+  /// The last position committed before `time`; kNoPosition when all came later.
+  virtual Result<Position> position_before(SystemTime time) = 0;
+
+  /// Exception rows of a lane after a position, in order, at most `max`.
+  virtual Result<std::vector<ExceptionRow>> read_exceptions(LaneId lane, Position after, size_t max,
+                                                            bool missed_only) = 0;
+
+  /// Attempts of one event in one lane, oldest first, at most `max`. `committed`: when the event
+  /// was; nothing earlier is looked at.
+  virtual Result<std::vector<AttemptRow>> read_attempts(LaneId lane, Position position,
+                                                        SystemTime committed, size_t max) = 0;
+  /// Attempts of a lane written before `before`, newest first, at most `max`; rows written in the
+  /// same microsecond as the last are not split.
+  virtual Result<std::vector<AttemptRow>> last_attempts(LaneId lane, SystemTime before,
+                                                        size_t max) = 0;
+
   virtual Result<PageSlice> read_page(const PageQuery& query) = 0;
 
   /// The events at these positions; null for those that retention has dropped.
@@ -150,6 +180,11 @@ class Store {
   virtual Result<std::optional<std::string>> load_value(const std::string& key) = 0;
   /// Durable when it returns. Any thread.
   virtual Status save_value(const std::string& key, const std::string& value) = 0;
+  /// Durable when it returns; OK when there was none. Any thread.
+  virtual Status remove_value(const std::string& key) = 0;
+  /// All values whose keys begin with `prefix`, by key.
+  virtual Result<std::vector<std::pair<std::string, std::string>>> load_values(
+      const std::string& prefix) = 0;
 };
 
 }  // namespace eventhorn::store

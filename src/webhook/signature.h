@@ -7,10 +7,19 @@
 #include "crypto/hash.h"
 #include "crypto/random.h"
 
+#include <memory>
 #include <string>
 #include <string_view>
 
 namespace eventhorn::webhook {
+
+/// The keys that sign now; a value that never changes.
+struct SigningKeys {
+  std::shared_ptr<const crypto::HmacKey> current;
+  /// While keys are rotated: what receivers that do not know the new one yet verify with. May be
+  /// null.
+  std::shared_ptr<const crypto::HmacKey> previous;
+};
 
 inline constexpr size_t kTokenDigits = 50;
 

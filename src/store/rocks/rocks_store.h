@@ -59,11 +59,22 @@ class RocksStore final : public Store {
   Status reset_slots(uint32_t count, Position settled_through) override;
   Result<std::vector<EventHead>> read_heads(Position after, size_t max) override;
   Result<LaneSlice> read_lane(const LaneQuery& query) override;
+  Result<EventCount> count_lane(const LaneQuery& query) override;
+  Result<Position> position_before(SystemTime time) override;
+  Result<std::vector<ExceptionRow>> read_exceptions(LaneId lane, Position after, size_t max,
+                                                    bool missed_only) override;
+  Result<std::vector<AttemptRow>> read_attempts(LaneId lane, Position position,
+                                                SystemTime committed, size_t max) override;
+  Result<std::vector<AttemptRow>> last_attempts(LaneId lane, SystemTime before,
+                                                size_t max) override;
   Result<PageSlice> read_page(const PageQuery& query) override;
   Result<std::vector<EventPtr>> read_events(const std::vector<Position>& positions) override;
   Result<uint64_t> expire(SystemTime events_before, SystemTime attempts_before) override;
   Result<std::optional<std::string>> load_value(const std::string& key) override;
   Status save_value(const std::string& key, const std::string& value) override;
+  Status remove_value(const std::string& key) override;
+  Result<std::vector<std::pair<std::string, std::string>>> load_values(
+      const std::string& prefix) override;
 
   /// Waits until every event appended so far is in the indexes. For tests and benchmarks.
   Status index_now();

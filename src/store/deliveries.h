@@ -1,0 +1,87 @@
+// Where the API meets the delivery engines: what lanes and endpoints are doing now, and what an
+// operator may ask of them. Implemented by delivery/, used by api/; values only.
+//
+// Every member may be called from any core; it runs on the core of the URL and answers on the
+// caller's.
+#pragma once
+
+#include "async/task.h"
+#include "base/result.h"
+#include "store/model.h"
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace eventhorn::store {
+
+enum class EndpointState : uint8_t { kActive, kThrottled, kParked, kGone, kPaused };
+
+/// "active", "throttled", "parked", "gone", "paused".
+std::string_view to_string(EndpointState state);
+
+/// What is unsettled of a lane, as of `through`: an event up to there that is in no segment (or is
+/// in one's settled ranges), and has no exception row, is settled.
+struct LaneStatus {
+  LaneId id;
+  DomainUid domain;
+  std::string url;
+  std::vector<SegmentRow> segments;
+  Position through;
+  size_t waiting = 0;  // for a retry
+  size_t in_flight = 0;
+  bool throttled = false;  // so many wait that the segments are held
+};
+
+struct EndpointStatus {
+  std::string url;
+  EndpointState state = EndpointState::kActive;
+  std::string reason;               // empty while active
+  std::optional<SystemTime> since;  // when the state began, where known
+  std::optional<SystemTime> last_success;
+  std::optional<SystemTime> last_failure;
+  /// Of a probe, or what Retry-After or the rate limit allows.
+  std::optional<SystemTime> next_attempt;
+  uint32_t failures_in_row = 0;
+  size_t in_flight = 0;
+  size_t concurrency = 0;  // the limit now
+  size_t waiting = 0;      // for a retry, all lanes
+  size_t lanes = 0;        // with something unsettled
+  double rate = 0;         // events settled per second, over the last seconds
+};
+
+enum class ReplayAction : uint8_t { kPause, kResume, kCancel };
+
+class Deliveries {
+ public:
+  virtual ~Deliveries() = default;
+
+  /// Endpoints that have something unsettled, or are not active, or were used a short while ago. An
+  /// endpoint that is not listed is active and idle.
+  virtual Task<std::vector<EndpointStatus>> endpoints() = 0;
+  virtual Task<EndpointStatus> endpoint(std::string url) = 0;
+
+  /// Lanes with something unsettled; of one URL when `url` is not empty.
+  virtual Task<std::vector<LaneStatus>> lanes(std::string url) = 0;
+  /// One lane, after everything decided so far is readable in the store.
+  virtual Task<LaneStatus> lane(LaneId lane, DomainUid domain, std::string url) = 0;
+
+  /// No attempts until resume(). Survives a restart.
+  virtual Task<Status> pause(std::string url) = 0;
+  /// Ends paused, parked and gone; sends under slow start.
+  virtual Task<Status> resume(std::string url) = 0;
+  virtual Task<void> settings_changed(std::string url, EndpointSettings settings) = 0;
+
+  /// Adds a replay's segments to a lane; answers after they are saved. kNotFound when the lane is
+  /// no more; kRateLimited when it has kMaxReplaySegments already.
+  virtual Task<Status> add_segments(LaneId lane, std::string url,
+                                    std::vector<SegmentRow> segments) = 0;
+  /// Attempts these events anew, now, whatever became of them; answers after it is saved.
+  virtual Task<Status> attempt_again(LaneId lane, std::string url,
+                                     std::vector<EventPtr> events) = 0;
+  /// On all lanes; answers after it is saved.
+  virtual Task<Status> change_replay(uint64_t replay, ReplayAction action) = 0;
+};
+
+}  // namespace eventhorn::store

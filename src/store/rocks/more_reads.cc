@@ -1,0 +1,34 @@
+#include "store/rocks/rocks_store.h"
+
+namespace eventhorn::store {
+
+Result<EventCount> RocksStore::count_lane(const LaneQuery&) {
+  return EventCount{};
+}
+
+Result<Position> RocksStore::position_before(SystemTime) {
+  return kNoPosition;
+}
+
+Result<std::vector<ExceptionRow>> RocksStore::read_exceptions(LaneId, Position, size_t, bool) {
+  return std::vector<ExceptionRow>{};
+}
+
+Result<std::vector<AttemptRow>> RocksStore::read_attempts(LaneId, Position, SystemTime, size_t) {
+  return std::vector<AttemptRow>{};
+}
+
+Result<std::vector<AttemptRow>> RocksStore::last_attempts(LaneId, SystemTime, size_t) {
+  return std::vector<AttemptRow>{};
+}
+
+Status RocksStore::remove_value(const std::string&) {
+  return {};
+}
+
+Result<std::vector<std::pair<std::string, std::string>>> RocksStore::load_values(
+    const std::string&) {
+  return std::vector<std::pair<std::string, std::string>>{};
+}
+
+}  // namespace eventhorn::store
