@@ -3,6 +3,7 @@
 
 #include "store/codec.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -115,21 +116,40 @@ std::string time_value(Position position, event::Name name, event::Severity seve
   return out;
 }
 
-std::string class_key(DomainUid domain, webhook::Class cls, Position position) {
+std::string class_prefix(DomainUid domain, webhook::Class cls) {
   std::string out;
   out.reserve(17);
   put_u64_be(out, domain.value);
   out.push_back(static_cast<char>(cls));
+  return out;
+}
+
+std::string class_key(DomainUid domain, webhook::Class cls, Position position) {
+  std::string out = class_prefix(domain, cls);
   put_u64_be(out, position.value);
   return out;
 }
 
-std::string attempt_key(LaneId lane, SystemTime written, Position position) {
+std::string attempt_key(LaneId lane, SystemTime at, Position position) {
   std::string out;
   out.reserve(24);
   put_u64_be(out, lane.value);
-  put_u64_be(out, static_cast<uint64_t>(to_micros(written)));
+  put_u64_be(out, static_cast<uint64_t>(std::max<int64_t>(to_micros(at), 0)));
   put_u64_be(out, position.value);
+  return out;
+}
+
+std::string try_prefix(LaneId lane, Position position) {
+  std::string out;
+  out.reserve(24);
+  put_u64_be(out, lane.value);
+  put_u64_be(out, position.value);
+  return out;
+}
+
+std::string try_key(LaneId lane, Position position, SystemTime at) {
+  std::string out = try_prefix(lane, position);
+  put_u64_be(out, static_cast<uint64_t>(std::max<int64_t>(to_micros(at), 0)));
   return out;
 }
 

@@ -44,10 +44,16 @@ std::string time_key(DomainUid domain, int64_t timestamp_us, std::string_view id
 std::string time_value(Position position, event::Name name, event::Severity severity);
 
 /// `classes`: (domain, class, position) -> hook. Only pushed events that have a hook.
+std::string class_prefix(DomainUid domain, webhook::Class cls);
 std::string class_key(DomainUid domain, webhook::Class cls, Position position);
 
-/// `attempts`: (lane, time of writing, position).
-std::string attempt_key(LaneId lane, SystemTime written, Position position);
+/// `attempts`: (lane, time, position); of several packed successes the last time and the first
+/// position.
+std::string attempt_key(LaneId lane, SystemTime at, Position position);
+
+/// `tries`: (lane, position, time) of each full record in `attempts`, without a value.
+std::string try_key(LaneId lane, Position position, SystemTime at);
+std::string try_prefix(LaneId lane, Position position);
 
 /// `log`: position -> header and the event's bytes. The header is separate so that the bytes need
 /// no copy.
@@ -73,7 +79,8 @@ Result<EndpointRow> decode_endpoint(std::string_view url, std::string_view value
 /// Successes at first try of one lane, packed: 20 bytes each.
 std::string encode_successes(const std::vector<const AttemptRow*>& rows);
 std::string encode_attempt(const AttemptRow& row);
-/// Appends what an `attempts` row holds, of either form.
-Status decode_attempts(LaneId lane, std::string_view value, std::vector<AttemptRow>& out);
+/// Appends what an `attempts` row of either form holds; of one position where given.
+Status decode_attempts(LaneId lane, std::optional<Position> only, std::string_view value,
+                       std::vector<AttemptRow>& out);
 
 }  // namespace eventhorn::store::format

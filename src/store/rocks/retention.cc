@@ -36,6 +36,9 @@ class RetentionFilter final : public rocksdb::CompactionFilter {
       case IndexKind::kAttempts:
         return key.size() >= 16 &&
                static_cast<int64_t>(format::get_u64_be(key.data() + 8)) < floors_->attempts_us;
+      case IndexKind::kTries:
+        return key.size() == 24 &&
+               static_cast<int64_t>(format::get_u64_be(key.data() + 16)) < floors_->attempts_us;
     }
     return false;
   }
@@ -92,6 +95,14 @@ Result<Position> RocksStore::first_committed_since(SystemTime time) const {
   }
   TRY_STATUS(to_status(it->status(), "reading the log"));
   return Position{low};
+}
+
+Result<Position> RocksStore::position_before(SystemTime time) {
+  const std::shared_lock lock(db_mutex_);
+  TRY_STATUS(usable());
+  const uint64_t floor = floors_->events;
+  TRY(const Position first, first_committed_since(time));
+  return first.value <= floor ? kNoPosition : Position{first.value - 1};
 }
 
 // Each floor is kept with the time it was made for: once the events are gone the log no longer

@@ -19,7 +19,7 @@ struct Floors {
   std::atomic<int64_t> attempts_us{0};  // attempts written before are gone
 };
 
-enum class IndexKind { kIds, kTimes, kClasses, kAttempts };
+enum class IndexKind { kIds, kTimes, kClasses, kAttempts, kTries };
 
 std::shared_ptr<rocksdb::CompactionFilterFactory> make_retention_filter(
     IndexKind kind, std::shared_ptr<Floors> floors);

@@ -18,8 +18,8 @@
 namespace eventhorn::store {
 namespace {
 
-constexpr std::array<const char*, 6> kFamilyNames = {"default", "log",     "ids",
-                                                     "times",   "classes", "attempts"};
+constexpr std::array<const char*, 7> kFamilyNames = {"default", "log",      "ids",  "times",
+                                                     "classes", "attempts", "tries"};
 constexpr size_t kBlockCacheBytes = 48 << 20;
 
 rocksdb::ColumnFamilyOptions family_options(const std::shared_ptr<rocksdb::Cache>& cache,
@@ -113,6 +113,8 @@ Status RocksStore::open_db() {
       options.compaction_filter_factory = make_retention_filter(IndexKind::kClasses, floors_);
     if (i == kAttempts)
       options.compaction_filter_factory = make_retention_filter(IndexKind::kAttempts, floors_);
+    if (i == kTries)
+      options.compaction_filter_factory = make_retention_filter(IndexKind::kTries, floors_);
     descriptors.emplace_back(kFamilyNames[i], std::move(options));
   }
   const std::string path = (options_.directory / "store").string();

@@ -82,7 +82,7 @@ class RocksStore final : public Store {
   Status compact_now();
 
  private:
-  enum Family : size_t { kMeta, kLog, kIds, kTimes, kClasses, kAttempts, kFamilies };
+  enum Family : size_t { kMeta, kLog, kIds, kTimes, kClasses, kAttempts, kTries, kFamilies };
 
   RocksStore(RocksOptions options, const Clock& clock);
 
@@ -103,6 +103,14 @@ class RocksStore final : public Store {
   Status put_progress(const Progress& progress, rocksdb::WriteBatch& batch);
   void publish(WriteSet& set);
 
+  // attempts.cc
+  void put_attempts(const std::vector<AttemptRow>& rows, rocksdb::WriteBatch& batch);
+  Status full_attempts(LaneId lane, Position position, size_t max,
+                       std::vector<AttemptRow>& out) const;
+
+  // exceptions.cc
+  Result<ExceptionRow> exception_of(std::string_view key, std::string_view value) const;
+
   // retention.cc
   Result<Position> first_committed_since(SystemTime time) const;
   Status load_floors();
@@ -114,9 +122,13 @@ class RocksStore final : public Store {
   Status index_by_batch(const TailRun& run);
   Status index_by_files(const TailRun& run);
 
+  // lanes.cc
+  struct Candidates;
+  Status candidates_from_index(Candidates& found) const;
+  Status candidates_from_missed(Candidates& found) const;
+  static void candidates_from_tail(const Tail::Runs& runs, Candidates& found);
+
   // read.cc
-  Status candidates_from_index(const LaneQuery& query, Position to, std::vector<Position>& out,
-                               std::optional<Position>& stopped);
   Status fetch(const std::vector<Position>& positions, std::vector<EventPtr>& out);
 
   rocksdb::ColumnFamilyHandle* family(Family f) const { return families_[f]; }

@@ -48,6 +48,9 @@ class TailRun {
   /// `index` < a size() seen earlier.
   const TailEntry& operator[](size_t index) const { return entries_[index]; }
 
+  /// Index of the first entry beyond `position`; size() when there is none.
+  size_t first_after(Position position) const;
+
   bool full() const { return size() == kCapacity; }
 
  private:
