@@ -193,8 +193,15 @@ void RocksStore::publish(WriteSet& set) {
   for (const auto& a : set.appends) {
     if (!a.stored) continue;
     const auto& e = *a.stored;
-    TailEntry entry{e.position, e.domain,     e.event.timestamp_us, hash_bytes(e.event.bytes),
-                    e.event.id, e.event.name, e.event.severity,     e.push};
+    TailEntry entry{e.position,
+                    e.domain,
+                    e.event.timestamp_us,
+                    hash_bytes(e.event.bytes),
+                    e.event.id,
+                    e.event.name,
+                    e.event.severity,
+                    e.push,
+                    static_cast<uint32_t>(e.event.bytes.size())};
     tail_.append(entry);
   }
   head_.store(next_position_ - 1, std::memory_order_release);

@@ -14,11 +14,6 @@ namespace {
 // Rows that one read looks at: a lane may want few of its class.
 constexpr size_t kMaxScan = 16'384;
 
-bool wanted(const LaneQuery& q, webhook::Hook hook, Position position) {
-  const auto& since = q.since[static_cast<size_t>(hook)];
-  return webhook::class_of(hook) == q.cls && since && *since < position;
-}
-
 }  // namespace
 
 /// The positions that a read found, before it fetches their events.
@@ -41,7 +36,7 @@ struct RocksStore::Candidates {
   void look_at(Position position, webhook::Hook hook) {
     ++scanned;
     last = position;
-    if (!wanted(query, hook, position)) return;
+    if (!query.wants(hook, position)) return;
     if (position.value < floor) {
       ++expired;
     } else {
@@ -62,7 +57,8 @@ Status RocksStore::candidates_from_index(Candidates& found) const {
       found.stop();
       break;
     }
-    found.look_at(position, static_cast<webhook::Hook>(it->value()[0]));
+    TRY(const auto row, format::decode_class(it->value().ToStringView()));
+    found.look_at(position, row.hook);
   }
   return to_status(it->status(), "reading the catch-up index");
 }
@@ -74,7 +70,7 @@ void RocksStore::candidates_from_tail(const Tail::Runs& runs, Candidates& found)
       const auto& e = (*run)[i];
       if (e.domain != found.query.domain) continue;
       const auto hook = e.hook();
-      if (!hook || !wanted(found.query, *hook, e.position)) continue;
+      if (!hook || !found.query.wants(*hook, e.position)) continue;
       if (found.full()) {
         found.stop();
         return;

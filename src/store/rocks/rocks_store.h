@@ -7,6 +7,7 @@
 #pragma once
 
 #include "base/time.h"
+#include "store/rocks/counts.h"
 #include "store/rocks/retention.h"
 #include "store/rocks/tail.h"
 #include "store/store.h"
@@ -81,6 +82,9 @@ class RocksStore final : public Store {
   /// Compacts everything, so that expired rows are gone. For tests and benchmarks.
   Status compact_now();
 
+  /// Rows of the index that count_lane has looked at so far. For tests.
+  uint64_t rows_counted() const { return rows_counted_; }
+
  private:
   enum Family : size_t { kMeta, kLog, kIds, kTimes, kClasses, kAttempts, kTries, kFamilies };
 
@@ -119,8 +123,14 @@ class RocksStore final : public Store {
   // indexer.cc, on the indexer's thread.
   void index_loop();
   Status index_run(const TailRun& run);
-  Status index_by_batch(const TailRun& run);
-  Status index_by_files(const TailRun& run);
+  struct IndexRows;
+  Result<IndexRows> rows_of(const TailRun& run);
+  Status index_by_batch(const IndexRows& rows);
+  Status index_by_files(const TailRun& run, IndexRows& rows);
+
+  // counts.cc
+  Status count_indexed(const LaneQuery& query, Position to, EventCount& out);
+  Result<EventCount> count_missed(const LaneQuery& query, Position to) const;
 
   // lanes.cc
   struct Candidates;
@@ -149,6 +159,11 @@ class RocksStore final : public Store {
   // Touched only on the commit thread (and by open).
   uint64_t next_position_ = 1;
   std::unordered_map<std::string, DomainPtr> domains_;
+
+  std::atomic<uint64_t> rows_counted_{0};
+
+  // Touched only on the indexer's thread (and by open).
+  RunningCounts counts_;
 
   std::mutex index_mutex_;
   std::condition_variable index_wake_;

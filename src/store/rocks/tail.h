@@ -23,6 +23,7 @@ struct TailEntry {
   event::Name name{};
   event::Severity severity{};
   bool push = true;
+  uint32_t bytes = 0;  // of the event
 
   /// The hook whose lanes see the event; nullopt when none does.
   std::optional<webhook::Hook> hook() const {
