@@ -5,11 +5,6 @@
 
 namespace eventhorn::store {
 
-inline ExceptionRow exception_row(LaneId lane, Position position, bool missed,
-                                  webhook::Hook hook = webhook::Hook::kDelivered) {
-  return {lane, position, missed, 2, from_micros(kBaseUs), Micros(5), 503, hook};
-}
-
 TEST_P(StoreContract, ExceptionsAreReadInOrder) {
   Progress p;
   for (const uint64_t lane : {4, 5, 6}) {

@@ -27,6 +27,11 @@ inline NewEvent make_event(const std::string& id, int64_t timestamp_us = kBaseUs
   return out;
 }
 
+inline ExceptionRow exception_row(LaneId lane, Position position, bool missed,
+                                  webhook::Hook hook = webhook::Hook::kDelivered) {
+  return {lane, position, missed, 2, from_micros(kBaseUs), Micros(5), 503, hook};
+}
+
 inline std::vector<std::string> ids_of(const std::vector<EventPtr>& events) {
   std::vector<std::string> out;
   for (const auto& e : events) out.push_back(e ? e->event.id : "null");
