@@ -289,6 +289,37 @@ TEST(StoreFault, C5ProgressIsKeptUntilItIsWritten) {
   EXPECT_EQ(calls, 1);
 }
 
+// C5: progress that was written but not synced, and is gone after the store was reopened, is
+// written again, before anything newer.
+TEST(StoreFault, C5ProgressThatReopeningForgotIsWrittenAgain) {
+  auto options = QueueRig::quick();
+  options.sync_interval = std::chrono::hours(1);
+  QueueRig rig(options);
+  rig.create();
+  EXPECT_TRUE(rig.append("a"));
+  const auto save = [&](uint64_t lane, uint64_t acked) {
+    Progress p;
+    p.lanes.push_back({{lane}, {1}, {{webhook::Class::kBulk, {1}, std::nullopt, {acked}, {}}}});
+    std::promise<void> saved;
+    rig.queue->save(std::move(p), [&] { saved.set_value(); });
+    saved.get_future().wait();
+  };
+  save(5, 10);
+  save(5, 20);
+  EXPECT_EQ(rig.store->load_progress()->lanes.size(), 1U);
+  rig.env.lose_unsynced_at_open();
+  rig.env.set_fault(Fault::kSyncFails);
+  EXPECT_FALSE(rig.append("b"));
+  rig.env.set_fault(Fault::kNone);
+  EXPECT_EQ(*rig.append_when_good("c"), std::vector{Outcome::kStored});
+  EXPECT_EQ(rig.stored(), (Ids{"a", "c"})) << "what was not synced was lost";
+  save(6, 30);
+  const auto loaded = rig.store->load_progress();
+  ASSERT_EQ(loaded->lanes.size(), 2U);
+  EXPECT_EQ(loaded->lanes[0].lane, LaneId{5});
+  EXPECT_EQ(loaded->lanes[0].segments[0].acked_through, Position{20});
+}
+
 // C5: while the store cannot even be reopened, readers get an error and nothing crashes.
 TEST(StoreFault, C5ReadersGetAnErrorWhileTheStoreCannotReopen) {
   QueueRig rig;
@@ -305,6 +336,13 @@ TEST(StoreFault, C5ReadersGetAnErrorWhileTheStoreCannotReopen) {
   EXPECT_EQ(rig.store->load_progress().error().code, Errc::kUnavailable);
   EXPECT_EQ(rig.store->load_value("k").error().code, Errc::kUnavailable);
   EXPECT_EQ(rig.store->save_value("k", "v").error().code, Errc::kUnavailable);
+  EXPECT_EQ(rig.store->remove_value("k").error().code, Errc::kUnavailable);
+  EXPECT_EQ(rig.store->load_values("k").error().code, Errc::kUnavailable);
+  EXPECT_EQ(rig.store->count_lane({}).error().code, Errc::kUnavailable);
+  EXPECT_EQ(rig.store->position_before({}).error().code, Errc::kUnavailable);
+  EXPECT_EQ(rig.store->read_exceptions({}, {}, 1, true).error().code, Errc::kUnavailable);
+  EXPECT_EQ(rig.store->read_attempts({}, {}, {}, 1).error().code, Errc::kUnavailable);
+  EXPECT_EQ(rig.store->last_attempts({}, {}, 1).error().code, Errc::kUnavailable);
   EXPECT_EQ(rig.store->sync().error().code, Errc::kUnavailable);
   EXPECT_EQ(rig.store->expire({}, {}).error().code, Errc::kUnavailable);
   EXPECT_EQ(rig.store->index_now().error().code, Errc::kUnavailable);

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 
@@ -43,6 +44,32 @@ TEST(RocksStore, LeftoverIndexFilesGoAtTheStart) {
   const auto store = open_rocks(dir, clock);
   EXPECT_FALSE(std::filesystem::exists(dir.path() / "index-1.ids"));
   EXPECT_TRUE(std::filesystem::exists(dir.path() / "other"));
+}
+
+TEST(RocksStore, BallastIsGivenUpOnAFullDiskAndMadeAgain) {
+  const TempDir dir;
+  const FakeClock clock;
+  std::atomic<uint64_t> free_bytes{8 << 20};
+  auto options = rocks_options(dir);
+  options.ballast_bytes = 1 << 20;
+  options.free_bytes = [&] { return free_bytes.load(); };
+  const auto store = RocksStore::open(options, clock);
+  ASSERT_TRUE(store);
+  const auto ballast = dir.path() / "ballast";
+  EXPECT_EQ(std::filesystem::file_size(ballast), 1U << 20);
+  ASSERT_TRUE((*store)->recover());
+  EXPECT_TRUE(std::filesystem::exists(ballast)) << "there was space";
+  free_bytes = 1000;
+  ASSERT_TRUE((*store)->recover());
+  EXPECT_FALSE(std::filesystem::exists(ballast));
+  ASSERT_TRUE((*store)->index_now());
+  EXPECT_FALSE(std::filesystem::exists(ballast)) << "the disk is still full";
+  free_bytes = 3 << 20;
+  ASSERT_TRUE((*store)->index_now());
+  EXPECT_FALSE(std::filesystem::exists(ballast)) << "not at the first chance";
+  free_bytes = 8 << 20;
+  ASSERT_TRUE((*store)->index_now());
+  EXPECT_EQ(std::filesystem::file_size(ballast), 1U << 20);
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 
 namespace eventhorn::store {
 
@@ -62,6 +63,23 @@ class FaultEnv final : public rocksdb::EnvWrapper {
         std::filesystem::resize_file(path, left, ec);
     }
     synced_.clear();
+  }
+
+  /// A power cut between closing and the next opening of the store, in one process: what was not
+  /// synced is lost then.
+  void lose_unsynced_at_open() {
+    const std::lock_guard lock(mutex_);
+    lose_at_open_ = true;
+  }
+
+  rocksdb::Status LockFile(const std::string& path, rocksdb::FileLock** lock) override {
+    bool lose = false;
+    {
+      const std::lock_guard guard(mutex_);
+      lose = std::exchange(lose_at_open_, false);
+    }
+    if (lose) lose_unsynced();
+    return target()->LockFile(path, lock);
   }
 
   rocksdb::Status NewWritableFile(const std::string& path,
@@ -179,6 +197,7 @@ class FaultEnv final : public rocksdb::EnvWrapper {
   std::map<std::string, uint64_t>
       synced_;                  // guarded by mutex_; bytes of each file that a power cut leaves
   Fault fault_ = Fault::kNone;  // guarded by mutex_
+  bool lose_at_open_ = false;   // guarded by mutex_
   bool holding_ = false;        // guarded by mutex_
   int held_ = 0;                // guarded by mutex_
   int syncs_ = 0;               // guarded by mutex_

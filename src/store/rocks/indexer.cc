@@ -78,6 +78,7 @@ void RocksStore::index_loop() {
       last_size = tail_.size();
       lag.set(static_cast<double>(last_size));
     }
+    ballast_.keep();
     lock.lock();
     if (requested) {
       index_served_ = wanted;

@@ -67,7 +67,10 @@ rocksdb::DBOptions db_options(rocksdb::Env* env) {
 }  // namespace
 
 RocksStore::RocksStore(RocksOptions options, const Clock& clock)
-    : options_(std::move(options)), clock_(clock) {}
+    : options_(std::move(options)),
+      clock_(clock),
+      ballast_(options_.directory / "ballast", options_.ballast_bytes,
+               [this] { return free_bytes(); }) {}
 
 Result<std::unique_ptr<RocksStore>> RocksStore::open(RocksOptions options, const Clock& clock) {
   std::error_code ec;
@@ -78,7 +81,7 @@ Result<std::unique_ptr<RocksStore>> RocksStore::open(RocksOptions options, const
   }
   auto store = std::unique_ptr<RocksStore>(new RocksStore(std::move(options), clock));
   TRY_STATUS(store->open_db());
-  TRY_STATUS(store->make_ballast());
+  store->ballast_.keep();
   store->indexer_ = std::thread([s = store.get()] { s->index_loop(); });
   return store;
 }
@@ -216,38 +219,17 @@ Status RocksStore::rebuild_tail() {
 Status RocksStore::recover() {
   const std::unique_lock lock(db_mutex_);
   close_db();
-  std::error_code ec;
-  const auto space = std::filesystem::space(options_.directory, ec);
-  if (!ec && space.available < options_.ballast_bytes) {
-    std::filesystem::remove(options_.directory / "ballast", ec);
-    log_warn("store", "disk is full: gave up the ballast file so that progress can be written");
-  }
+  ballast_.yield();
   TRY_STATUS(open_db());
   log_info("store", "reopened the store head={}", head().value);
   return {};
 }
 
 uint64_t RocksStore::free_bytes() const {
+  if (options_.free_bytes) return options_.free_bytes();
   std::error_code ec;
   const auto space = std::filesystem::space(options_.directory, ec);
   return ec ? UINT64_MAX : space.available;
-}
-
-Status RocksStore::make_ballast() {
-  const auto path = options_.directory / "ballast";
-  std::error_code ec;
-  if (options_.ballast_bytes == 0 || std::filesystem::exists(path, ec)) return {};
-  const auto space = std::filesystem::space(options_.directory, ec);
-  if (ec || space.available < 4 * options_.ballast_bytes) return {};
-  std::unique_ptr<rocksdb::WritableFile> file;
-  auto* env = rocksdb::Env::Default();
-  auto s = env->NewWritableFile(path.string(), &file, {});
-  const std::string block(1 << 20, '\0');
-  for (uint64_t n = 0; s.ok() && n < options_.ballast_bytes; n += block.size())
-    s = file->Append(block);
-  if (s.ok()) s = file->Close();
-  if (!s.ok()) log_warn("store", "no ballast file error={}", s.ToString());
-  return {};
 }
 
 Result<std::vector<DomainPtr>> RocksStore::load_domains() {

@@ -7,7 +7,9 @@
 #pragma once
 
 #include "base/time.h"
+#include "store/rocks/ballast.h"
 #include "store/rocks/counts.h"
+#include "store/rocks/fair_mutex.h"
 #include "store/rocks/retention.h"
 #include "store/rocks/tail.h"
 #include "store/store.h"
@@ -15,6 +17,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <shared_mutex>
 #include <thread>
@@ -39,6 +42,8 @@ struct RocksOptions {
   /// Size of the file given back to the disk when it is full, so that progress can still be
   /// written.
   uint64_t ballast_bytes = 64 << 20;
+  /// Tests put one here; null asks the file system.
+  std::function<uint64_t()> free_bytes;
 };
 
 class RocksStore final : public Store {
@@ -98,7 +103,6 @@ class RocksStore final : public Store {
   Result<uint64_t> load_mark(std::string_view key) const;
   void remove_index_files();
   Status rebuild_tail();
-  Status make_ballast();
 
   // commit.cc, on the commit thread with db_mutex_ held shared.
   Status find_duplicates(WriteSet& set);
@@ -146,8 +150,10 @@ class RocksStore final : public Store {
   const RocksOptions options_;
   const Clock& clock_;
 
+  Ballast ballast_;
+
   // Held shared by every use of db_, exclusively by open and recover.
-  mutable std::shared_mutex db_mutex_;
+  mutable FairSharedMutex db_mutex_;
   std::unique_ptr<rocksdb::DB> db_;
   std::vector<rocksdb::ColumnFamilyHandle*> families_;
 
