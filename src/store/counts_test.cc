@@ -1,6 +1,7 @@
 // What counting costs in the embedded engine, and that counts survive what happens to an index.
 #include "store/rocks/counts.h"
 
+#include "store/commit_queue_test_support.h"
 #include "store/rocks/rocks_store.h"
 #include "store/rocks_test_support.h"
 #include "store/store_test_support.h"
@@ -104,6 +105,41 @@ TEST(RunningCounts, ARunThatIsIndexedTwiceIsCountedOnce) {
       q.after = {after};
       EXPECT_EQ(store->count_lane(q)->events, 7 * 333 - after);
     }
+  }
+}
+
+// C3, C5: index rows that a refused write or a power cut took away are written and counted anew.
+TEST(RunningCounts, C5AFailedRunIsNotCounted) {
+  QueueRig rig;
+  rig.create();
+  auto q = normal_lane();
+  q.domain = rig.domain;
+  uint64_t count = 0;
+  const auto append_some = [&](int events) {
+    for (int i = 0; i < events; ++i, ++count)
+      EXPECT_TRUE(rig.append_when_good("e" + std::to_string(count)));
+  };
+  append_some(300);
+  ASSERT_TRUE(rig.store->index_now());
+  for (const bool cut : {false, true}) {
+    append_some(20);
+    if (!cut) rig.env.set_fault(FaultEnv::Fault::kNoSpace);
+    EXPECT_EQ(rig.store->index_now().has_value(), cut);
+    EXPECT_EQ(rig.store->count_lane(q)->events, count);
+    rig.env.set_fault(FaultEnv::Fault::kNone);
+    if (cut) rig.cut_power();
+    append_some(1);
+    EXPECT_EQ(rig.store->count_lane(q)->events, count);
+    append_some(600);
+    ASSERT_TRUE(rig.store->index_now());
+    for (const uint64_t after : {rig.domain.value, rig.domain.value + 310}) {
+      q.after = {after};
+      LaneQuery read = q;
+      read.max_events = 5000;
+      EXPECT_EQ(rig.store->count_lane(q)->events, rig.store->read_lane(read)->events.size());
+    }
+    q.after = kNoPosition;
+    EXPECT_EQ(rig.store->count_lane(q)->events, count);
   }
 }
 

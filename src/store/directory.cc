@@ -6,7 +6,7 @@ namespace eventhorn::store {
 namespace {
 
 bool same(const Domain& a, const Domain& b) {
-  if (a.uid != b.uid) return false;
+  if (a.uid != b.uid || a.retry_schedule != b.retry_schedule) return false;
   for (size_t i = 0; i < a.hooks.size(); ++i) {
     const auto equal = [](const Subscription& x, const Subscription& y) {
       return x.lane == y.lane && x.since == y.since;

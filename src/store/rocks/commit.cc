@@ -182,12 +182,15 @@ Status RocksStore::put_progress(const Progress& progress, rocksdb::WriteBatch& b
 }
 
 void RocksStore::publish(WriteSet& set) {
-  for (auto& edit : set.edits) {
-    if (!edit.outcome) continue;
-    if (edit.outcome->after) {
-      domains_[edit.name] = edit.outcome->after;
-    } else {
-      domains_.erase(edit.name);
+  if (!set.edits.empty()) {
+    const std::lock_guard lock(domains_mutex_);
+    for (auto& edit : set.edits) {
+      if (!edit.outcome) continue;
+      if (edit.outcome->after) {
+        domains_[edit.name] = edit.outcome->after;
+      } else {
+        domains_.erase(edit.name);
+      }
     }
   }
   for (const auto& a : set.appends) {

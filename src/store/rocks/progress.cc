@@ -14,7 +14,9 @@ Result<LoadedProgress> RocksStore::load_progress() {
   const std::shared_lock lock(db_mutex_);
   TRY_STATUS(usable());
   LoadedProgress out;
-  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}, family(kMeta)));
+  rocksdb::ReadOptions once;
+  once.fill_cache = false;
+  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(once, family(kMeta)));
   for (it->SeekToFirst(); it->Valid(); it->Next()) {
     const auto key = it->key().ToStringView();
     const auto value = it->value().ToStringView();

@@ -145,9 +145,7 @@ Status RocksStore::open_db() {
   remove_index_files();
   TRY_STATUS(load_floors());
   TRY_STATUS(find_next_position());
-  domains_.clear();
-  TRY(const auto domains, read_domains());
-  for (const auto& d : domains) domains_.emplace(d->name, d);
+  TRY_STATUS(read_domains());
   TRY_STATUS(rebuild_tail());
   head_.store(next_position_ - 1, std::memory_order_release);
   failed_ = false;
@@ -232,22 +230,31 @@ uint64_t RocksStore::free_bytes() const {
   return ec ? UINT64_MAX : space.available;
 }
 
+// Given out as they are in memory: with many domains a second copy would cost more than all else.
 Result<std::vector<DomainPtr>> RocksStore::load_domains() {
   const std::shared_lock lock(db_mutex_);
   TRY_STATUS(usable());
-  return read_domains();
+  std::vector<DomainPtr> out;
+  const std::lock_guard domains_lock(domains_mutex_);
+  out.reserve(domains_.size());
+  for (const auto& [name, domain] : domains_) out.push_back(domain);
+  return out;
 }
 
-Result<std::vector<DomainPtr>> RocksStore::read_domains() const {
-  std::vector<DomainPtr> out;
-  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}, family(kMeta)));
+Status RocksStore::read_domains() {
+  std::unordered_map<std::string, DomainPtr> domains;
+  rocksdb::ReadOptions once;
+  once.fill_cache = false;
+  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(once, family(kMeta)));
   const std::string prefix(1, format::kDomainPrefix);
   for (it->Seek(prefix); it->Valid() && it->key().starts_with(prefix); it->Next()) {
     TRY(auto domain, format::decode_domain(it->value().ToStringView()));
-    out.push_back(std::move(domain));
+    domains.emplace(domain->name, std::move(domain));
   }
   TRY_STATUS(to_status(it->status(), "reading domains"));
-  return out;
+  const std::lock_guard lock(domains_mutex_);
+  domains_ = std::move(domains);
+  return {};
 }
 
 }  // namespace eventhorn::store

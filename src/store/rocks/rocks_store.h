@@ -99,7 +99,7 @@ class RocksStore final : public Store {
   void close_db();
   Status usable() const;
   Status find_next_position();
-  Result<std::vector<DomainPtr>> read_domains() const;
+  Status read_domains();
   Result<uint64_t> load_mark(std::string_view key) const;
   void remove_index_files();
   Status rebuild_tail();
@@ -164,6 +164,9 @@ class RocksStore final : public Store {
 
   // Touched only on the commit thread (and by open).
   uint64_t next_position_ = 1;
+
+  std::mutex domains_mutex_;
+  /// Changed only on the commit thread (and by open), under domains_mutex_; read there without it.
   std::unordered_map<std::string, DomainPtr> domains_;
 
   std::atomic<uint64_t> rows_counted_{0};
