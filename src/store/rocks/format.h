@@ -58,7 +58,7 @@ size_t class_slot(webhook::Hook hook);
 
 struct ClassRow {
   webhook::Hook hook{};
-  uint32_t bytes = 0;  // 0 in rows of version 0.1
+  uint32_t bytes = 0;  // 0 in rows of version 1
   std::optional<ClassTotals> totals;
 };
 

@@ -129,7 +129,7 @@ Status RocksStore::load_floors() {
     return {};
   }
   if (!s.IsNotFound()) return to_status(s, "reading what retention dropped");
-  // Version 0.1 dropped these rows with their events.
+  // Version 1 dropped these rows with their events.
   floors_->classes = floors_->events.load();
   return to_status(db_->Put({}, family(kMeta), key, format::u64_key(floors_->classes)),
                    "marking the index");

@@ -108,7 +108,7 @@ TEST(RunningCounts, ARunThatIsIndexedTwiceIsCountedOnce) {
   }
 }
 
-// C3, C5: index rows that a refused write or a power cut took away are written and counted anew.
+// C5: index rows that a refused write or a power cut took away are written and counted anew.
 TEST(RunningCounts, C5AFailedRunIsNotCounted) {
   QueueRig rig;
   rig.create();
@@ -144,7 +144,7 @@ TEST(RunningCounts, C5AFailedRunIsNotCounted) {
 }
 
 // C9: a store of the version before running counts, missed events and attempts by event.
-TEST(RunningCounts, C9TheIndexOfVersion01IsCountedAndGoesOn) {
+TEST(RunningCounts, C9TheIndexOfVersion1IsCountedAndGoesOn) {
   const TempDir dir;
   const FakeClock clock;
   {
