@@ -21,7 +21,8 @@ Result<LoadedProgress> RocksStore::load_progress() {
     const auto key = it->key().ToStringView();
     const auto value = it->value().ToStringView();
     if (key[0] == format::kSlotPrefix) {
-      const Position p{format::get_u64_be(value.data())};
+      if (value.size() != 8) return format::damaged("slot");
+      const Position p{format::get_u64_be(it->value().data())};
       out.settled_through = out.by_slot.empty() ? p : std::min(out.settled_through, p);
       out.by_slot.push_back(p);  // keys are in the order of the slots
     } else if (key[0] == format::kLanePrefix) {

@@ -167,8 +167,8 @@ Result<uint64_t> RocksStore::expire(SystemTime events_before, SystemTime attempt
   rocksdb::WriteBatch batch;
   TRY(const uint64_t ids, ids_floor(events_before, batch));
   if (ids > floors_->classes) {
-    batch.Put(family(kMeta), rocksdb::Slice(format::kClassesFloorKey.data(), 1),
-              format::u64_key(ids));
+    const auto key = format::kClassesFloorKey;
+    batch.Put(family(kMeta), rocksdb::Slice(key.data(), key.size()), format::u64_key(ids));
   }
   const std::string begin = format::u64_key(0);
   const std::string end = format::u64_key(floor);
