@@ -36,10 +36,14 @@ TEST(Headers, S11NoFieldHidesAnother) {
   }
   for (const std::string& value : {"a\r\nX-Other: b"s, "a\n"s, "a\rb"s, "a\0b"s, "a\tb"s, "\x7f"s,
                                    "gr\xc3\xbc\xc3\x9f"s, " a"s, "a "s}) {
-    const auto checked = check_custom_header("X-Secret", value);
-    ASSERT_FALSE(checked) << value;
-    EXPECT_EQ(checked.error().message.find(value), std::string::npos) << "values are secrets";
+    EXPECT_FALSE(check_custom_header("X-Secret", value)) << value;
   }
+}
+
+TEST(Headers, ValuesAreSecrets) {
+  const auto checked = check_custom_header("X-Api-Key", "t0ken\n");
+  ASSERT_FALSE(checked);
+  EXPECT_EQ(checked.error().message, "header X-Api-Key: a value must be printable ASCII");
 }
 
 TEST(Headers, AllOfThemHaveBounds) {
