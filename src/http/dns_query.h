@@ -20,7 +20,7 @@ namespace eventhorn::http {
 
 struct DnsQueryOptions {
   /// "ip", "ip:port" or "[ip]:port". Empty: the system's, with its search list for short names.
-  std::vector<std::string> servers;
+  std::vector<std::string> servers{};
   /// Of the whole look-up; a single name server gets a quarter of it before the next is asked.
   std::chrono::milliseconds timeout{4000};
 };

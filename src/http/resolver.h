@@ -30,7 +30,7 @@ class Resolver {
 };
 
 struct ResolverOptions {
-  DnsQueryOptions query;
+  DnsQueryOptions query{};
   /// Bounds of the time that an answer counts, whatever its TTL says.
   std::chrono::milliseconds min_ttl{1000};
   std::chrono::milliseconds max_ttl{5 * 60 * 1000};
