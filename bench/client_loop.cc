@@ -64,18 +64,16 @@ int main(int argc, char** argv) {
   if (!bench::parse_target(options.target)) bench::die("--target must be a loopback URL");
   const auto url = webhook::parse_target_url(options.target);
   if (!url) bench::die(url.error().message);
-  asio::thread_pool pool(1);
   Cores cores(1);
   const asio::any_io_executor executor = cores.at(0).get_executor();
   http::ClientOptions client_options;
   client_options.max_idle_per_target = options.connections;
   auto network = http::parse_cidr("127.0.0.0/8");
-  http::Client client(executor, pool, http::AddressGuard({*network}), client_options);
+  http::Client client(executor, http::AddressGuard({*network}), client_options);
   cores.start();
   Tally tally;
   const double seconds = block_on(executor, run(client, *url, options, tally));
   cores.stop();
-  pool.join();
   fmt::print("{{\"requests\":{},\"failures\":{},\"seconds\":{:.3f},\"requests_per_s\":{:.0f}}}\n",
              tally.requests, tally.failures, seconds,
              static_cast<double>(tally.requests) / seconds);

@@ -14,6 +14,7 @@
 
 #include <filesystem>
 #include <future>
+#include <map>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -68,6 +69,18 @@ T expect(Result<T> result) {
   return *std::move(result);
 }
 
+/// Knows what a test tells it.
+class FakeResolver final : public http::Resolver {
+ public:
+  Task<Result<std::vector<http::IpAddress>>> resolve(std::string host, Deadline) override {
+    const auto found = hosts.find(host);
+    if (found == hosts.end()) co_return fail(Errc::kNotFound, "host not found");
+    co_return std::vector<http::IpAddress>(1, *http::IpAddress::parse(found->second));
+  }
+
+  std::map<std::string, std::string> hosts;
+};
+
 struct TestOptions {
   Settings settings;
   std::vector<http::Cidr> allow_networks;
@@ -101,7 +114,8 @@ class TestApi {
                               guard, settings,
                               [this](const std::string& url, std::string body, Deadline deadline) {
                                 return post(url, std::move(body), deadline);
-                              }});
+                              },
+                              resolver});
     for (auto* routes : {domain_routes, webhook_routes, bin_routes, system_routes})
       router.add(routes(*services));
     commits->start();
@@ -167,6 +181,7 @@ class TestApi {
   bin::Bins bins{clock, crypto::random_bytes, bin::Bins::Options()};
   http::AddressGuard guard;
   Settings settings;
+  FakeResolver resolver;
   std::optional<Services> services;
   http::Router router;
   Cores cores{1};

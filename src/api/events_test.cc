@@ -228,8 +228,9 @@ class EventsApi : public testing::Test {
   http::AddressGuard guard_{{}};
   http::AuthLimiter limiter_{clock_};
   Settings settings_;
+  http::DnsResolver resolver_{cores_.at(0).get_executor(), {}};
   Services services_{clock_,   *store_, directory_, commits_,  readers_, keys_,
-                     limiter_, bins_,   guard_,     settings_, {}};
+                     limiter_, bins_,   guard_,     settings_, {},       resolver_};
   http::Router router_;
 };
 

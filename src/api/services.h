@@ -9,6 +9,7 @@
 #include "http/address.h"
 #include "http/basic_auth.h"
 #include "http/client.h"
+#include "http/resolver.h"
 #include "http/router.h"
 #include "store/commit_queue.h"
 #include "store/directory.h"
@@ -54,6 +55,8 @@ struct Services {
   std::function<Task<http::ClientReply>(const std::string& url, std::string body,
                                         Deadline deadline)>
       post;
+  /// Host names, on any core.
+  http::Resolver& resolver;
 };
 
 /// Wraps a handler: Basic credentials `api:KEY` (spec/auth.md), else 401 "Forbidden"; 429 for an

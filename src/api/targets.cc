@@ -3,8 +3,7 @@
 #include "api/requests.h"
 #include "webhook/url.h"
 
-#include <netdb.h>
-#include <sys/socket.h>
+#include <chrono>
 
 namespace eventhorn::api {
 namespace {
@@ -25,15 +24,6 @@ bool is_bin_below(const webhook::TargetUrl& url, const std::string& base) {
          url.target.size() > kBins.size();
 }
 
-bool has_address(const std::string& host) {
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* found = nullptr;
-  if (::getaddrinfo(host.c_str(), nullptr, &hints, &found) != 0) return false;
-  ::freeaddrinfo(found);
-  return true;
-}
-
 }  // namespace
 
 Task<Status> check_target(Services& services, const std::string& url, const std::string& base) {
@@ -46,9 +36,9 @@ Task<Status> check_target(Services& services, const std::string& url, const std:
     co_return Status();
   }
   if (!services.settings.verify_host) co_return Status();
-  const auto look_up = [&] { return has_address(target->host); };
-  const bool found = co_await run_blocking(services.readers, look_up);
-  if (!found) co_return refuse(url, "host not found");
+  const Deadline deadline = std::chrono::steady_clock::now() + services.settings.attempt_timeout;
+  const auto found = co_await services.resolver.resolve(target->host, deadline);
+  if (!found) co_return refuse(url, found.error().message);
   co_return Status();
 }
 

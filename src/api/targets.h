@@ -13,7 +13,7 @@ namespace eventhorn::api {
 ///
 /// kInvalidArgument "<url> is not a valid url: <reason>" (spec: webhooks, errors), the url without
 /// password, when it is malformed, names an address that the guard refuses, in any spelling, or,
-/// with settings.verify_host, when its host has no address.
+/// with settings.verify_host, when its host has no address or no name server could tell.
 Task<Status> check_target(Services& services, const std::string& url, const std::string& base);
 
 }  // namespace eventhorn::api

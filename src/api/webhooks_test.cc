@@ -327,6 +327,7 @@ TEST(Webhooks, HostsAreLookedUpOnlyWhenAsked) {
   TestOptions options;
   options.settings.verify_host = true;
   WithDomain strict(options);
+  strict.resolver.hosts["localhost"] = "127.0.0.1";
   EXPECT_EQ(strict.ask("POST", kHooks, missing),
             invalid_url("https://no-such-host.invalid/", "host not found"));
   EXPECT_EQ(

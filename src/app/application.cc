@@ -5,6 +5,7 @@
 #include "async/block_on.h"
 #include "async/cores.h"
 #include "async/task_group.h"
+#include "base/check.h"
 #include "base/log.h"
 #include "base/strings.h"
 #include "crypto/random.h"
@@ -20,7 +21,6 @@ namespace eventhorn::app {
 namespace {
 
 constexpr size_t kReaderThreads = 3;
-constexpr size_t kResolverThreads = 4;  // a name server that stalls must not stall readers
 
 Result<std::vector<http::Cidr>> parse_networks(const char* key,
                                                const std::vector<std::string>& texts) {
@@ -35,6 +35,23 @@ Result<std::vector<http::Cidr>> parse_networks(const char* key,
   return out;
 }
 
+// Name servers, proxy and source addresses of deliveries.
+Status set_network(http::ClientOptions& options, const config::Config& config) {
+  options.dns_servers = config.dns.servers;
+  options.dns_timeout = config.dns.timeout;
+  if (!config.delivery.proxy.empty()) {
+    auto proxy = http::parse_proxy(config.delivery.proxy);
+    if (!proxy) return fail(Errc::kInvalidArgument, "delivery.proxy: " + proxy.error().message);
+    options.proxy = *std::move(proxy);
+  }
+  for (const auto& text : config.delivery.source_address) {
+    const auto address = http::IpAddress::parse(text);
+    if (!address) return fail(Errc::kInvalidArgument, "delivery.source_address: " + text);
+    options.source_addresses.push_back(*address);
+  }
+  return {};
+}
+
 bool is_loopback(const std::string& host) {
   const auto address = http::IpAddress::parse(host);
   return address && http::classify(*address) == http::AddressClass::kLoopback;
@@ -44,15 +61,32 @@ bool is_loopback(const std::string& host) {
 
 /// What lives on one core.
 struct CoreServices {
-  CoreServices(asio::any_io_executor e, asio::thread_pool& blocking,
-               const http::AddressGuard& guard, const http::ClientOptions& options,
-               const delivery::LocalBin& local)
-      : executor(e), client(e, blocking, guard, options), sender(client, local) {}
+  CoreServices(asio::any_io_executor e, const http::AddressGuard& guard,
+               const http::ClientOptions& options, const delivery::LocalBin& local)
+      : executor(e), client(e, guard, options), sender(client, local) {}
 
   asio::any_io_executor executor;
   http::Client client;
   delivery::HttpSender sender;
   std::unique_ptr<delivery::Engine> engine;
+};
+
+/// The resolver of the core that asks.
+class CoreResolver final : public http::Resolver {
+ public:
+  explicit CoreResolver(const std::vector<std::unique_ptr<CoreServices>>& cores) : cores_(cores) {}
+
+  Task<Result<std::vector<http::IpAddress>>> resolve(std::string host, Deadline deadline) override {
+    const auto executor = co_await asio::this_coro::executor;
+    const auto here = std::find_if(cores_.begin(), cores_.end(),
+                                   [&](const auto& core) { return core->executor == executor; });
+    CHECK(here != cores_.end());
+    auto found = co_await (*here)->client.resolver().resolve(std::move(host), deadline);
+    co_return found;
+  }
+
+ private:
+  const std::vector<std::unique_ptr<CoreServices>>& cores_;
 };
 
 // Members in the order in which they are built; destroyed in reverse.
@@ -81,12 +115,12 @@ struct Application::Impl {
   std::unique_ptr<store::CommitQueue> commits;
   std::unique_ptr<asio::thread_pool> readers;
   std::unique_ptr<Cores> cores;
-  std::unique_ptr<asio::thread_pool> resolvers;  // posts to the cores: joined before they go
   std::unique_ptr<bin::Bins> bins;
   std::unique_ptr<LocalBins> local_bins;
   std::unique_ptr<http::AddressGuard> guard;
   std::unique_ptr<http::AuthLimiter> limiter;
   std::vector<std::unique_ptr<CoreServices>> per_core;
+  CoreResolver resolver{per_core};
   api::Settings settings;
   std::unique_ptr<api::Services> services;
   http::Router router;
@@ -125,7 +159,6 @@ Status Application::Impl::build_cores() {
                              ? config.server.threads
                              : std::max(1U, std::thread::hardware_concurrency());
   readers = std::make_unique<asio::thread_pool>(kReaderThreads);
-  resolvers = std::make_unique<asio::thread_pool>(kResolverThreads);
   cores = std::make_unique<Cores>(threads);
   bin::Bins::Options bin_options;
   bin_options.max_bins = config.bins.max;
@@ -144,6 +177,7 @@ Status Application::Impl::build_cores() {
   client_options.connect_timeout = config.delivery.connect_timeout;
   client_options.user_agent = config.delivery.user_agent;
   client_options.max_idle_per_target = config.delivery.max_concurrency_per_url;
+  TRY_STATUS(set_network(client_options, config));
   const delivery::LocalBin local = [this](const webhook::TargetUrl& url, std::string body,
                                           Deadline deadline) {
     return local_bins->post(url, std::move(body), deadline);
@@ -163,7 +197,7 @@ Status Application::Impl::build_cores() {
   options.retry_delivered = config.delivery.retry_delivered;
   for (size_t i = 0; i < threads; ++i) {
     auto executor = asio::any_io_executor(cores->at(i).get_executor());
-    auto core = std::make_unique<CoreServices>(executor, *resolvers, *guard, client_options, local);
+    auto core = std::make_unique<CoreServices>(executor, *guard, client_options, local);
     options.slot = static_cast<uint32_t>(i);
     core->engine = std::make_unique<delivery::Engine>(
         executor, *readers, *store, *commits, core->sender, clock,
@@ -265,7 +299,8 @@ Result<std::string> Application::Impl::listen() {
       clock, *store, directory, *commits, *readers, *keys, *limiter, *bins, *guard, settings,
       [this](const std::string& url, std::string body, Deadline deadline) {
         return post(url, std::move(body), deadline);
-      }});
+      },
+      resolver});
   for (auto* routes : {api::ingest_routes, api::domain_routes, api::webhook_routes,
                        api::event_routes, api::bin_routes, api::system_routes}) {
     router.add(routes(*services));
@@ -330,7 +365,6 @@ void Application::stop() {
   if (i.commits) i.commits->stop();
   if (i.cores) i.cores->stop();
   if (i.readers) i.readers->join();
-  if (i.resolvers) i.resolvers->stop();  // a look-up may take as long as the name server likes
   log_info("app", "stopped");
 }
 

@@ -105,7 +105,23 @@ struct Delivery {
   /// "mailgun/treq-16.12.0").
   std::string user_agent = "mailgun/1.0 (compatible; Eventhorn)";
 
+  /// "http://[user:pass@]host:port": an HTTP proxy through which all deliveries go, by CONNECT. The
+  /// guard still judges every target; the proxy itself may be anywhere. A secret with a password.
+  std::string proxy;
+  /// IP addresses of this machine that deliveries leave from, at most one for each family; a family
+  /// without one is then not used. Empty: the system chooses.
+  std::vector<std::string> source_address;
+
   friend bool operator==(const Delivery&, const Delivery&) = default;
+};
+
+struct Dns {
+  /// Name servers, each an IP address with an optional port; empty: the system's.
+  std::vector<std::string> servers;
+  /// Of one look-up, all name servers together; within delivery.connect_timeout.
+  milliseconds timeout{4'000};
+
+  friend bool operator==(const Dns&, const Dns&) = default;
 };
 
 struct Domains {
@@ -186,6 +202,7 @@ struct Config {
   Server server;
   Store store;
   Delivery delivery;
+  Dns dns;
   Domains domains;
   Webhooks webhooks;
   Events events;

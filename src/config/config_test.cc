@@ -206,14 +206,16 @@ TEST(Config, AllErrorsAreToldAtOnce) {
       "\"https://a/b\"\nthreads = \"two\"\n"
       "allowed_hosts = [\"http://a\"]\ntrusted_proxies = [\"10.0.0.1\", \"proxy\"]\n"
       "[store]\nurl = \"redis://x\"\n[delivery]\nallow_networks = [\"10.0.0.0/33\"]\nuser_agent = "
-      "\"a\\r\\nb\"\n");
-  for (const char* key : {"server.listen", "server.tls_key", "server.public_url", "server.threads",
-                          "server.allowed_hosts", "server.trusted_proxies", "store.url",
-                          "delivery.allow_networks", "delivery.user_agent"}) {
+      "\"a\\r\\nb\"\nproxy = \"https://p:1\"\nsource_address = [\"eth0\"]\n[dns]\nservers = "
+      "[\"ns.example\"]\n");
+  for (const char* key :
+       {"server.listen", "server.tls_key", "server.public_url", "server.threads",
+        "server.allowed_hosts", "server.trusted_proxies", "store.url", "delivery.allow_networks",
+        "delivery.user_agent", "delivery.proxy", "delivery.source_address", "dns.servers"}) {
     EXPECT_THAT(loaded.findings.errors, testing::Contains(StartsWith(std::string(key) + ": ")))
         << key;
   }
-  EXPECT_EQ(loaded.findings.errors.size(), 9U);
+  EXPECT_EQ(loaded.findings.errors.size(), 12U);
 }
 
 TEST(Config, UnreadableFilesSayWhatToDo) {
@@ -279,11 +281,35 @@ TEST(Config, RenderIsReadBackAsItWas) {
   EXPECT_EQ(render(Config{}), default_toml());
 }
 
+TEST(Config, NetworkOfDeliveries) {
+  const Loaded good = load_set({{"delivery.proxy", "\"http://me:pw@[::1]:3128\""},
+                                {"delivery.source_address", "192.0.2.1,2001:db8::1"},
+                                {"dns.servers", "192.0.2.53,[2001:db8::53]:5353,192.0.2.54:54"},
+                                {"dns.timeout", "2s"}});
+  EXPECT_THAT(good.findings.errors, IsEmpty());
+  EXPECT_THAT(good.findings.warnings, IsEmpty());
+  EXPECT_THAT(good.config.dns.servers, testing::SizeIs(3));
+  for (const char* bad : {"http://p", "http://:1", "http://p:0", "http://p:65536", "socks5://p:1",
+                          "http://p:1/path", "http://p:", "p:1"}) {
+    EXPECT_THAT(load_set({{"delivery.proxy", std::string("\"") + bad + '"'}}).findings.errors,
+                ElementsAre(StartsWith("delivery.proxy: must be http://")))
+        << bad;
+  }
+  EXPECT_THAT(load_set({{"delivery.source_address", "192.0.2.1,192.0.2.2"}}).findings.errors,
+              ElementsAre(HasSubstr("at most one address of each family")));
+  EXPECT_THAT(load_set({{"dns.servers", "192.0.2.53:99999"}}).findings.errors,
+              ElementsAre(StartsWith("dns.servers: ")));
+}
+
 // Reliability A10: what people paste into issues holds no password, nor does a message about it.
 TEST(Config, PasswordsAreNotShown) {
   const Loaded loaded = load_set({{"store.url", "postgresql://me:se:cr@t@db/x"}});
   EXPECT_THAT(render(loaded.config),
               AllOf(HasSubstr("postgresql://me:***@db/x"), testing::Not(HasSubstr("cr@t"))));
+  const Loaded proxied = load_set({{"delivery.proxy", "\"http://me:se:cr@t@proxy:3128\""}});
+  EXPECT_THAT(render(proxied.config), HasSubstr("http://me:***@proxy:3128"));
+  EXPECT_THAT(load_set({{"delivery.proxy", "\"ftp://me:secret@proxy\""}}).findings.errors,
+              ElementsAre(testing::Not(HasSubstr("secret"))));
   EXPECT_THAT(load_set({{"store.url", "redis://me:secret@db"}}).findings.errors,
               ElementsAre(testing::Not(HasSubstr("secret"))));
 }

@@ -81,6 +81,11 @@ constexpr Field kFields[] = {
     {"delivery.drain_timeout", [](Config& c) -> FieldRef { return &c.delivery.drain_timeout; }, 0,
      60 * kMinute},
     {"delivery.user_agent", [](Config& c) -> FieldRef { return &c.delivery.user_agent; }, 1, 256},
+    {"delivery.proxy", [](Config& c) -> FieldRef { return &c.delivery.proxy; }, 0, 2048},
+    {"delivery.source_address", [](Config& c) -> FieldRef { return &c.delivery.source_address; }},
+
+    {"dns.servers", [](Config& c) -> FieldRef { return &c.dns.servers; }},
+    {"dns.timeout", [](Config& c) -> FieldRef { return &c.dns.timeout; }, 100, kMinute},
 
     {"domains.auto_create", [](Config& c) -> FieldRef { return &c.domains.auto_create; }},
     {"webhooks.verify_host", [](Config& c) -> FieldRef { return &c.webhooks.verify_host; }},

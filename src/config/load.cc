@@ -142,6 +142,7 @@ std::vector<std::string> process_environment() {
 std::string render(const Config& config) {
   Config shown = config;
   shown.store.url = mask_password(config.store.url);
+  shown.delivery.proxy = mask_password(config.delivery.proxy);
   std::string out;
   std::string section;
   for (const std::string_view line : split(default_toml(), '\n')) {

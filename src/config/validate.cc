@@ -56,6 +56,7 @@ class Validator {
     check_server();
     check_store();
     check_delivery();
+    check_network();
     return std::move(findings_);
   }
 
@@ -125,11 +126,46 @@ class Validator {
     }
   }
 
+  void check_network() {
+    // Never quoted: it may hold a password.
+    const std::string& proxy = config_.delivery.proxy;
+    if (!proxy.empty() && !is_proxy(proxy)) {
+      error("delivery.proxy", "must be http://host:port or http://user:password@host:port");
+    }
+    unsigned seen = 0;
+    for (const std::string& address : config_.delivery.source_address) {
+      const unsigned bits = address_bits(address);
+      if (bits == 0) error("delivery.source_address", quoted(address) + " must be an IP address");
+      if (bits != 0 && (seen & bits) != 0)
+        error("delivery.source_address", "must have at most one address of each family");
+      seen |= bits;
+    }
+    for (const std::string& server : config_.dns.servers) {
+      if (address_bits(server) == 0 && !parse_listen_address(server)) {
+        error("dns.servers", quoted(server) +
+                                 " must be an IP address such as 192.0.2.53, with a port "
+                                 "192.0.2.53:53 or [2001:db8::53]:53");
+      }
+    }
+  }
+
   void check_networks(std::string_view key, const std::vector<std::string>& networks) {
     for (const std::string& network : networks) {
       if (!is_network(network))
         error(key, quoted(network) + " must be a network such as 10.0.0.0/8 or fd00::/8");
     }
+  }
+
+  static bool is_proxy(std::string_view url) {
+    constexpr std::string_view kScheme = "http://";
+    if (!url.starts_with(kScheme)) return false;
+    url.remove_prefix(kScheme.size());
+    const size_t at = url.rfind('@');
+    if (at != std::string_view::npos) url.remove_prefix(at + 1);
+    const size_t colon = url.rfind(':');
+    if (colon == std::string_view::npos || colon == 0) return false;
+    const auto port = parse_uint(url.substr(colon + 1));
+    return is_authority(url) && port && *port >= 1 && *port <= 65535;
   }
 
   static bool is_origin(std::string_view url) {

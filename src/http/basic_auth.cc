@@ -39,6 +39,14 @@ std::optional<Credentials> parse_basic(std::string_view authorization) {
   return Credentials{decoded->substr(0, colon), decoded->substr(colon + 1)};
 }
 
+std::string basic_credentials(std::string_view user, std::string_view password) {
+  std::string out = base64url_encode(std::string(user).append(":").append(password));
+  std::replace(out.begin(), out.end(), '-', '+');
+  std::replace(out.begin(), out.end(), '_', '/');
+  out.append((4 - out.size() % 4) % 4, '=');
+  return "Basic " + out;
+}
+
 AuthLimiter::AuthLimiter(const Clock& clock) : AuthLimiter(clock, Options()) {}
 
 AuthLimiter::AuthLimiter(const Clock& clock, Options options) : clock_(clock), options_(options) {}

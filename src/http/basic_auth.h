@@ -24,6 +24,9 @@ struct Credentials {
 /// user ends at the first colon.
 std::optional<Credentials> parse_basic(std::string_view authorization);
 
+/// The value of an Authorization field: "Basic " and both in base64.
+std::string basic_credentials(std::string_view user, std::string_view password);
+
 /// Stops an address that keeps failing to authenticate. Counts failures in a window that starts
 /// with the first one; at `max_failures` the address is refused until the window ends. Successes
 /// change nothing. IPv6 addresses count by their /64. When `max_addresses` is reached the address

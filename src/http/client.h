@@ -2,16 +2,20 @@
 // TLS. Only vetted addresses are dialled, redirects are never followed, answers are read to a cap
 // and never decompressed.
 //
-// A Client lives on one core: everything here is called on its io_context.
+// A Client lives on one core: everything here is called on its io_context. In layers below it:
+// resolver.h (names), dialer.h (new connections), connection_pool.h (idle ones), answer.h.
 #pragma once
 
 #include "async/task.h"
 #include "base/result.h"
 #include "http/address.h"
+#include "http/answer.h"
+#include "http/proxy.h"
+#include "http/resolver.h"
+#include "webhook/headers.h"
 #include "webhook/outcome.h"
 #include "webhook/url.h"
 
-#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -25,47 +29,63 @@
 namespace eventhorn::http {
 
 struct ClientOptions {
+  /// Resolving, connecting and TLS, within the deadline of a request.
   std::chrono::milliseconds connect_timeout{5000};
-  /// Of an answer's head, all fields together.
-  size_t max_head_bytes = 16 * 1024;
-  /// Of an answer's body; what comes beyond is not read and the connection is closed.
-  size_t max_body_bytes = 16 * 1024;
-  /// Of the body, kept in the reply.
-  size_t keep_body_bytes = 1024;
+  AnswerLimits answer;
   std::chrono::seconds idle_timeout{30};
+  /// Idle connections kept for each target ...
   size_t max_idle_per_target = 64;
+  /// ... and in all; beyond it the oldest one is closed.
+  size_t max_idle_total = 1024;
   std::string user_agent = "mailgun/eventhorn";
   /// The port our own server listens on, once it does; our own addresses are refused there,
   /// whatever the guard allows (deliveries to our request bins never come here).
   std::shared_ptr<std::atomic<uint16_t>> own_port = std::make_shared<std::atomic<uint16_t>>(0);
-  /// Longest time that a Retry-After may ask for.
-  std::chrono::seconds max_retry_after{3600};
+  /// Name servers, each "ip", "ip:port" or "[ip]:port"; empty: the system's.
+  std::vector<std::string> dns_servers;
+  /// Of one look-up.
+  std::chrono::milliseconds dns_timeout{4000};
+  /// Through which all targets are reached, the guard still being applied by us.
+  std::optional<Proxy> proxy;
+  /// See ConnectOptions.
+  std::vector<IpAddress> source_addresses;
 };
 
-struct ClientReply {
-  webhook::AttemptResult result;
-  std::string body;  // at most keep_body_bytes
+struct TargetOptions {
+  /// Sent with each request; must have passed webhook::check_custom_headers(). One of them takes
+  /// the place of our own Accept, or of the Authorization made from the URL's credentials.
+  std::vector<webhook::Header> headers{};
+  /// PEM; both or neither. See check_client_certificate() in client_tls.h.
+  std::string client_certificate_pem{};
+  std::string client_key_pem{};
 };
 
 class Client {
  public:
   class Target;
 
-  /// `blocking`: the pool for host look-ups.
-  Client(asio::any_io_executor executor, asio::thread_pool& blocking, AddressGuard guard,
-         ClientOptions options);
+  Client(asio::any_io_executor executor, AddressGuard guard, ClientOptions options);
   ~Client();
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
-  /// What is kept between requests to one URL. Must not outlive the client.
-  std::shared_ptr<Target> open(const webhook::TargetUrl& url);
+  /// What is kept between requests to one URL; its connections are shared with other targets of
+  /// the same scheme, host, port and client certificate. A client certificate that is of no use
+  /// makes every request to it fail (kTls).
+  std::shared_ptr<Target> open(const webhook::TargetUrl& url, const TargetOptions& options = {});
 
-  /// POSTs the pieces, joined, as `application/json`. Never throws; whatever goes wrong is in the
-  /// result. When a kept connection turns out to be closed before any byte of an answer, the
-  /// request is sent once more on a fresh one (RFC 9110 section 9.2.2 allows it by our knowledge
-  /// that the event id makes it idempotent).
-  Task<ClientReply> post(Target& target, std::span<const std::string_view> body, Deadline deadline);
+  /// POSTs the pieces, joined, as `application/json`. `extra_head` is whole lines,
+  /// "name: value\r\n" each, of this request alone (webhook::append_header makes them).
+  ///
+  /// Never throws; whatever goes wrong is in the result. When a
+  /// kept connection turns out to be closed before any byte of an answer, the request is sent once
+  /// more on a fresh one (RFC 9110 section 9.2.2 allows it by our knowledge that the event id makes
+  /// it idempotent).
+  Task<ClientReply> post(Target& target, std::span<const std::string_view> body, Deadline deadline,
+                         std::string_view extra_head = {});
+
+  /// The names as this client sees them.
+  Resolver& resolver();
 
  private:
   struct Impl;
