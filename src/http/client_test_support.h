@@ -95,7 +95,7 @@ class ClientFixture : public ::testing::Test {
 
   static Task<std::shared_ptr<Client::Target>> open_on_core(Client& client, std::string url,
                                                             TargetOptions options) {
-    co_return client.open(*webhook::parse_target_url(url), options);
+    co_return client.open(webhook::parse_target_url(url).value(), options);
   }
 
   static Task<ClientReply> post_once(Client& client, std::shared_ptr<Client::Target> target,
