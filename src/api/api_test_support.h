@@ -102,7 +102,8 @@ class TestApi {
                               [this](const std::string& url, std::string body, Deadline deadline) {
                                 return post(url, std::move(body), deadline);
                               }});
-    for (auto* routes : {domain_routes, webhook_routes, bin_routes, system_routes})
+    for (auto* routes :
+         {domain_routes, webhook_routes, bin_routes, signing_key_routes, system_routes})
       router.add(routes(*services));
     commits->start();
     cores.start();
@@ -162,7 +163,7 @@ class TestApi {
   store::Directory directory;
   std::optional<store::CommitQueue> commits;
   asio::thread_pool readers{1};
-  Keys keys = expect(Keys::load(temp.path(), kApiKey, kSigningKey));
+  Keys keys = expect(Keys::load(temp.path(), kApiKey, kSigningKey, clock));
   http::AuthLimiter limiter{clock};
   bin::Bins bins{clock, crypto::random_bytes, bin::Bins::Options()};
   http::AddressGuard guard;
