@@ -4,6 +4,7 @@
 #include "base/strings.h"
 #include "crypto/random.h"
 
+#include <string_view>
 #include <system_error>
 
 namespace eventhorn::api {
@@ -13,13 +14,17 @@ std::string random_hex(size_t bytes) {
   return to_hex(crypto::random_bytes(bytes));
 }
 
+bool is_group(std::string_view text) {
+  return text.size() == 8 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+// The id is shown to receivers, so only what is random and not all of it may be told. Another
+// spelling ("key-<hex>", one that somebody made up) is named by its digest.
 std::string key_id(const std::string& key) {
-  const std::string digest_id = to_hex(crypto::bytes_of(crypto::sha256(key))).substr(0, 8);
-  const auto last = key.rfind('-');
-  if (last == std::string::npos || last == 0) return digest_id;
-  const auto first = key.rfind('-', last - 1);
-  if (first == std::string::npos) return digest_id;  // "key-<hex>": the groups would be all of it
-  return key.substr(first + 1);
+  const auto groups = split(key, '-');
+  if (groups.size() >= 3 && is_group(groups[groups.size() - 2]) && is_group(groups.back()))
+    return key.substr(key.size() - 17);
+  return to_hex(crypto::bytes_of(crypto::sha256(key))).substr(0, 8);
 }
 
 }  // namespace

@@ -28,7 +28,8 @@ class Keys {
   /// Compares SHA-256 digests in constant time.
   bool accepts(std::string_view password) const;
 
-  /// The last two groups of the API key, as X-Mailgun-Key-Id shows it.
+  /// The last two groups of the API key, as X-Mailgun-Key-Id shows it; 8 hex digits of its digest
+  /// when it is not of Mailgun's form, since those groups might be most of the secret.
   const std::string& api_key_id() const { return api_key_id_; }
 
   /// What signs deliveries now.

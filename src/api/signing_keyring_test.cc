@@ -294,6 +294,34 @@ TEST_F(SecretFile, WhatCannotBeReadIsNotReplaced) {
   EXPECT_FALSE(Keys::load(file("large"), "", "", clock)) << "no directory";
 }
 
+// Reliability A10: the id goes out with events.
+TEST_F(SecretFile, A10TheIdOfAnApiKeyTellsNothingThatMayBeGuessed) {
+  const auto id = [&](const char* key) {
+    return expect(Keys::load(temp.path(), key, kGiven, clock)).api_key_id();
+  };
+  EXPECT_EQ(id(testing::kApiKey), "01234567-89abcdef");
+  for (const char* key : {"my-secret-password", "key-0123456789abcdef", "01234567-89abcdef", "k",
+                          "x-0123456A-89abcdef"}) {
+    const std::string digest = to_hex(crypto::bytes_of(crypto::sha256(key)));
+    EXPECT_EQ(id(key), digest.substr(0, 8)) << key;
+  }
+}
+
+// Reliability A1: all of the key counts.
+TEST_F(SecretFile, A1OnlyTheWholeApiKeyIsAccepted) {
+  const Keys keys = expect(Keys::load(temp.path(), testing::kApiKey, kGiven, clock));
+  const std::string key = testing::kApiKey;
+  EXPECT_TRUE(keys.accepts(key));
+  for (size_t i = 0; i < key.size(); ++i) {
+    std::string other = key;
+    other[i] = other[i] == '0' ? '1' : '0';
+    EXPECT_FALSE(keys.accepts(other)) << i;
+    EXPECT_FALSE(keys.accepts(key.substr(0, i))) << i;
+  }
+  EXPECT_FALSE(keys.accepts(key + "0"));
+  EXPECT_FALSE(keys.accepts(key + '\0'));
+}
+
 TEST_F(SecretFile, IsMadeOnce) {
   EXPECT_EQ(expect(read_or_make_secret(file("a"), "one")), "one");
   EXPECT_EQ(expect(read_or_make_secret(file("a"), "two")), "one");
