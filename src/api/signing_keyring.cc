@@ -98,8 +98,8 @@ Result<std::unique_ptr<SigningKeyring>> SigningKeyring::open(const std::filesyst
   std::unique_ptr<SigningKeyring> out(new SigningKeyring(directory, clock));
   TRY(auto stored, load(directory / kStatesFile));
   KeyStates states{{}, stored.staged, stored.previous, stored.previous_until};
-  out->rotated_ = stored.current.has_value();
-  if (out->rotated_) {
+  if (stored.current) {
+    out->rotated_ = true;
     states.current = *std::move(stored.current);
     if (!given.empty() && given != states.current.text)
       log_warn("api", "EVENTHORN_SIGNING_KEY is not used: the signing key was rotated by API");
