@@ -116,7 +116,8 @@ class TestApi {
                                 return post(url, std::move(body), deadline);
                               },
                               resolver});
-    for (auto* routes : {domain_routes, webhook_routes, bin_routes, system_routes})
+    for (auto* routes :
+         {domain_routes, webhook_routes, bin_routes, signing_key_routes, system_routes})
       router.add(routes(*services));
     commits->start();
     cores.start();
@@ -176,7 +177,7 @@ class TestApi {
   store::Directory directory;
   std::optional<store::CommitQueue> commits;
   asio::thread_pool readers{1};
-  Keys keys = expect(Keys::load(temp.path(), kApiKey, kSigningKey));
+  Keys keys = expect(Keys::load(temp.path(), kApiKey, kSigningKey, clock));
   http::AuthLimiter limiter{clock};
   bin::Bins bins{clock, crypto::random_bytes, bin::Bins::Options()};
   http::AddressGuard guard;

@@ -219,7 +219,7 @@ class EventsApi : public testing::Test {
   TempDirectory directory_path_;
   FakeClock clock_;
   std::unique_ptr<store::RocksStore> store_ = open_store();
-  Keys keys_ = Keys::load(directory_path_.path, "test-key", "signing-key").value();
+  Keys keys_ = Keys::load(directory_path_.path, "test-key", "signing-key", clock_).value();
   store::Directory directory_;
   store::CommitQueue commits_{*store_, directory_, {.min_free_bytes = 0}};
   asio::thread_pool readers_{2};

@@ -1,77 +1,51 @@
 #include "api/keys.h"
 
+#include "api/secret_file.h"
 #include "base/strings.h"
 #include "crypto/random.h"
 
-#include <cerrno>
-#include <cstring>
-#include <fcntl.h>
-#include <fstream>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <string_view>
+#include <system_error>
 
 namespace eventhorn::api {
 namespace {
-
-Result<std::string> read_or_make(const std::filesystem::path& path, const std::string& made,
-                                 bool* fresh) {
-  std::ifstream in(path);
-  std::string text;
-  if (in && std::getline(in, text) && !trim(text).empty()) return std::string(trim(text));
-  // Written whole under another name first: a crash leaves either no key or the right one.
-  const auto part = path.string() + ".part";
-  const int fd = ::open(part.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
-  const std::string line = made + "\n";
-  const bool written = fd >= 0 &&
-                       ::write(fd, line.data(), line.size()) == static_cast<ssize_t>(line.size()) &&
-                       ::fsync(fd) == 0;
-  const int error = errno;
-  if (fd >= 0) ::close(fd);
-  if (!written || ::rename(part.c_str(), path.c_str()) != 0) {
-    return fail(Errc::kUnavailable, "cannot write the key file " + path.string() + ": " +
-                                        std::strerror(written ? errno : error));
-  }
-  *fresh = true;
-  return made;
-}
 
 std::string random_hex(size_t bytes) {
   return to_hex(crypto::random_bytes(bytes));
 }
 
+bool is_group(std::string_view text) {
+  return text.size() == 8 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+// The id is shown to receivers, so only what is random and not all of it may be told. Another
+// spelling ("key-<hex>", one that somebody made up) is named by its digest.
 std::string key_id(const std::string& key) {
-  const std::string digest_id = to_hex(crypto::bytes_of(crypto::sha256(key))).substr(0, 8);
-  const auto last = key.rfind('-');
-  if (last == std::string::npos || last == 0) return digest_id;
-  const auto first = key.rfind('-', last - 1);
-  if (first == std::string::npos) return digest_id;  // "key-<hex>": the groups would be all of it
-  return key.substr(first + 1);
+  const auto groups = split(key, '-');
+  if (groups.size() >= 3 && is_group(groups[groups.size() - 2]) && is_group(groups.back()))
+    return key.substr(key.size() - 17);
+  return to_hex(crypto::bytes_of(crypto::sha256(key))).substr(0, 8);
 }
 
 }  // namespace
 
 Result<Keys> Keys::load(const std::filesystem::path& directory, const std::string& api_key,
-                        const std::string& signing_key) {
+                        const std::string& signing_key, const Clock& clock) {
   Keys out;
   std::error_code ec;
-  std::filesystem::create_directories(directory, ec);
-  bool fresh = false;
+  std::filesystem::create_directories(directory, ec);  // what fails here fails again below
   std::string api = api_key;
   if (api.empty()) {
-    TRY(api,
-        read_or_make(directory / "api_key",
-                     random_hex(16) + "-" + random_hex(4) + "-" + random_hex(4), &out.generated_));
+    const std::string made = random_hex(16) + "-" + random_hex(4) + "-" + random_hex(4);
+    TRY(api, read_or_make_secret(directory / "api_key", made));
+    out.generated_ = api == made;
   }
-  std::string signing = signing_key;
-  if (signing.empty()) {
-    TRY(signing, read_or_make(directory / "signing_key", "key-" + random_hex(16), &fresh));
-  }
-  TRY(const std::string token, read_or_make(directory / "token_key", random_hex(32), &fresh));
+  TRY(out.signing_, SigningKeyring::open(directory, signing_key, clock));
+  TRY(const std::string token, read_or_make_secret(directory / "token_key", random_hex(32)));
   out.api_digest_ = crypto::sha256(api);
   out.api_key_id_ = key_id(api);
   out.account_id_ =
       to_hex(crypto::bytes_of(crypto::hmac_sha256(token, "account id"))).substr(0, 24);
-  out.signing_ = std::make_shared<const crypto::HmacKey>(signing);
   out.token_ = std::make_shared<const crypto::HmacKey>(token);
   return out;
 }

@@ -1,10 +1,13 @@
 // The secrets of the installation: the account's API key, the webhook signing key, the key of page
 // tokens. Made once, kept in the data directory (mode 0600); the environment may give the first
-// two. Immutable after load; thread-safe.
+// two. Thread-safe; only the signing key changes after load.
 #pragma once
 
+#include "api/signing_keyring.h"
 #include "base/result.h"
+#include "base/time.h"
 #include "crypto/hash.h"
+#include "webhook/signature.h"
 
 #include <filesystem>
 #include <memory>
@@ -16,18 +19,26 @@ namespace eventhorn::api {
 class Keys {
  public:
   /// Reads `directory`/api_key, signing_key and token_key, making those that are missing. `api_key`
-  /// and `signing_key` from the environment win when not empty. kUnavailable when a file cannot be
-  /// read or written.
+  /// and `signing_key` from the environment win when not empty, the latter until the key was
+  /// rotated by API (signing_keyring.h). kUnavailable when a file cannot be read or written,
+  /// kCorruption for one that is damaged. `clock` must outlive the keys.
   static Result<Keys> load(const std::filesystem::path& directory, const std::string& api_key,
-                           const std::string& signing_key);
+                           const std::string& signing_key, const Clock& clock);
 
   /// Compares SHA-256 digests in constant time.
   bool accepts(std::string_view password) const;
 
-  /// The last two groups of the API key, as X-Mailgun-Key-Id shows it.
+  /// The last two groups of the API key, as X-Mailgun-Key-Id shows it; 8 hex digits of its digest
+  /// when it is not of Mailgun's form, since those groups might be most of the secret.
   const std::string& api_key_id() const { return api_key_id_; }
 
-  std::shared_ptr<const crypto::HmacKey> signing_key() const { return signing_; }
+  /// What signs deliveries now.
+  webhook::SigningKeys signing_keys() const { return signing_->keys(); }
+
+  std::shared_ptr<const crypto::HmacKey> signing_key() const { return signing_keys().current; }
+
+  /// For rotating the signing key.
+  SigningKeyring& signing() { return *signing_; }
 
   const crypto::HmacKey& token_key() const { return *token_; }
 
@@ -41,7 +52,7 @@ class Keys {
   crypto::Digest api_digest_{};
   std::string api_key_id_;
   std::string account_id_;
-  std::shared_ptr<const crypto::HmacKey> signing_;
+  std::unique_ptr<SigningKeyring> signing_;
   std::shared_ptr<const crypto::HmacKey> token_;
   bool generated_ = false;
 };

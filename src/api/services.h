@@ -83,11 +83,12 @@ Task<Result<store::DomainPtr>> create_domain(Services& services, const std::stri
 Status check_domain_name(std::string_view name);
 
 // One table per resource.
-std::vector<http::Route> ingest_routes(Services& services);   // ingest.cc
-std::vector<http::Route> domain_routes(Services& services);   // domains.cc
-std::vector<http::Route> webhook_routes(Services& services);  // webhooks.cc
-std::vector<http::Route> event_routes(Services& services);    // events.cc
-std::vector<http::Route> bin_routes(Services& services);      // bins.cc
+std::vector<http::Route> ingest_routes(Services& services);       // ingest.cc
+std::vector<http::Route> domain_routes(Services& services);       // domains.cc
+std::vector<http::Route> webhook_routes(Services& services);      // webhooks.cc
+std::vector<http::Route> event_routes(Services& services);        // events.cc
+std::vector<http::Route> bin_routes(Services& services);          // bins.cc
+std::vector<http::Route> signing_key_routes(Services& services);  // signing_key.cc
 std::vector<http::Route> system_routes(
     Services& services);  // system.cc: healthz, readyz, metrics, the root
 

@@ -143,7 +143,7 @@ Status Application::Impl::open_store() {
   store::RocksOptions options;
   options.directory = config.store.data;
   TRY(store, store::RocksStore::open(options, clock));
-  TRY(auto loaded, api::Keys::load(config.store.data, secrets.api_key, secrets.signing_key));
+  TRY(auto loaded, api::Keys::load(config.store.data, secrets.api_key, secrets.signing_key, clock));
   keys = std::make_unique<api::Keys>(std::move(loaded));
   if (keys->generated())
     log_info("app", "made an API key; it is kept in {}/api_key, the signing key in {}/signing_key",
@@ -301,8 +301,9 @@ Result<std::string> Application::Impl::listen() {
         return post(url, std::move(body), deadline);
       },
       resolver});
-  for (auto* routes : {api::ingest_routes, api::domain_routes, api::webhook_routes,
-                       api::event_routes, api::bin_routes, api::system_routes}) {
+  for (auto* routes :
+       {api::ingest_routes, api::domain_routes, api::webhook_routes, api::event_routes,
+        api::bin_routes, api::signing_key_routes, api::system_routes}) {
     router.add(routes(*services));
   }
   TRY(const auto address, config::parse_listen_address(config.server.listen));

@@ -1,0 +1,97 @@
+// The webhook signing key: /eventhorn/v1/signing-key, and Mailgun's own route (spec: webhooks,
+// "HTTP webhook signing key").
+#include "api/requests.h"
+#include "json/writer.h"
+
+namespace eventhorn::api {
+namespace {
+
+using Step = Result<KeyStates> (SigningKeyring::*)();
+
+void write_time(json::Writer& w, const char* name, const std::optional<SystemTime>& time) {
+  w.key(name);
+  if (time) {
+    w.value(format_iso8601(*time));
+  } else {
+    w.value(nullptr);
+  }
+}
+
+// The texts are shown where an operator must copy them to a receiver: that of the previous key has
+// no use any more.
+void write_key(json::Writer& w, const char* name, const NamedKey& key, bool with_text) {
+  w.key(name).begin_object().key("id").value(key.id());
+  if (with_text) w.key("key").value(key.text);
+  write_time(w, "created_at", key.created_at);
+}
+
+http::Response states_response(const KeyStates& states) {
+  std::string body;
+  json::Writer w(body);
+  w.begin_object();
+  write_key(w, "current", states.current, true);
+  w.end_object();
+  if (states.staged) {
+    write_key(w, "staged", *states.staged, true);
+    w.end_object();
+  }
+  if (states.previous) {
+    write_key(w, "previous", *states.previous, false);
+    write_time(w, "retires_at", states.previous_until);
+    w.end_object();
+  }
+  w.end_object();
+  return http::json_response(200, std::move(body));
+}
+
+http::Response mailgun_response(const char* message, const KeyStates& states) {
+  std::string body;
+  json::Writer w(body);
+  w.begin_object().key("message").value(message);
+  w.key("http_signing_key").value(states.current.text).end_object();
+  return http::json_response(200, std::move(body));
+}
+
+Task<Result<KeyStates>> take(Services& services, Step step) {
+  const auto work = [&] { return (services.keys.signing().*step)(); };
+  auto states = co_await run_blocking(services.readers, work);
+  co_return states;
+}
+
+template <Step step>
+Task<http::Response> change(Services& services, http::RequestContext&) {
+  const auto states = co_await take(services, step);
+  if (!states) co_return error_response(states.error());
+  co_return states_response(*states);
+}
+
+Task<http::Response> show(Services& services, http::RequestContext&) {
+  co_return states_response(services.keys.signing().states());
+}
+
+Task<http::Response> get_as_mailgun(Services& services, http::RequestContext&) {
+  co_return mailgun_response("success", services.keys.signing().states());
+}
+
+Task<http::Response> regenerate_as_mailgun(Services& services, http::RequestContext&) {
+  const auto states = co_await take(services, &SigningKeyring::regenerate);
+  if (!states) co_return error_response(states.error());
+  co_return mailgun_response("regenerated HTTP signing key for account", *states);
+}
+
+}  // namespace
+
+std::vector<http::Route> signing_key_routes(Services& services) {
+  const std::string base = "/eventhorn/v1/signing-key";
+  const std::string mailgun = "/v5/accounts/http_signing_key";
+  return {
+      {"GET", base, with_key(services, show)},
+      {"POST", base + "/stage", with_key(services, change<&SigningKeyring::stage>)},
+      {"POST", base + "/promote", with_key(services, change<&SigningKeyring::promote>)},
+      {"POST", base + "/retire", with_key(services, change<&SigningKeyring::retire>)},
+      {"GET", mailgun, with_key(services, get_as_mailgun)},
+      {"POST", mailgun, with_key(services, regenerate_as_mailgun)},
+  };
+}
+
+}  // namespace eventhorn::api
