@@ -101,8 +101,9 @@ class TestApi {
                               guard, settings,
                               [this](const std::string& url, std::string body, Deadline deadline) {
                                 return post(url, std::move(body), deadline);
-                              }});
-    for (auto* routes : {domain_routes, webhook_routes, bin_routes, system_routes})
+                              },
+                              notices});
+    for (auto* routes : {domain_routes, webhook_routes, bin_routes, notice_routes, system_routes})
       router.add(routes(*services));
     commits->start();
     cores.start();
@@ -167,6 +168,7 @@ class TestApi {
   bin::Bins bins{clock, crypto::random_bytes, bin::Bins::Options()};
   http::AddressGuard guard;
   Settings settings;
+  store::NoticeBoard notices{clock.now()};
   std::optional<Services> services;
   http::Router router;
   Cores cores{1};

@@ -228,8 +228,9 @@ class EventsApi : public testing::Test {
   http::AddressGuard guard_{{}};
   http::AuthLimiter limiter_{clock_};
   Settings settings_;
+  store::NoticeBoard notices_;
   Services services_{clock_,   *store_, directory_, commits_,  readers_, keys_,
-                     limiter_, bins_,   guard_,     settings_, {}};
+                     limiter_, bins_,   guard_,     settings_, {},       notices_};
   http::Router router_;
 };
 

@@ -1,4 +1,5 @@
 // Streamed responses: framing, and every way in which a stream ends.
+#include "base/metrics.h"
 #include "http/server_test_support.h"
 #include "http/tls_files_test_support.h"
 
@@ -190,6 +191,19 @@ TEST(ServerStream, EndsAtOnceWhenTheServerStopsInTheMiddleOfAPiece) {
     EXPECT_FALSE(client.read_to_end().ends_with("\r\n0\r\n\r\n"));
   }
   s.server.server().drain(Deadline::max());
+}
+
+// Cancelled from outside, wherever it is just then: no error, no bug.
+TEST(ServerStream, IsCancelledAtTheDeadlineOfAShutdown) {
+  auto bugs = metrics::counter("eventhorn_bugs_total", "");
+  const double before = bugs.value();
+  Script script({std::string(1 << 20, 'p')}, Then::kRepeat);
+  ScriptServer s(script);
+  RawClient client(s.server.port());
+  client.ask(request("GET /stream"));
+  s.server.server().drain(std::chrono::steady_clock::now());
+  EXPECT_TRUE(script.gone());
+  EXPECT_EQ(bugs.value(), before);
 }
 
 TEST(ServerStream, ASourceThatThrowsEndsWithoutTheLastChunk) {

@@ -333,24 +333,24 @@ class Session final : public Connection {
     std::ignore = co_await asio::async_write(stream_, asio::buffer(kLastChunk), kUse);
   }
 
-  // Until the source ends or a write fails.
+  // Until the source ends or a write fails. Never throws, nor does watch_client: they run side by
+  // side, and two exceptions at once would become a third.
   Task<void> send_pieces(bool chunked) {
-    for (;;) {
-      std::optional<std::string> piece;
-      try {
-        piece = co_await source_();
-      } catch (const boost::system::system_error& e) {
-        if (e.code() != asio::error::operation_aborted) source_failed(e.what());
-        co_return;
-      } catch (const std::exception& e) {
-        source_failed(e.what());
-        co_return;
-      }
-      if (!piece) co_return;
-      if (piece->empty()) continue;  // as a chunk it would end the body
-      intact_ = co_await write_piece(*piece, chunked);
-      if (!intact_) co_return;
+    try {
+      for (bool more = true; more;) more = co_await send_piece(chunked);
+    } catch (const boost::system::system_error& e) {
+      if (e.code() != asio::error::operation_aborted) source_failed(e.what());
+    } catch (const std::exception& e) {
+      source_failed(e.what());
     }
+  }
+
+  Task<bool> send_piece(bool chunked) {
+    const auto piece = co_await source_();
+    if (!piece) co_return false;
+    if (piece->empty()) co_return true;  // as a chunk it would end the body
+    intact_ = co_await write_piece(*piece, chunked);
+    co_return intact_;
   }
 
   void source_failed(std::string_view why) {
@@ -372,11 +372,15 @@ class Session final : public Connection {
 
   // Until the client ends its side, the connection breaks, or the server stops.
   Task<void> watch_client() {
-    while (!state_.draining) {
-      auto [ec, n] = co_await stream_.async_read_some(buffer_.prepare(kSmallRead), kUse);
-      if (!ec) continue;
-      if (ec != asio::error::operation_aborted) intact_ = false;
-      co_return;
+    try {
+      boost::system::error_code ec;
+      while (!ec && !state_.draining) {
+        auto [read_ec, n] = co_await stream_.async_read_some(buffer_.prepare(kSmallRead), kUse);
+        ec = read_ec;
+      }
+      if (ec && ec != asio::error::operation_aborted) intact_ = false;
+    } catch (const boost::system::system_error&) {
+      // Cancelled between two reads.
     }
   }
 
