@@ -1,17 +1,13 @@
 // /eventhorn/v1/notices: what operators should hear of, as a list and as server-sent events
 // (WHATWG HTML, "Server-sent events").
 #include "api/requests.h"
+#include "async/bell.h"
 #include "base/strings.h"
 #include "json/writer.h"
 
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <fmt/format.h>
 
-#include <atomic>
 #include <iterator>
 #include <memory>
 
@@ -33,7 +29,7 @@ class NoticeStream {
         after_(after),
         following_(after == board.last_id()),
         bell_(std::make_shared<Bell>(executor)) {
-    listener_ = board_.listen([bell = bell_](const store::Notice&) { ring(bell); });
+    listener_ = board_.listen([bell = bell_](const store::Notice&) { bell->ring(); });
   }
 
   ~NoticeStream() { board_.unlisten(listener_); }
@@ -53,30 +49,13 @@ class NoticeStream {
         if (missed) co_return std::nullopt;
         co_return self->write(notices);
       }
-      self->bell_->timer.expires_after(self->heartbeat_);
-      auto [ec] = co_await self->bell_->timer.async_wait(asio::as_tuple(asio::use_awaitable));
-      if (!ec) co_return ":\n\n";
+      const bool rung =
+          co_await self->bell_->wait(std::chrono::steady_clock::now() + self->heartbeat_);
+      if (!rung) co_return ":\n\n";
     }
   }
 
  private:
-  // Wakes the stream from the threads that post. Of many notices at once only the first does.
-  struct Bell {
-    explicit Bell(asio::any_io_executor e) : executor(e), timer(e) {}
-
-    asio::any_io_executor executor;
-    asio::steady_timer timer;  // on the executor
-    std::atomic<bool> rung{false};
-  };
-
-  static void ring(const std::shared_ptr<Bell>& bell) {
-    if (bell->rung.exchange(true)) return;
-    asio::post(bell->executor, [bell] {
-      bell->rung = false;
-      bell->timer.cancel();
-    });
-  }
-
   std::string write(const std::vector<store::Notice>& notices) {
     std::string out;
     for (const auto& notice : notices) {
