@@ -1,6 +1,7 @@
 #include "base/strings.h"
 #include "config/config.h"
 #include "config/fields.h"
+#include "webhook/url.h"
 
 #include <fmt/format.h>
 
@@ -56,6 +57,7 @@ class Validator {
     check_server();
     check_store();
     check_delivery();
+    check_alerts();
     return std::move(findings_);
   }
 
@@ -123,6 +125,13 @@ class Validator {
       warn("delivery.max_concurrency_per_url",
            "above delivery.max_in_flight: one URL can take every slot");
     }
+  }
+
+  void check_alerts() {
+    const std::string& url = config_.alerts.url;
+    if (url.empty()) return;
+    const auto target = webhook::parse_target_url(url);
+    if (!target) error("alerts.url", target.error().message);
   }
 
   void check_networks(std::string_view key, const std::vector<std::string>& networks) {
