@@ -31,18 +31,16 @@ std::vector<uint64_t> ids(const std::vector<Notice>& notices) {
 TEST(NoticeJson, LeavesOutWhatIsEmpty) {
   Notice notice = about("https://a.example/");
   notice.id = 7;
-  EXPECT_EQ(to_json(notice),
-            R"({"id":7,"kind":"endpoint.parked","at":"2026-03-11T09:00:03.000Z",)"
-            R"("url":"https://a.example/"})");
+  EXPECT_EQ(to_json(notice), R"({"id":7,"kind":"endpoint.parked","at":"2026-03-11T09:00:03.000Z",)"
+                             R"("url":"https://a.example/"})");
   notice.kind = NoticeKind::kExpired;
   notice.domain = "example.org";
   notice.event = "e1";
   notice.reason = "two\nlines \"quoted\" \xff";
   notice.count = 3;
-  EXPECT_EQ(to_json(notice),
-            R"({"id":7,"kind":"events.expired","at":"2026-03-11T09:00:03.000Z",)"
-            R"("url":"https://a.example/","domain":"example.org","event":"e1",)"
-            "\"reason\":\"two\\nlines \\\"quoted\\\" \xef\xbf\xbd\",\"count\":3}");
+  EXPECT_EQ(to_json(notice), R"({"id":7,"kind":"events.expired","at":"2026-03-11T09:00:03.000Z",)"
+                             R"("url":"https://a.example/","domain":"example.org","event":"e1",)"
+                             "\"reason\":\"two\\nlines \\\"quoted\\\" \xef\xbf\xbd\",\"count\":3}");
 }
 
 TEST(NoticeBoard, IdsAreConsecutiveFromTheStartsMicroseconds) {
