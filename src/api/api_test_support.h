@@ -115,9 +115,9 @@ class TestApi {
                               [this](const std::string& url, std::string body, Deadline deadline) {
                                 return post(url, std::move(body), deadline);
                               },
-                              resolver});
-    for (auto* routes :
-         {domain_routes, webhook_routes, bin_routes, signing_key_routes, system_routes})
+                              resolver, notices});
+    for (auto* routes : {domain_routes, webhook_routes, bin_routes, notice_routes,
+                         signing_key_routes, system_routes})
       router.add(routes(*services));
     commits->start();
     cores.start();
@@ -183,6 +183,7 @@ class TestApi {
   http::AddressGuard guard;
   Settings settings;
   FakeResolver resolver;
+  store::NoticeBoard notices{clock.now()};
   std::optional<Services> services;
   http::Router router;
   Cores cores{1};

@@ -229,8 +229,9 @@ class EventsApi : public testing::Test {
   http::AuthLimiter limiter_{clock_};
   Settings settings_;
   http::DnsResolver resolver_{cores_.at(0).get_executor(), {}};
-  Services services_{clock_,   *store_, directory_, commits_,  readers_, keys_,
-                     limiter_, bins_,   guard_,     settings_, {},       resolver_};
+  store::NoticeBoard notices_;
+  Services services_{clock_, *store_, directory_, commits_, readers_,  keys_,   limiter_,
+                     bins_,  guard_,  settings_,  {},       resolver_, notices_};
   http::Router router_;
 };
 

@@ -13,6 +13,7 @@
 #include "http/router.h"
 #include "store/commit_queue.h"
 #include "store/directory.h"
+#include "store/notices.h"
 #include "store/store.h"
 
 #include <chrono>
@@ -36,6 +37,8 @@ struct Settings {
   /// their events, so an old log that is read again never re-sends.
   std::chrono::hours id_window{24 * 7};
   std::chrono::milliseconds attempt_timeout{10'000};
+  /// Between the comments that keep an idle stream open.
+  std::chrono::milliseconds heartbeat{15'000};
 };
 
 struct Services {
@@ -57,6 +60,7 @@ struct Services {
       post;
   /// Host names, on any core.
   http::Resolver& resolver;
+  store::NoticeBoard& notices;
 };
 
 /// Wraps a handler: Basic credentials `api:KEY` (spec/auth.md), else 401 "Forbidden"; 429 for an
@@ -88,6 +92,7 @@ std::vector<http::Route> domain_routes(Services& services);       // domains.cc
 std::vector<http::Route> webhook_routes(Services& services);      // webhooks.cc
 std::vector<http::Route> event_routes(Services& services);        // events.cc
 std::vector<http::Route> bin_routes(Services& services);          // bins.cc
+std::vector<http::Route> notice_routes(Services& services);       // notices.cc
 std::vector<http::Route> signing_key_routes(Services& services);  // signing_key.cc
 std::vector<http::Route> system_routes(
     Services& services);  // system.cc: healthz, readyz, metrics, the root

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "crypto/random.h"
+#include "delivery/alerts.h"
 #include "delivery/engine.h"
 #include "delivery/http_sender.h"
 #include "http/server.h"
@@ -112,6 +113,7 @@ struct Application::Impl {
   std::unique_ptr<store::RocksStore> store;
   std::unique_ptr<api::Keys> keys;
   store::Directory directory;
+  store::NoticeBoard notices;
   std::unique_ptr<store::CommitQueue> commits;
   std::unique_ptr<asio::thread_pool> readers;
   std::unique_ptr<Cores> cores;
@@ -120,6 +122,7 @@ struct Application::Impl {
   std::unique_ptr<http::AddressGuard> guard;
   std::unique_ptr<http::AuthLimiter> limiter;
   std::vector<std::unique_ptr<CoreServices>> per_core;
+  std::unique_ptr<delivery::Alerts> alerts;  // on the first core
   CoreResolver resolver{per_core};
   api::Settings settings;
   std::unique_ptr<api::Services> services;
@@ -207,6 +210,16 @@ Status Application::Impl::build_cores() {
     });
     per_core.push_back(std::move(core));
   }
+  if (!config.alerts.url.empty()) {
+    delivery::AlertOptions alert_options;
+    alert_options.url = config.alerts.url;
+    alert_options.min_interval = config.alerts.min_interval;
+    alert_options.timeout = config.delivery.timeout;
+    auto& first = *per_core.front();
+    alerts = std::make_unique<delivery::Alerts>(
+        first.executor, notices, first.sender, clock, [this] { return keys->signing_keys(); },
+        alert_options);
+  }
   return {};
 }
 
@@ -224,6 +237,7 @@ Status Application::Impl::start_delivery() {
   for (auto& core : per_core)
     TRY_STATUS(block_on(core->executor, core->engine->start(domains, progress, store->head())));
   commits->start();
+  if (alerts) alerts->start();
   const auto executor = per_core.front()->executor;
   housekeeping = std::make_unique<TaskGroup>(executor);
   asio::post(executor, [this] { housekeeping->spawn("retention", expire_now_and_then()); });
@@ -300,10 +314,10 @@ Result<std::string> Application::Impl::listen() {
       [this](const std::string& url, std::string body, Deadline deadline) {
         return post(url, std::move(body), deadline);
       },
-      resolver});
+      resolver, notices});
   for (auto* routes :
        {api::ingest_routes, api::domain_routes, api::webhook_routes, api::event_routes,
-        api::bin_routes, api::signing_key_routes, api::system_routes}) {
+        api::bin_routes, api::notice_routes, api::signing_key_routes, api::system_routes}) {
     router.add(routes(*services));
   }
   TRY(const auto address, config::parse_listen_address(config.server.listen));
@@ -363,6 +377,7 @@ void Application::stop() {
   }
   if (i.housekeeping) block_on(i.per_core.front()->executor, i.end_housekeeping());
   for (auto& core : i.per_core) block_on(core->executor, core->engine->stop(deadline));
+  if (i.alerts) block_on(i.per_core.front()->executor, i.alerts->stop(deadline));
   if (i.commits) i.commits->stop();
   if (i.cores) i.cores->stop();
   if (i.readers) i.readers->join();

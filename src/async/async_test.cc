@@ -1,3 +1,4 @@
+#include "async/bell.h"
 #include "async/cores.h"
 #include "async/task.h"
 #include "async/task_group.h"
@@ -8,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include <stdexcept>
+#include <thread>
 
 namespace eventhorn {
 namespace {
@@ -67,6 +69,39 @@ TEST(RunBlocking, LeavesTheLoopAndComesBack) {
   pool.join();
   EXPECT_EQ(out.size(), 101U);
   EXPECT_NE(inside, std::this_thread::get_id());
+}
+
+Task<void> use_bell(std::shared_ptr<Bell> bell) {
+  const auto now = [] { return std::chrono::steady_clock::now(); };
+  bell->ring();
+  bell->ring();
+  const bool rung_before = co_await bell->wait(Deadline::max());
+  EXPECT_TRUE(rung_before);
+  const bool counted_once = !co_await bell->wait(now() + 5ms);
+  EXPECT_TRUE(counted_once);
+  const std::jthread other([bell] { bell->ring(); });
+  const bool rung_meanwhile = co_await bell->wait(Deadline::max());
+  EXPECT_TRUE(rung_meanwhile);
+  const bool too_late = !co_await bell->wait(now() - 1ms);
+  EXPECT_TRUE(too_late);
+  co_await bell->wait(Deadline::max());  // until the group cancels it
+  ADD_FAILURE() << "went on after its cancellation";
+}
+
+Task<void> cancel_bell(asio::any_io_executor executor, std::shared_ptr<Bell> bell) {
+  TaskGroup group(executor);
+  group.spawn("bell", use_bell(bell));
+  co_await group.join(std::chrono::steady_clock::now() + 50ms);
+  group.cancel();
+  const bool ended = co_await group.join(Deadline::max());
+  EXPECT_TRUE(ended);
+}
+
+TEST(Bell, RingsOfOtherThreadsEndAWait) {
+  asio::io_context io(1);
+  const auto bell = std::make_shared<Bell>(io.get_executor());
+  asio::co_spawn(io, cancel_bell(io.get_executor(), bell), asio::detached);
+  io.run();
 }
 
 }  // namespace

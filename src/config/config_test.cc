@@ -231,6 +231,15 @@ TEST(Config, UnreadableFilesSayWhatToDo) {
               ElementsAre(HasSubstr("at most 1 MiB")));
 }
 
+TEST(Config, TheAlertsUrlFollowsTheRulesOfWebhooks) {
+  EXPECT_THAT(load_text("[alerts]\nurl = \"https://me:secret@ops.example.org/x\"").findings.errors,
+              IsEmpty());
+  EXPECT_THAT(load_text("[alerts]\nurl = \"ftp://me:secret@ops.example.org/\"").findings.errors,
+              ElementsAre("alerts.url: invalid URL scheme"));
+  EXPECT_THAT(load_text("[alerts]\nurl = \"https://ops.example.org:25/\"").findings.errors,
+              ElementsAre("alerts.url: port 25 is not allowed"));
+}
+
 TEST(Config, DangerousCombinationsAreWarnings) {
   const auto warnings = [](std::vector<std::pair<std::string, std::string>> settings) {
     const Loaded loaded = load_set(std::move(settings));

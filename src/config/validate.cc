@@ -1,6 +1,7 @@
 #include "base/strings.h"
 #include "config/config.h"
 #include "config/fields.h"
+#include "webhook/url.h"
 
 #include <fmt/format.h>
 
@@ -57,6 +58,7 @@ class Validator {
     check_store();
     check_delivery();
     check_network();
+    check_alerts();
     return std::move(findings_);
   }
 
@@ -147,6 +149,13 @@ class Validator {
                                  "192.0.2.53:53 or [2001:db8::53]:53");
       }
     }
+  }
+
+  void check_alerts() {
+    const std::string& url = config_.alerts.url;
+    if (url.empty()) return;
+    const auto target = webhook::parse_target_url(url);
+    if (!target) error("alerts.url", target.error().message);
   }
 
   void check_networks(std::string_view key, const std::vector<std::string>& networks) {

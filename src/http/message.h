@@ -1,6 +1,10 @@
 // Requests and responses as values, free of any HTTP library. Field names compare without case.
 #pragma once
 
+#include "async/task.h"
+
+#include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -37,10 +41,18 @@ struct Request {
   std::string base;  // "scheme://host[:port]" of the validated Host: what paging URLs start with
 };
 
+/// A body made piece by piece: gives the next piece, or nullopt at the end. Runs on the
+/// connection's core, and again only when the system has taken the piece before, so nothing piles
+/// up here. When the client goes or the server stops, its task is cancelled (operation_aborted) and
+/// it is destroyed: it must wait for nothing that cannot be cancelled. The request is gone by then.
+using BodySource = std::function<Task<std::optional<std::string>>()>;
+
 struct Response {
   int status = 200;
   Fields fields;
   std::string body;
+  /// When set, the body comes from here and `body` is not sent. See ServerOptions::max_streams.
+  BodySource stream{};
 };
 
 /// The JSON answer every API route gives: `Content-Type: application/json; charset=utf-8`,

@@ -14,6 +14,7 @@
 #include <string_view>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <utility>
 
 namespace eventhorn::http::testing {
 
@@ -101,6 +102,20 @@ class RawClient {
   Reply ask(std::string_view bytes, bool with_body = true) {
     send(bytes);
     return read_reply(with_body);
+  }
+
+  /// The next `size` bytes; fewer when the server closes first.
+  std::string read_bytes(size_t size) {
+    while (received_.size() < size && receive()) continue;
+    auto out = received_.substr(0, size);
+    received_.erase(0, size);
+    return out;
+  }
+
+  /// All that comes until the server closes.
+  std::string read_to_end() {
+    while (receive()) continue;
+    return std::exchange(received_, {});
   }
 
   /// Waits for the server to close. False when more bytes come first, or nothing at all.

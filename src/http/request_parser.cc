@@ -275,4 +275,8 @@ bool RequestParser::keep_alive() const {
   return impl_->keep_alive;
 }
 
+bool RequestParser::takes_chunks() const {
+  return impl_->message->version >= 11;
+}
+
 }  // namespace eventhorn::http

@@ -51,6 +51,7 @@ class RequestParser {
   bool has_body() const;
   bool wants_continue() const;  // RFC 9110 section 10.1.1
   bool keep_alive() const;      // false for HTTP/1.0 and "Connection: close"
+  bool takes_chunks() const;    // an answer may be chunked: HTTP/1.1 (RFC 9112 section 7.1)
 
  private:
   struct Impl;

@@ -83,14 +83,8 @@ void append_safe(std::string& out, std::string_view text) {
   std::replace_if(out.begin() + start, out.end(), is_control, ' ');
 }
 
-}  // namespace
-
-bool has_content(int status) {
-  return status >= 200 && status != 204 && status != 304;
-}
-
-void append_response_head(std::string& out, const Response& response, bool keep_alive,
-                          std::string_view date) {
+// Status line and all fields but those about the body and the connection.
+void append_fields(std::string& out, const Response& response, std::string_view date) {
   fmt::format_to(std::back_inserter(out), "HTTP/1.1 {} {}\r\nDate: {}\r\n", response.status,
                  reason_phrase(response.status), date);
   bool has_type = false;
@@ -106,10 +100,28 @@ void append_response_head(std::string& out, const Response& response, bool keep_
   }
   if (!has_type) out += "Content-Type: text/plain; charset=utf-8\r\n";
   if (!has_nosniff) out += "X-Content-Type-Options: nosniff\r\n";
+}
+
+}  // namespace
+
+bool has_content(int status) {
+  return status >= 200 && status != 204 && status != 304;
+}
+
+void append_response_head(std::string& out, const Response& response, bool keep_alive,
+                          std::string_view date) {
+  append_fields(out, response, date);
   if (has_content(response.status)) {
     fmt::format_to(std::back_inserter(out), "Content-Length: {}\r\n", response.body.size());
   }
   out += keep_alive ? "\r\n" : "Connection: close\r\n\r\n";
+}
+
+void append_stream_head(std::string& out, const Response& response, bool chunked,
+                        std::string_view date) {
+  append_fields(out, response, date);
+  if (chunked) out += "Transfer-Encoding: chunked\r\n";
+  out += "Connection: close\r\n\r\n";
 }
 
 }  // namespace eventhorn::http

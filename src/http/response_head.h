@@ -19,4 +19,9 @@ bool has_content(int status);
 void append_response_head(std::string& out, const Response& response, bool keep_alive,
                           std::string_view date);
 
+/// The same for a response whose length is not known: no Content-Length, `Connection: close`, and
+/// `Transfer-Encoding: chunked` when `chunked`.
+void append_stream_head(std::string& out, const Response& response, bool chunked,
+                        std::string_view date);
+
 }  // namespace eventhorn::http

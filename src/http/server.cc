@@ -60,7 +60,8 @@ ServerState::ServerState(ServerOptions o, Handler h)
       latency(metrics::histogram("eventhorn_http_request_seconds",
                                  "From the whole head to the written response",
                                  metrics::latency_buckets())),
-      connections_gauge(metrics::gauge("eventhorn_http_connections", "Open HTTP connections")) {}
+      connections_gauge(metrics::gauge("eventhorn_http_connections", "Open HTTP connections")),
+      streams_gauge(metrics::gauge("eventhorn_http_streams", "Streamed responses being sent")) {}
 
 ServerCore::ServerCore(ServerState& s, asio::io_context& c)
     : state(s), context(c), connections(c.get_executor()), service(c.get_executor()) {}
@@ -95,6 +96,7 @@ void ServerCore::adopt(tcp::socket socket, std::shared_ptr<ssl_ctx_st> tls, bool
 void ServerCore::close_idle() {
   for (auto* connection : open) {
     if (connection->idle) connection->abort();
+    if (connection->streaming) connection->end_stream();
   }
 }
 

@@ -9,6 +9,12 @@
 // 503 for what has no room; 500 with a request id, which the log repeats, when the handler throws.
 // Every response gets Content-Type, Content-Length, Date and X-Content-Type-Options: nosniff; HEAD
 // gets the handler's headers without its body. No CORS field is ever added.
+//
+// A streamed response (Response::stream) has no Content-Length: chunked to HTTP/1.1 clients, ended
+// by the close to others; the connection always closes after it, and what the client sends
+// meanwhile is dropped. A stream ends when its source ends or throws (then without the last chunk),
+// when the client closes or ends its side, when it does not read for stream_write_timeout, and at
+// stop_accepting.
 #pragma once
 
 #include "async/cores.h"
@@ -53,7 +59,12 @@ struct ServerOptions {
   std::chrono::milliseconds request_timeout{
       60'000};                                      // from the whole head to the handler's deadline
   std::chrono::milliseconds answer_timeout{5'000};  // from there to the last byte of the response
+  /// For the system to take one piece of a stream; request_timeout does not count for streams once
+  /// their head was sent.
+  std::chrono::milliseconds stream_write_timeout{10'000};
   std::chrono::milliseconds sweep_interval{250};
+
+  size_t max_streams = 256;  // at one time; over it: 503
 
   std::shared_ptr<TlsContext> tls;  // null: plain
 
@@ -75,8 +86,8 @@ class Server {
   /// (can't bind).
   Result<uint16_t> listen();
 
-  /// Closes the port and the connections that wait for a request; the others close after their
-  /// current one. Any thread.
+  /// Closes the port and the connections that wait for a request, and ends streams; the others
+  /// close after their current request. Any thread.
   void stop_accepting();
 
   /// stop_accepting, then blocks until every connection has ended; those left at `deadline` are

@@ -23,7 +23,8 @@ class TestServer {
     };
     router_.add({row("/*rest", &TestServer::echo), row("/throw", &TestServer::fail),
                  row("/status", &TestServer::status), row("/big", &TestServer::big),
-                 row("/gate", &TestServer::gate), row("/forever", &TestServer::forever)});
+                 row("/gate", &TestServer::gate), row("/forever", &TestServer::forever),
+                 row("/stream", &TestServer::stream)});
     options.sweep_interval = std::chrono::milliseconds(5);
     server_.emplace(cores_, std::move(options), [this](Request& request, Deadline deadline) {
       return router_.handle(request, deadline);
@@ -45,6 +46,9 @@ class TestServer {
   uint16_t port() const { return port_; }
 
   Server& server() { return *server_; }
+
+  /// Makes the body of /stream. Set before the first request.
+  std::function<BodySource()> make_stream;
 
   /// Ends when a request has come to /gate or /forever.
   void wait_until_inside() { inside_.get_future().wait(); }
@@ -90,6 +94,12 @@ class TestServer {
     inside_.set_value();
     co_await sleep_until(Deadline::max());
     co_return Response();
+  }
+
+  Task<Response> stream(RequestContext&) {
+    auto response = text_response(200, "not sent");
+    response.stream = make_stream();
+    co_return response;
   }
 
   std::promise<void> inside_;

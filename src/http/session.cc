@@ -8,11 +8,13 @@
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/system/system_error.hpp>
+#include <fmt/format.h>
 #include <openssl/rand.h>
 #include <openssl/ssl.h>
 
@@ -55,6 +57,39 @@ class BufferShare {
   size_t held_ = 0;
 };
 
+// A place among ServerOptions::max_streams.
+class StreamSlot {
+ public:
+  explicit StreamSlot(ServerState& state) : state_(state) {}
+
+  ~StreamSlot() { release(); }
+
+  StreamSlot(const StreamSlot&) = delete;
+  StreamSlot& operator=(const StreamSlot&) = delete;
+
+  /// False when all are taken.
+  bool take() {
+    if (state_.streams.fetch_add(1) >= state_.options.max_streams) {
+      --state_.streams;
+      return false;
+    }
+    taken_ = true;
+    state_.streams_gauge.add(1);
+    return true;
+  }
+
+  void release() {
+    if (!taken_) return;
+    taken_ = false;
+    state_.streams_gauge.add(-1);
+    --state_.streams;
+  }
+
+ private:
+  ServerState& state_;
+  bool taken_ = false;
+};
+
 std::string make_request_id() {
   std::array<unsigned char, 8> bytes{};
   CHECK(RAND_bytes(bytes.data(), static_cast<int>(bytes.size())) == 1);
@@ -84,7 +119,8 @@ class Session final : public Connection {
         state_(core.state),
         stream_(stream),
         peer_(std::move(peer)),
-        parser_(state_.options.max_header_bytes) {
+        parser_(state_.options.max_header_bytes),
+        slot_(state_) {
     at_ = core_.open.insert(core_.open.end(), this);
   }
 
@@ -96,6 +132,11 @@ class Session final : public Connection {
   void abort() override {
     boost::system::error_code ignored;
     socket_of(stream_).close(ignored);
+  }
+
+  void end_stream() override {
+    boost::system::error_code ignored;
+    socket_of(stream_).cancel(ignored);
   }
 
   Task<void> run(bool overloaded) {
@@ -112,6 +153,7 @@ class Session final : public Connection {
     } else {
       bool more = true;
       while (more && !state_.draining) more = co_await serve_one();
+      if (source_) co_await send_stream();
     }
     co_await say_goodbye();
   }
@@ -145,9 +187,15 @@ class Session final : public Connection {
     const bool is_head = parser_.request().method == "HEAD";
     deadline = handler_deadline + state_.options.answer_timeout;
     if (!response) response = co_await call_handler(handler_deadline);
-    keep_alive = keep_alive && !state_.draining;
+    if (response->stream && !slot_.take()) {
+      response = message_response(503, "too many streams");
+      response->fields.add("Retry-After", "1");
+    }
+    const bool streams = response->stream && !is_head && has_content(response->status);
+    keep_alive = keep_alive && !state_.draining && !response->stream;
     const bool sent = co_await write(*response, keep_alive, is_head);
     account(*response, started);
+    if (sent && streams) source_ = std::move(response->stream);
     co_return sent&& keep_alive;
   }
 
@@ -250,8 +298,12 @@ class Session final : public Connection {
 
   Task<bool> write(const Response& response, bool keep_alive, bool is_head) {
     out_.clear();
-    append_response_head(out_, response, keep_alive, core_.date);
-    const bool with_body = !is_head && has_content(response.status);
+    if (response.stream) {
+      append_stream_head(out_, response, parser_.takes_chunks(), core_.date);
+    } else {
+      append_response_head(out_, response, keep_alive, core_.date);
+    }
+    const bool with_body = !is_head && has_content(response.status) && !response.stream;
     if (!with_body || response.body.size() < kGatherBody) {
       if (with_body) out_ += response.body;
       auto [ec, n] = co_await asio::async_write(stream_, asio::buffer(out_), kUse);
@@ -261,6 +313,75 @@ class Session final : public Connection {
                                                     asio::buffer(response.body)};
     auto [ec, n] = co_await asio::async_write(stream_, both, kUse);
     co_return !ec;
+  }
+
+  // The body of a streamed response, whose head was sent.
+  Task<void> send_stream() {
+    using boost::asio::experimental::awaitable_operators::operator||;
+    const bool chunked = parser_.takes_chunks();
+    parser_.reset();  // the request may be large
+    buffer_.clear();
+    deadline = Deadline::max();
+    streaming = true;
+    co_await (send_pieces(chunked) || watch_client());
+    streaming = false;
+    slot_.release();
+    source_ = nullptr;  // after the release: who sees it gone may open the next
+    if (!chunked || !intact_) co_return;
+    static constexpr std::string_view kLastChunk = "0\r\n\r\n";
+    deadline = now() + state_.options.stream_write_timeout;
+    std::ignore = co_await asio::async_write(stream_, asio::buffer(kLastChunk), kUse);
+  }
+
+  // Until the source ends or a write fails. Never throws, nor does watch_client: they run side by
+  // side, and two exceptions at once would become a third.
+  Task<void> send_pieces(bool chunked) {
+    try {
+      for (bool more = true; more;) more = co_await send_piece(chunked);
+    } catch (const boost::system::system_error& e) {
+      if (e.code() != asio::error::operation_aborted) source_failed(e.what());
+    } catch (const std::exception& e) {
+      source_failed(e.what());
+    }
+  }
+
+  Task<bool> send_piece(bool chunked) {
+    const auto piece = co_await source_();
+    if (!piece) co_return false;
+    if (piece->empty()) co_return true;  // as a chunk it would end the body
+    intact_ = co_await write_piece(*piece, chunked);
+    co_return intact_;
+  }
+
+  void source_failed(std::string_view why) {
+    log_error("http", "stream failed error={}", escape_for_log(why));
+    intact_ = false;
+  }
+
+  Task<bool> write_piece(const std::string& piece, bool chunked) {
+    intact_ = false;  // should it be cut off
+    deadline = now() + state_.options.stream_write_timeout;
+    out_.clear();
+    if (chunked) fmt::format_to(std::back_inserter(out_), "{:x}\r\n", piece.size());
+    const std::array<asio::const_buffer, 3> all = {asio::buffer(out_), asio::buffer(piece),
+                                                   asio::buffer("\r\n", chunked ? 2 : 0)};
+    auto [ec, n] = co_await asio::async_write(stream_, all, kUse);
+    deadline = Deadline::max();
+    co_return !ec;
+  }
+
+  // Until the client ends its side, the connection breaks, or the server stops.
+  Task<void> watch_client() {
+    try {
+      boost::system::error_code ec;
+      while (!ec && !state_.draining) {
+        auto [read_ec, n] = co_await stream_.async_read_some(buffer_.prepare(kSmallRead), kUse);
+        ec = read_ec;
+      }
+      if (ec && ec != asio::error::operation_aborted) intact_ = false;
+    } catch (const boost::system::system_error&) {
+      // Cancelled between two reads.
+    }
   }
 
   void account(const Response& response, SteadyTime started) {
@@ -301,6 +422,9 @@ class Session final : public Connection {
   boost::beast::flat_buffer buffer_;
   std::string out_;
   bool refused_ = false;  // the parser can't go on
+  BodySource source_;     // of the stream to send
+  bool intact_ = true;    // the stream is at the end of a chunk and may go on
+  StreamSlot slot_;
 };
 
 }  // namespace

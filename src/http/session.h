@@ -27,9 +27,11 @@ struct ServerState {
   std::atomic<bool> draining{false};
   std::atomic<size_t> connections{0};
   std::atomic<size_t> buffered_bytes{0};
+  std::atomic<size_t> streams{0};
   std::array<metrics::Counter, 5> requests;  // by status class, 1xx first
   metrics::Histogram latency;
   metrics::Gauge connections_gauge;
+  metrics::Gauge streams_gauge;
 };
 
 /// A connection as its core's sweep sees it.
@@ -38,9 +40,12 @@ class Connection {
   virtual ~Connection() = default;
   /// Closes the socket; the session then ends by itself.
   virtual void abort() = 0;
+  /// Ends the stream that is being sent; the connection then says goodbye.
+  virtual void end_stream() = 0;
 
   Deadline deadline = Deadline::max();
-  bool idle = false;  // waits for the first byte of a request
+  bool idle = false;       // waits for the first byte of a request
+  bool streaming = false;  // sends a streamed body
 };
 
 /// The connections of one core. Everything but the constructor runs there.
@@ -52,6 +57,7 @@ class ServerCore {
   /// Takes a connection that the acceptor has counted in ServerState. `overloaded`: answers it 503
   /// and closes.
   void adopt(asio::ip::tcp::socket socket, std::shared_ptr<ssl_ctx_st> tls, bool overloaded);
+  /// Closes idle connections and ends streams.
   void close_idle();
   /// Ends when no connection is left and the sweep has stopped; at `deadline` the rest is
   /// cancelled.

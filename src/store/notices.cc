@@ -1,8 +1,21 @@
 #include "store/notices.h"
 
+#include "json/writer.h"
 #include "store/deliveries.h"
+#include "webhook/url.h"
+
+#include <algorithm>
+#include <iterator>
 
 namespace eventhorn::store {
+namespace {
+
+metrics::Counter counter_of(NoticeKind kind) {
+  return metrics::counter("eventhorn_notices_total", "Notices about endpoints",
+                          {{"kind", std::string(to_string(kind))}});
+}
+
+}  // namespace
 
 std::string_view to_string(NoticeKind kind) {
   switch (kind) {
@@ -36,21 +49,62 @@ std::string_view to_string(EndpointState state) {
   return "";
 }
 
+std::string to_json(const Notice& notice) {
+  std::string out;
+  json::Writer w(out);
+  const auto text = [&w](std::string_view key, std::string_view value) {
+    if (!value.empty()) w.key(key).value(value);
+  };
+  w.begin_object();
+  w.key("id").value(notice.id);
+  text("kind", to_string(notice.kind));
+  text("at", format_iso8601(notice.at));
+  text("url", notice.url);
+  text("domain", notice.domain);
+  text("event", notice.event);
+  text("reason", notice.reason);
+  if (notice.count > 0) w.key("count").value(notice.count);
+  w.end_object();
+  return out;
+}
+
+NoticeBoard::NoticeBoard(SystemTime started)
+    : counters_{counter_of(NoticeKind::kParked), counter_of(NoticeKind::kGone),
+                counter_of(NoticeKind::kReturned), counter_of(NoticeKind::kMissed),
+                counter_of(NoticeKind::kExpired)},
+      last_id_(static_cast<uint64_t>(to_micros(started))) {}
+
 void NoticeBoard::post(Notice notice) {
+  counters_.at(static_cast<size_t>(notice.kind)).add();
+  notice.url = webhook::masked(notice.url);
+  if (notice.reason.size() > kMaxReasonBytes) notice.reason.resize(kMaxReasonBytes);
   const std::lock_guard lock(mutex_);
   notice.id = ++last_id_;
-  for (const auto& [number, listener] : listeners_) listener(notice);
   kept_.push_back(std::move(notice));
   if (kept_.size() > kKeep) kept_.pop_front();
+  for (const auto& [number, listener] : listeners_) listener(kept_.back());
 }
 
 std::vector<Notice> NoticeBoard::after(uint64_t id, size_t max) const {
   const std::lock_guard lock(mutex_);
-  std::vector<Notice> out;
-  for (const auto& notice : kept_) {
-    if (notice.id > id && out.size() < max) out.push_back(notice);
-  }
-  return out;
+  // Ids are consecutive.
+  const uint64_t before_oldest = last_id_ - kept_.size();
+  const bool within = id >= before_oldest && id <= last_id_;
+  const size_t skip = within ? id - before_oldest : 0;
+  const size_t count = std::min(max, kept_.size() - skip);
+  const auto first = kept_.begin() + static_cast<std::ptrdiff_t>(skip);
+  return {first, first + static_cast<std::ptrdiff_t>(count)};
+}
+
+std::vector<Notice> NoticeBoard::newest(size_t max) const {
+  const std::lock_guard lock(mutex_);
+  const size_t count = std::min(max, kept_.size());
+  return {kept_.end() - static_cast<std::ptrdiff_t>(count), kept_.end()};
+}
+
+uint64_t NoticeBoard::last_id() const {
+  const std::lock_guard lock(mutex_);
+  return last_id_;
 }
 
 uint64_t NoticeBoard::listen(Listener listener) {

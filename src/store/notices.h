@@ -1,15 +1,18 @@
-// What operators should hear of: the last notices, and who listens for new ones.
+// What operators should hear of: the last notices, and who listens for new ones. In memory only: a
+// restart forgets them, while endpoints keep their state.
 #pragma once
 
+#include "base/metrics.h"
 #include "base/time.h"
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <mutex>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 namespace eventhorn::store {
@@ -22,41 +25,67 @@ enum class NoticeKind : uint8_t {
   kExpired,   // retention dropped events before they were delivered
 };
 
+inline constexpr size_t kNoticeKinds = 5;
+
 /// "endpoint.parked", "endpoint.gone", "endpoint.returned", "event.missed", "events.expired".
 std::string_view to_string(NoticeKind kind);
 
 struct Notice {
-  uint64_t id = 0;  // given by the board, ascending from 1
+  uint64_t id = 0;  // given by the board
   NoticeKind kind{};
   SystemTime at;
-  std::string url;     // without password
+  std::string url;     // the board masks it (webhook::masked)
   std::string domain;  // empty when it concerns the endpoint as a whole
   std::string event;   // id, for kMissed
-  std::string reason;  // one line
+  std::string reason;  // one line; the board keeps kMaxReasonBytes
   uint64_t count = 0;  // events, for kExpired
 };
 
-/// Keeps the last kKeep notices in memory. Thread-safe.
+/// One line: {"id":1,"kind":"endpoint.parked","at":"2026-03-11T09:45:12.418Z","url":..,"domain":..,
+/// "event":..,"reason":..,"count":n}; what is empty or 0 is left out. The form on every way out.
+std::string to_json(const Notice& notice);
+
+/// Keeps the last kKeep notices and counts all in eventhorn_notices_total. Thread-safe.
+///
+/// Ids are consecutive and begin at the start's microseconds since 1970, so that they go on
+/// ascending over a restart: what a client has seen never hides what is new, even when the ids that
+/// it has are of an earlier process. They stay below 2^53, exact in every JSON reader.
 class NoticeBoard {
  public:
   static constexpr size_t kKeep = 1000;
+  static constexpr size_t kMaxReasonBytes = 512;
   using Listener = std::function<void(const Notice&)>;
 
-  /// Gives the notice its id and tells every listener, on the caller's thread.
+  explicit NoticeBoard(SystemTime started = SystemClock().now());
+
+  /// Gives the notice its id and tells every listener, in the order in which they came, on the
+  /// caller's thread.
   void post(Notice notice);
-  /// Those after `id`, oldest first, at most `max`.
+
+  /// Those after `id`, oldest first, at most `max`. An id that the board has not reached (the clock
+  /// was set back over a restart) counts as 0: everything kept.
   std::vector<Notice> after(uint64_t id, size_t max) const;
-  /// Listeners must be quick and must not call the board. Returns a number for unlisten().
+
+  /// The newest `max`, oldest first.
+  std::vector<Notice> newest(size_t max) const;
+
+  /// Of the newest notice; of none yet, the id before the first.
+  uint64_t last_id() const;
+
+  /// The listener hears all that after() gives once this has returned. Listeners must be quick and
+  /// must not call the board. Returns a number for unlisten().
   uint64_t listen(Listener listener);
+
   /// When it returns the listener is not running and never will again.
   void unlisten(uint64_t number);
 
  private:
+  std::array<metrics::Counter, kNoticeKinds> counters_;  // thread-safe
   mutable std::mutex mutex_;
-  std::deque<Notice> kept_;                           // guarded by mutex_
-  uint64_t last_id_ = 0;                              // guarded by mutex_
-  uint64_t last_listener_ = 0;                        // guarded by mutex_
-  std::unordered_map<uint64_t, Listener> listeners_;  // guarded by mutex_
+  std::deque<Notice> kept_;                 // guarded by mutex_
+  uint64_t last_id_;                        // guarded by mutex_
+  uint64_t last_listener_ = 0;              // guarded by mutex_
+  std::map<uint64_t, Listener> listeners_;  // guarded by mutex_
 };
 
 }  // namespace eventhorn::store

@@ -1,0 +1,141 @@
+// /eventhorn/v1/notices: what operators should hear of, as a list and as server-sent events
+// (WHATWG HTML, "Server-sent events").
+#include "api/requests.h"
+#include "async/bell.h"
+#include "base/strings.h"
+#include "json/writer.h"
+
+#include <boost/asio/this_coro.hpp>
+#include <fmt/format.h>
+
+#include <iterator>
+#include <memory>
+
+namespace eventhorn::api {
+namespace {
+
+constexpr uint64_t kDefaultLimit = 100;
+constexpr size_t kPerPiece = 50;  // notices written at one time
+
+// One client's stream. The board is its queue: it keeps only the id of the last notice it gave, and
+// one that is so slow that the board has dropped the next is let go. Lives on the connection's
+// core.
+class NoticeStream {
+ public:
+  NoticeStream(asio::any_io_executor executor, store::NoticeBoard& board, uint64_t after,
+               std::chrono::milliseconds heartbeat)
+      : board_(board),
+        heartbeat_(heartbeat),
+        after_(after),
+        following_(after == board.last_id()),
+        bell_(std::make_shared<Bell>(executor)) {
+    listener_ = board_.listen([bell = bell_](const store::Notice&) { bell->ring(); });
+  }
+
+  ~NoticeStream() { board_.unlisten(listener_); }
+
+  NoticeStream(const NoticeStream&) = delete;
+  NoticeStream& operator=(const NoticeStream&) = delete;
+
+  static Task<std::optional<std::string>> next(std::shared_ptr<NoticeStream> self) {
+    if (!self->begun_) {
+      self->begun_ = true;
+      co_return ":\n\n";  // clients, and proxies on the way, see that the stream is open
+    }
+    for (;;) {
+      const auto notices = self->board_.after(self->after_, kPerPiece);
+      if (!notices.empty()) {
+        const bool missed = self->following_ && notices.front().id != self->after_ + 1;
+        if (missed) co_return std::nullopt;
+        co_return self->write(notices);
+      }
+      const bool rung =
+          co_await self->bell_->wait(std::chrono::steady_clock::now() + self->heartbeat_);
+      if (!rung) co_return ":\n\n";
+    }
+  }
+
+ private:
+  std::string write(const std::vector<store::Notice>& notices) {
+    std::string out;
+    for (const auto& notice : notices) {
+      fmt::format_to(std::back_inserter(out), "id: {}\nevent: {}\ndata: {}\n\n", notice.id,
+                     to_string(notice.kind), to_json(notice));
+    }
+    after_ = notices.back().id;
+    following_ = true;
+    return out;
+  }
+
+  store::NoticeBoard& board_;
+  const std::chrono::milliseconds heartbeat_;
+  uint64_t after_;
+  bool following_;  // after_ is an id of this board, so the next notice has the next one
+  bool begun_ = false;
+  std::shared_ptr<Bell> bell_;
+  uint64_t listener_ = 0;
+};
+
+Result<uint64_t> read_id(std::string_view name, std::string_view text) {
+  if (const auto id = parse_uint(text)) return *id;
+  return fail(Errc::kInvalidArgument, fmt::format("{}: must be the id of a notice", name));
+}
+
+Result<std::vector<store::Notice>> find_notices(const store::NoticeBoard& board,
+                                                std::string_view query_text) {
+  TRY(const auto query, http::parse_query(query_text));
+  const auto limit = parse_uint(query.first("limit").value_or(std::to_string(kDefaultLimit)));
+  if (!limit || *limit < 1 || *limit > store::NoticeBoard::kKeep) {
+    return fail(Errc::kInvalidArgument,
+                fmt::format("limit: must be a number from 1 to {}", store::NoticeBoard::kKeep));
+  }
+  const auto after = query.first("after");
+  if (!after) return board.newest(*limit);
+  TRY(const auto id, read_id("after", *after));
+  return board.after(id, *limit);
+}
+
+Task<http::Response> list(Services& services, http::RequestContext& context) {
+  const auto notices = find_notices(services.notices, context.request.query);
+  if (!notices) co_return error_response(notices.error());
+  std::string body;
+  json::Writer w(body);
+  w.begin_object().key("items").begin_array();
+  for (const auto& notice : *notices) w.raw(to_json(notice));
+  w.end_array().end_object();
+  co_return http::json_response(200, std::move(body));
+}
+
+// Where a stream begins. A client that comes back says so by the field; it repeats its old query.
+Result<uint64_t> stream_start(const store::NoticeBoard& board, const http::Request& request) {
+  const auto last = request.fields.get("Last-Event-ID");
+  if (!last.empty()) return read_id("Last-Event-ID", last);
+  TRY(const auto query, http::parse_query(request.query));
+  const auto after = query.first("after");
+  if (!after) return board.last_id();
+  return read_id("after", *after);
+}
+
+Task<http::Response> stream(Services& services, http::RequestContext& context) {
+  const auto start = stream_start(services.notices, context.request);
+  if (!start) co_return error_response(start.error());
+  const auto executor = co_await asio::this_coro::executor;
+  auto notices = std::make_shared<NoticeStream>(executor, services.notices, *start,
+                                                services.settings.heartbeat);
+  http::Response response;
+  response.fields.add("Content-Type", "text/event-stream");
+  response.fields.add("Cache-Control", "no-store");
+  response.stream = [notices = std::move(notices)] { return NoticeStream::next(notices); };
+  co_return response;
+}
+
+}  // namespace
+
+std::vector<http::Route> notice_routes(Services& services) {
+  return {
+      {"GET", "/eventhorn/v1/notices", with_key(services, list)},
+      {"GET", "/eventhorn/v1/notices/stream", with_key(services, stream)},
+  };
+}
+
+}  // namespace eventhorn::api

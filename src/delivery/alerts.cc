@@ -1,0 +1,209 @@
+#include "delivery/alerts.h"
+
+#include "base/log.h"
+#include "base/strings.h"
+#include "json/writer.h"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <algorithm>
+
+namespace eventhorn::delivery {
+namespace {
+
+constexpr size_t kTakeAtOnce = 100;
+
+metrics::Counter outcome_counter(const char* outcome) {
+  return metrics::counter("eventhorn_alerts_total", "Notices that alerts.url was, or was not, told",
+                          {{"outcome", outcome}});
+}
+
+std::string body_before_notice(const webhook::Signature& signature) {
+  std::string out;
+  json::Writer w(out);
+  w.begin_object().key("signature").begin_object();
+  w.key("timestamp").value(signature.timestamp);
+  w.key("token").value(signature.token);
+  w.key("signature").value(signature.signature);
+  w.end_object().key("notice");
+  return out;
+}
+
+std::string body_after_notice(uint64_t suppressed) {
+  return suppressed == 0 ? "}" : ",\"suppressed\":" + std::to_string(suppressed) + "}";
+}
+
+std::string describe(const webhook::AttemptResult& result) {
+  return result.error.empty() ? "status " + std::to_string(result.status)
+                              : escape_for_log(result.error);
+}
+
+}  // namespace
+
+Alerts::Alerts(asio::any_io_executor executor, store::NoticeBoard& board, Sender& sender,
+               const Clock& clock, std::function<webhook::SigningKeys()> keys, AlertOptions options)
+    : executor_(executor),
+      board_(board),
+      sender_(sender),
+      clock_(clock),
+      keys_(std::move(keys)),
+      options_(std::move(options)),
+      seen_(board.last_id()),
+      posted_(std::make_shared<Bell>(executor)),
+      queued_(std::make_shared<Bell>(executor)),
+      retry_timer_(executor),
+      tasks_(executor),
+      meters_{outcome_counter("delivered"), outcome_counter("given_up"),
+              outcome_counter("suppressed"), outcome_counter("dropped")} {}
+
+void Alerts::start() {
+  listener_ = board_.listen([bell = posted_](const store::Notice&) { bell->ring(); });
+  asio::post(executor_, [this] {
+    target_ = sender_.open(options_.url);
+    tasks_.spawn("alerts take", take());
+    tasks_.spawn("alerts send", send_all());
+  });
+}
+
+Task<void> Alerts::stop(Deadline deadline) {
+  board_.unlisten(listener_);
+  take_new();
+  end_intervals(SteadyTime::max());
+  stopping_ = true;
+  stop_deadline_ = deadline;
+  posted_->ring();
+  queued_->ring();
+  retry_timer_.cancel();
+  const bool done = co_await tasks_.join(deadline);
+  if (!done) {
+    log_warn("delivery", "alerts not sent at shutdown count={}", queue_.size() + 1);
+    tasks_.cancel();
+    co_await tasks_.join(Deadline::max());
+  }
+}
+
+// Apart from sending, so that a receiver that hangs delays no decision about intervals.
+Task<void> Alerts::take() {
+  while (!stopping_) {
+    take_new();
+    const auto next = end_intervals(std::chrono::steady_clock::now());
+    co_await posted_->wait(next);
+  }
+}
+
+void Alerts::take_new() {
+  for (;;) {
+    const auto notices = board_.after(seen_, kTakeAtOnce);
+    if (notices.empty()) return;
+    // Ids are consecutive: what lies between was pushed off the board.
+    meters_.dropped.add(static_cast<double>(notices.front().id - seen_ - 1));
+    seen_ = notices.back().id;
+    for (const auto& notice : notices) admit(notice);
+  }
+}
+
+void Alerts::admit(const store::Notice& notice) {
+  if (options_.min_interval == std::chrono::milliseconds(0)) {
+    enqueue({notice});
+    return;
+  }
+  const auto now = std::chrono::steady_clock::now();
+  const auto [at, is_new] = intervals_.try_emplace({notice.kind, notice.url});
+  auto& interval = at->second;
+  if (is_new) {
+    interval.end = now + options_.min_interval;
+    enqueue({notice});
+  } else {
+    if (interval.held) {
+      ++interval.suppressed;
+      meters_.suppressed.add();
+    }
+    interval.held = notice;
+  }
+  if (intervals_.size() <= options_.max_watched) return;
+  const auto first =
+      std::min_element(intervals_.begin(), intervals_.end(),
+                       [](const auto& a, const auto& b) { return a.second.end < b.second.end; });
+  release(first->second);
+  intervals_.erase(first);
+}
+
+// Ends those that are over at `until`; when the next one is over.
+SteadyTime Alerts::end_intervals(SteadyTime until) {
+  auto next = SteadyTime::max();
+  for (auto at = intervals_.begin(); at != intervals_.end();) {
+    auto& interval = at->second;
+    if (interval.end <= until && !release(interval)) {
+      at = intervals_.erase(at);
+      continue;
+    }
+    next = std::min(next, interval.end);
+    ++at;
+  }
+  return next;
+}
+
+// Sends what the interval held, which begins the next one. False when it held nothing.
+bool Alerts::release(Interval& interval) {
+  if (!interval.held) return false;
+  enqueue({*std::move(interval.held), interval.suppressed});
+  interval = {std::chrono::steady_clock::now() + options_.min_interval, std::nullopt, 0};
+  return true;
+}
+
+void Alerts::enqueue(Alert alert) {
+  queue_.push_back(std::move(alert));
+  if (queue_.size() > options_.max_queue) {
+    log_warn("delivery", "alert dropped, too many wait notice={}", queue_.front().notice.id);
+    queue_.pop_front();
+    meters_.dropped.add();
+  }
+  queued_->ring();
+}
+
+Task<void> Alerts::send_all() {
+  for (;;) {
+    while (!queue_.empty()) {
+      auto alert = std::move(queue_.front());
+      queue_.pop_front();
+      co_await send(std::move(alert));
+    }
+    if (stopping_) co_return;
+    co_await queued_->wait(Deadline::max());
+  }
+}
+
+Task<void> Alerts::send(Alert alert) {
+  for (auto retry = options_.retries.begin();; ++retry) {
+    const auto reply = co_await post(alert);
+    if (classify(reply.result, webhook::SuccessRule::kAny2xx) == webhook::Verdict::kSuccess) {
+      meters_.delivered.add();
+      co_return;
+    }
+    if (retry == options_.retries.end() || stopping_) {
+      meters_.given_up.add();
+      log_warn("delivery", "alert given up notice={} kind={} url={} error={}", alert.notice.id,
+               to_string(alert.notice.kind), escape_for_log(alert.notice.url),
+               describe(reply.result));
+      co_return;
+    }
+    retry_timer_.expires_after(*retry);
+    co_await retry_timer_.async_wait(asio::as_tuple(asio::use_awaitable));
+  }
+}
+
+Task<SendReply> Alerts::post(const Alert& alert) {
+  const auto deadline =
+      std::min(std::chrono::steady_clock::now() + options_.timeout, stop_deadline_);
+  const auto keys = keys_();
+  const auto signature = webhook::make_signature(*keys.current, clock_.now(), random_);
+  const auto prefix = body_before_notice(signature);
+  const auto notice = to_json(alert.notice);
+  const auto suffix = body_after_notice(alert.suppressed);
+  auto reply = co_await sender_.post(*target_, prefix, notice, suffix, deadline);
+  co_return reply;
+}
+
+}  // namespace eventhorn::delivery
