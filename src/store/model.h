@@ -219,6 +219,8 @@ struct AttemptRow {
   std::string failure;   // outcome label, empty for a success
   std::string error;     // one line, bounded
   std::string response;  // first KiB of the body
+  /// The place of the row among those of its lane (store.h, last_attempts); readers fill it in.
+  SystemTime written{};
 };
 
 /// What a core saves in one atomic write. Everything in it is idempotent.

@@ -167,6 +167,12 @@ Status RocksStore::put_progress(const Progress& progress, rocksdb::WriteBatch& b
     batch.DeleteRange(meta, format::meta_key(format::kExceptionPrefix, lane.value),
                       format::meta_key(format::kExceptionPrefix, lane.value + 1));
   }
+  for (const auto& row : progress.endpoints) {
+    batch.Put(meta, format::meta_key(format::kEndpointPrefix, row.url),
+              format::encode_endpoint(row));
+  }
+  for (const auto& url : progress.well_endpoints)
+    batch.Delete(meta, format::meta_key(format::kEndpointPrefix, url));
   if (progress.settled_through) {
     batch.Put(meta, format::meta_key(format::kSlotPrefix, progress.slot),
               format::u64_key(progress.settled_through->value));

@@ -12,18 +12,19 @@
 
 namespace eventhorn::store::format {
 
-inline constexpr uint8_t kRecordVersion = 1;
-
 // Key prefixes in the `meta` column family.
 inline constexpr char kDomainPrefix = 'd';
 inline constexpr char kLanePrefix = 'l';
 inline constexpr char kExceptionPrefix = 'x';
+inline constexpr char kEndpointPrefix = 'e';
 inline constexpr char kSlotPrefix = 's';
 inline constexpr char kValuePrefix = 'v';
 /// (time) -> position: what retention dropped, see retention.cc.
 inline constexpr char kFloorPrefix = 'f';
 inline constexpr std::string_view kNextPositionKey = "n";
 inline constexpr std::string_view kIndexedThroughKey = "i";
+
+tl::unexpected<Error> damaged(const char* what);
 
 void put_u64_be(std::string& out, uint64_t v);
 uint64_t get_u64_be(const char* p);
@@ -62,6 +63,12 @@ Result<LaneRow> decode_lane(LaneId lane, std::string_view value);
 
 std::string encode_exception(const ExceptionRow& row);
 Result<ExceptionRow> decode_exception(LaneId lane, Position position, std::string_view value);
+
+/// False for rows of version 1: their `hook` is not to be trusted.
+bool exception_has_hook(std::string_view value);
+
+std::string encode_endpoint(const EndpointRow& row);
+Result<EndpointRow> decode_endpoint(std::string_view url, std::string_view value);
 
 /// Successes at first try of one lane, packed: 20 bytes each.
 std::string encode_successes(const std::vector<const AttemptRow*>& rows);

@@ -22,13 +22,4 @@ Result<std::vector<AttemptRow>> RocksStore::last_attempts(LaneId, SystemTime, si
   return std::vector<AttemptRow>{};
 }
 
-Status RocksStore::remove_value(const std::string&) {
-  return {};
-}
-
-Result<std::vector<std::pair<std::string, std::string>>> RocksStore::load_values(
-    const std::string&) {
-  return std::vector<std::pair<std::string, std::string>>{};
-}
-
 }  // namespace eventhorn::store

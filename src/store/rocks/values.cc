@@ -1,0 +1,52 @@
+// Values kept beside the domains.
+#include "store/rocks/format.h"
+#include "store/rocks/rocks_store.h"
+#include "store/rocks/status.h"
+
+#include <rocksdb/db.h>
+
+namespace eventhorn::store {
+
+Result<std::optional<std::string>> RocksStore::load_value(const std::string& key) {
+  const std::shared_lock lock(db_mutex_);
+  TRY_STATUS(usable());
+  std::string value;
+  const auto s = db_->Get({}, family(kMeta), format::meta_key(format::kValuePrefix, key), &value);
+  if (s.IsNotFound()) return std::optional<std::string>();
+  TRY_STATUS(to_status(s, "reading a setting"));
+  return std::optional<std::string>(std::move(value));
+}
+
+Status RocksStore::save_value(const std::string& key, const std::string& value) {
+  const std::shared_lock lock(db_mutex_);
+  TRY_STATUS(usable());
+  rocksdb::WriteOptions options;
+  options.sync = true;
+  return to_status(
+      db_->Put(options, family(kMeta), format::meta_key(format::kValuePrefix, key), value),
+      "saving a setting");
+}
+
+Status RocksStore::remove_value(const std::string& key) {
+  const std::shared_lock lock(db_mutex_);
+  TRY_STATUS(usable());
+  rocksdb::WriteOptions options;
+  options.sync = true;
+  return to_status(db_->Delete(options, family(kMeta), format::meta_key(format::kValuePrefix, key)),
+                   "removing a setting");
+}
+
+Result<std::vector<std::pair<std::string, std::string>>> RocksStore::load_values(
+    const std::string& prefix) {
+  const std::shared_lock lock(db_mutex_);
+  TRY_STATUS(usable());
+  std::vector<std::pair<std::string, std::string>> out;
+  const std::string begin = format::meta_key(format::kValuePrefix, prefix);
+  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}, family(kMeta)));
+  for (it->Seek(begin); it->Valid() && it->key().starts_with(begin); it->Next())
+    out.emplace_back(it->key().ToString().substr(1), it->value().ToString());
+  TRY_STATUS(to_status(it->status(), "reading settings"));
+  return out;
+}
+
+}  // namespace eventhorn::store
