@@ -1,9 +1,11 @@
 #include "api/control.h"
 
+#include "base/duration.h"
 #include "base/strings.h"
 #include "crypto/hash.h"
 #include "json/reader.h"
 #include "store/settings.h"
+#include "webhook/retry_schedule.h"
 
 #include <fmt/format.h>
 
@@ -14,6 +16,7 @@ namespace eventhorn::api {
 namespace {
 
 constexpr size_t kMaxLimit = 300;
+constexpr size_t kEventsPerStep = 16;  // of up to a megabyte each
 // 16 KiB of a request's head hold the URL.
 constexpr size_t kMaxPageBytes = 256;
 
@@ -119,6 +122,15 @@ void write_time(json::Writer& writer, std::string_view key, std::optional<System
   }
 }
 
+void write_status(json::Writer& writer, std::string_view key, int status) {
+  writer.key(key);
+  if (status != 0) {
+    writer.value(status);
+  } else {
+    writer.value(nullptr);
+  }
+}
+
 void write_eta(json::Writer& writer, std::string_view key, uint64_t events, double rate) {
   writer.key(key);
   if (events == 0) {
@@ -129,6 +141,33 @@ void write_eta(json::Writer& writer, std::string_view key, uint64_t events, doub
   } else {
     writer.value(nullptr);
   }
+}
+
+Result<std::optional<std::vector<std::chrono::milliseconds>>> parse_schedule(
+    const http::Form& form) {
+  using Schedule = std::optional<std::vector<std::chrono::milliseconds>>;
+  std::vector<std::string> texts;
+  for (const auto field : form.all("retry_schedule")) {
+    for (const auto text : split(field, ',')) {
+      if (const auto entry = trim(text); !entry.empty()) texts.emplace_back(entry);
+    }
+  }
+  if (texts.empty()) return Schedule();
+  const auto parsed = webhook::RetrySchedule::parse(texts);
+  if (!parsed) return fail(parsed.error().code, "retry_schedule: " + parsed.error().message);
+  return Schedule(parsed->delays());
+}
+
+void write_schedule(json::Writer& writer, std::string_view key,
+                    const std::optional<std::vector<std::chrono::milliseconds>>& schedule) {
+  writer.key(key);
+  if (!schedule) {
+    writer.value(nullptr);
+    return;
+  }
+  writer.begin_array();
+  for (const auto delay : *schedule) writer.value(format_duration(delay));
+  writer.end_array();
 }
 
 std::string endpoint_id(std::string_view url) {
@@ -169,20 +208,48 @@ Task<Result<std::string>> find_endpoint_url(Services& services,
   co_return found->second.url;
 }
 
+Task<Status> with_events(Services& services, const std::vector<Position>& positions,
+                         const std::function<void(size_t, const store::EventPtr&)>& use) {
+  for (size_t i = 0; i < positions.size(); i += kEventsPerStep) {
+    const auto step = [&]() -> Status {
+      const auto first = positions.begin() + static_cast<std::ptrdiff_t>(i);
+      const size_t count = std::min(kEventsPerStep, positions.size() - i);
+      TRY(const auto events,
+          services.store.read_events({first, first + static_cast<std::ptrdiff_t>(count)}));
+      for (size_t k = 0; k < count; ++k) use(i + k, events[k]);
+      return {};
+    };
+    auto done = co_await run_blocking(services.readers, step);
+    if (!done) co_return done;
+  }
+  co_return Status();
+}
+
 std::unordered_map<DomainUid, store::DomainPtr> domains_by_uid(const store::Directory& directory) {
   std::unordered_map<DomainUid, store::DomainPtr> out;
   for (auto& domain : directory.all()) out.emplace(domain->uid, domain);
   return out;
 }
 
-const store::LaneConfig* find_lane(const store::Domain& domain, std::string_view url) {
-  const auto it =
-      std::ranges::find_if(domain.lanes, [&](const auto& lane) { return lane.url == url; });
-  return it == domain.lanes.end() ? nullptr : &*it;
-}
-
-tl::unexpected<Error> unknown_url() {
-  return fail(Errc::kNotFound, "url: no webhook of the domain names it");
+Result<std::vector<LaneRef>> find_lanes(const store::Directory& directory,
+                                        const std::string& domain, std::string_view url) {
+  std::vector<LaneRef> out;
+  const auto add = [&](const store::DomainPtr& of) {
+    for (const auto& lane : of->lanes) {
+      if (url.empty() || lane.url == url) out.push_back({of, &lane});
+    }
+  };
+  if (domain.empty()) {
+    for (const auto& each : directory.all()) add(each);
+  } else {
+    const auto found = directory.find(domain);
+    if (!found) return fail(Errc::kNotFound, "Domain not found");
+    add(found);
+    if (out.empty() && !url.empty())
+      return fail(Errc::kNotFound, "url: no webhook of the domain names it");
+  }
+  std::ranges::sort(out, {}, [](const LaneRef& ref) { return ref.config->id; });
+  return out;
 }
 
 }  // namespace eventhorn::api

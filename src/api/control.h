@@ -8,10 +8,12 @@
 
 #include <tl/expected.hpp>
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 namespace eventhorn::api {
 
@@ -38,9 +40,21 @@ void end_list(json::Writer& writer, const http::Request& request, std::string_vi
 /// The key, and the time as RFC 3339 UTC or null.
 void write_time(json::Writer& writer, std::string_view key, std::optional<SystemTime> time);
 
+/// The key, and a status code or null for 0: no status line came.
+void write_status(json::Writer& writer, std::string_view key, int status);
+
 /// The key, and how long it takes at `rate` events per second in whole seconds, or null when the
 /// rate is not known.
 void write_eta(json::Writer& writer, std::string_view key, uint64_t events, double rate);
+
+/// The field `retry_schedule`: durations, in several fields or one with commas between; nullopt when
+/// it is empty, for the installation's. kInvalidArgument naming the entry.
+Result<std::optional<std::vector<std::chrono::milliseconds>>> parse_schedule(
+    const http::Form& form);
+
+/// The key, and the durations as texts; null without a value.
+void write_schedule(json::Writer& writer, std::string_view key,
+                    const std::optional<std::vector<std::chrono::milliseconds>>& schedule);
 
 /// The first 16 hex digits of the URL's SHA-256.
 std::string endpoint_id(std::string_view url);
@@ -56,10 +70,21 @@ Task<Result<std::string>> find_endpoint_url(Services& services, const http::Requ
 /// All domains by uid. Copies the directory: not for a core.
 std::unordered_map<DomainUid, store::DomainPtr> domains_by_uid(const store::Directory& directory);
 
-/// The lane of `domain` whose URL is `url`; null when no hook names it.
-const store::LaneConfig* find_lane(const store::Domain& domain, std::string_view url);
+/// Calls `use` for each position with its index and its event, null when that is gone: on a
+/// reader's thread, a few at a time, since events may be large.
+Task<Status> with_events(Services& services, const std::vector<Position>& positions,
+                         const std::function<void(size_t, const store::EventPtr&)>& use);
 
-/// kNotFound "url: no webhook of the domain names it".
-tl::unexpected<Error> unknown_url();
+/// A lane as it is configured.
+struct LaneRef {
+  store::DomainPtr domain;
+  const store::LaneConfig* config;  // the domain's
+};
+
+/// The lanes of one domain, or of all when `domain` is empty, and of one URL unless `url` is empty,
+/// by id. kNotFound when there is no such domain, or no hook of it names the URL. Copies the
+/// directory: not for a core.
+Result<std::vector<LaneRef>> find_lanes(const store::Directory& directory,
+                                        const std::string& domain, std::string_view url);
 
 }  // namespace eventhorn::api

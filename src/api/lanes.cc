@@ -13,7 +13,7 @@ namespace {
 constexpr size_t kMaxMissedCount = 10'000;
 
 struct Lane {
-  store::DomainPtr domain;
+  LaneRef ref;
   store::LaneStatus status;
 };
 
@@ -24,7 +24,7 @@ struct Figures {
 
 Result<Figures> read_figures(store::Store& store, const Lane& lane) {
   Figures out;
-  TRY(out.backlog, read_backlog(store, *lane.domain, lane.status));
+  TRY(out.backlog, read_backlog(store, *lane.ref.domain, lane.status));
   TRY(const auto missed,
       store.read_exceptions(lane.status.id, kNoPosition, kMaxMissedCount + 1, true));
   out.missed = missed.size();
@@ -54,7 +54,7 @@ void write_lane(json::Writer& w, const Lane& lane, const Figures& figures, doubl
                 SystemTime now) {
   const auto& status = lane.status;
   w.begin_object().key("id").value(std::to_string(status.id.value));
-  w.key("domain").value(lane.domain->name);
+  w.key("domain").value(lane.ref.domain->name);
   w.key("url").value(webhook::masked(status.url));
   w.key("endpoint").value(endpoint_id(status.url));
   w.key("segments").begin_array();
@@ -70,49 +70,29 @@ void write_lane(json::Writer& w, const Lane& lane, const Figures& figures, doubl
   w.end_object();
 }
 
-struct Wanted {
-  std::string domain;  // empty: all
-  std::string url;     // empty: all
-  LaneId after;
-  size_t limit = 0;
-};
-
-// By id, without what delivery knows of them.
-std::vector<Lane> find_lanes(const store::Directory& directory, const Wanted& wanted) {
-  std::vector<Lane> out;
-  const auto add = [&](const store::DomainPtr& domain) {
-    for (const auto& lane : domain->lanes) {
-      if (lane.id <= wanted.after || (!wanted.url.empty() && lane.url != wanted.url)) continue;
-      Lane found{domain, {}};
-      found.status.id = lane.id;
-      found.status.domain = domain->uid;
-      found.status.url = lane.url;
-      out.push_back(std::move(found));
-    }
-  };
-  if (wanted.domain.empty()) {
-    for (const auto& domain : directory.all()) add(domain);
-  } else if (const auto domain = directory.find(wanted.domain)) {
-    add(domain);
-  }
-  const auto end = out.begin() + static_cast<std::ptrdiff_t>(std::min(wanted.limit, out.size()));
-  std::partial_sort(out.begin(), end, out.end(),
-                    [](const Lane& a, const Lane& b) { return a.status.id < b.status.id; });
-  out.erase(end, out.end());
+// As if nothing of it were unsettled: what delivery does not list.
+Lane idle_lane(const LaneRef& ref) {
+  Lane out{ref, {}};
+  out.status.id = ref.config->id;
+  out.status.domain = ref.domain->uid;
+  out.status.url = ref.config->url;
   return out;
 }
 
-Result<Wanted> read_wanted(const Services& services, const ListQuery& query) {
-  Wanted out;
-  out.domain = to_lower(query.query.first("domain").value_or(""));
-  out.url = query.query.first("url").value_or("");
-  out.limit = query.limit;
-  if (!out.domain.empty() && !services.directory.find(out.domain))
-    return fail(Errc::kNotFound, "Domain not found");
-  if (query.page.empty()) return out;
-  const auto after = parse_uint(query.page);
-  if (!after) return fail(Errc::kInvalidArgument, "page: is not of this list");
-  out.after = LaneId{*after};
+Result<std::vector<Lane>> lanes_of_page(const store::Directory& directory, const ListQuery& query,
+                                        const std::string& url) {
+  LaneId after;
+  if (!query.page.empty()) {
+    const auto number = parse_uint(query.page);
+    if (!number) return fail(Errc::kInvalidArgument, "page: is not of this list");
+    after = {*number};
+  }
+  const std::string domain = to_lower(query.query.first("domain").value_or(""));
+  TRY(const auto refs, find_lanes(directory, domain, url));
+  std::vector<Lane> out;
+  for (const auto& ref : refs) {
+    if (ref.config->id > after && out.size() < query.limit) out.push_back(idle_lane(ref));
+  }
   return out;
 }
 
@@ -126,18 +106,18 @@ Task<std::unordered_map<std::string, double>> read_rates(Services& services) {
 Task<http::Response> list(Services& services, http::RequestContext& context) {
   const auto query = read_list_query(context.request);
   if (!query) co_return error_response(query.error());
-  const auto wanted = read_wanted(services, *query);
-  if (!wanted) co_return error_response(wanted.error());
-  const auto find = [&] { return find_lanes(services.directory, *wanted); };
+  const std::string url(query->query.first("url").value_or(""));
+  const auto find = [&] { return lanes_of_page(services.directory, *query, url); };
   auto lanes = co_await run_blocking(services.readers, find);
-  auto live = co_await services.deliveries.lanes(wanted->url);
+  if (!lanes) co_return error_response(lanes.error());
+  auto live = co_await services.deliveries.lanes(url);
   std::unordered_map<LaneId, store::LaneStatus*> live_by_id;
   for (auto& status : live) live_by_id[status.id] = &status;
   auto rates = co_await read_rates(services);
   std::string body;
   json::Writer w(body);
   w.begin_object().key("items").begin_array();
-  for (auto& lane : lanes) {
+  for (auto& lane : *lanes) {
     if (const auto it = live_by_id.find(lane.status.id); it != live_by_id.end())
       lane.status = std::move(*it->second);
     if (services.clock.steady_now() >= context.deadline) {
@@ -149,22 +129,21 @@ Task<http::Response> list(Services& services, http::RequestContext& context) {
     if (!figures) co_return error_response(figures.error());
     write_lane(w, lane, *figures, rates[lane.status.url], services.clock.now());
   }
-  end_list(w, context.request, lanes.empty() ? query->page : std::to_string(lanes.back().status.id.value));
+  const std::string page =
+      lanes->empty() ? query->page : std::to_string(lanes->back().status.id.value);
+  end_list(w, context.request, page);
   co_return http::json_response(200, std::move(body));
 }
 
 Task<http::Response> get(Services& services, http::RequestContext& context) {
   const auto id = parse_uint(context.params.at("id"));
-  if (!id || *id == 0) co_return http::message_response(404, "Lane not found");
-  Wanted wanted;
-  wanted.after = LaneId{*id - 1};
-  wanted.limit = 1;
-  const auto find = [&] { return find_lanes(services.directory, wanted); };
-  auto found = co_await run_blocking(services.readers, find);
-  if (found.empty() || found.front().status.id.value != *id)
-    co_return http::message_response(404, "Lane not found");
-  auto& lane = found.front();
-  lane.status = co_await services.deliveries.lane(lane.status.id, lane.domain->uid, lane.status.url);
+  const auto find = [&] { return find_lanes(services.directory, "", ""); };
+  const auto refs = co_await run_blocking(services.readers, find);
+  if (!refs) co_return error_response(refs.error());
+  const auto ref = std::ranges::find_if(*refs, [&](const LaneRef& r) { return r.config->id.value == id; });
+  if (ref == refs->end()) co_return http::message_response(404, "Lane not found");
+  Lane lane = idle_lane(*ref);
+  lane.status = co_await services.deliveries.lane(lane.status.id, lane.status.domain, lane.status.url);
   const auto endpoint = co_await services.deliveries.endpoint(lane.status.url);
   const auto read = [&] { return read_figures(services.store, lane); };
   const auto figures = co_await run_blocking(services.readers, read);
