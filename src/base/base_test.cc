@@ -7,6 +7,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace eventhorn {
 namespace {
 
@@ -34,6 +36,10 @@ TEST(Strings, Base64UrlHasOneSpellingPerValue) {
   EXPECT_EQ(base64url_decode("+/8"), std::nullopt);
   EXPECT_EQ(base64_decode("YXBpOmtleQ=="), "api:key");
   EXPECT_EQ(base64_decode("YXBpOmtleQ"), "api:key");
+  EXPECT_EQ(base64_encode("api:key"), "YXBpOmtleQ==");
+  EXPECT_EQ(base64_encode("\xfb\xff"), "+/8=");
+  EXPECT_EQ(base64_encode("abc"), "YWJj");
+  EXPECT_EQ(base64_encode(""), "");
 }
 
 TEST(Strings, PercentDecodeRefusesBrokenEscapes) {
@@ -47,6 +53,18 @@ TEST(Strings, PercentDecodeRefusesBrokenEscapes) {
 TEST(Strings, EscapeForLogKeepsOneLine) {
   EXPECT_EQ(escape_for_log("a\r\nb\"c\x7f"), "a\\x0d\\nb\\\"c\\x7f");
   EXPECT_EQ(escape_for_log("abcdef", 3), "abc...");
+}
+
+// Reliability A9: not even a value that nobody escaped.
+TEST(Log, A9ALineStaysOneLine) {
+  ::testing::internal::CaptureStderr();
+  log_warn("test", "value={} end", "a\r\n2026-01-01T00:00:00.000Z info forged\x1b[2J\x7f");
+  const std::string line = ::testing::internal::GetCapturedStderr();
+  EXPECT_NE(
+      line.find("test value=a\\x0d\\x0a2026-01-01T00:00:00.000Z info forged\\x1b[2J\\x7f end"),
+      std::string::npos)
+      << line;
+  EXPECT_EQ(std::count(line.begin(), line.end(), '\n'), 1) << line;
 }
 
 TEST(Strings, ParseUintTakesWholeNumbersOnly) {

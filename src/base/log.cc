@@ -3,7 +3,9 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <memory>
+#include <string>
 
 namespace eventhorn {
 namespace {
@@ -33,6 +35,23 @@ spdlog::level::level_enum to_spdlog(LogLevel level) {
   return spdlog::level::info;
 }
 
+// Reliability A9: whatever a caller forgot to escape, a line stays one line.
+void escape_controls(std::string& line) {
+  static constexpr std::string_view kDigits = "0123456789abcdef";
+  const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
+  if (std::ranges::none_of(line, is_control)) return;
+  std::string out;
+  for (const char c : line) {
+    if (!is_control(c)) {
+      out.push_back(c);
+      continue;
+    }
+    const auto byte = static_cast<unsigned char>(c);
+    out += {'\\', 'x', kDigits[byte >> 4], kDigits[byte & 15]};
+  }
+  line = std::move(out);
+}
+
 }  // namespace
 
 void set_log_level(LogLevel level) {
@@ -46,7 +65,9 @@ bool log_enabled(LogLevel level) {
 void write_log(LogLevel level, std::string_view module, fmt::string_view format,
                fmt::format_args args) {
   if (!log_enabled(level)) return;
-  logger().log(to_spdlog(level), "{} {}", module, fmt::vformat(format, args));
+  std::string line = fmt::vformat(format, args);
+  escape_controls(line);
+  logger().log(to_spdlog(level), "{} {}", module, line);
 }
 
 }  // namespace eventhorn

@@ -1,6 +1,7 @@
 // Structured logs on stderr, one line each: "2026-03-11T09:45:12.418Z info  delivery parked url=...
-// lane=...". Thread-safe. Values that come from outside go through escape_for_log (strings.h);
-// secrets never come here.
+// lane=...". Thread-safe. Values that come from outside go through escape_for_log (strings.h),
+// which also bounds them; control characters that are left come out as \xNN. Secrets never come
+// here.
 #pragma once
 
 #include <fmt/format.h>

@@ -25,6 +25,8 @@ std::string base64url_encode(std::string_view bytes);
 /// Refuses padding, other alphabets and non-zero trailing bits, so that each value has one
 /// spelling.
 std::optional<std::string> base64url_decode(std::string_view text);
+/// RFC 4648 section 4, padded.
+std::string base64_encode(std::string_view bytes);
 /// RFC 4648 section 4; padding optional (Basic credentials come both ways).
 std::optional<std::string> base64_decode(std::string_view text);
 

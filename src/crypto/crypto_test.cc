@@ -45,6 +45,9 @@ TEST(Hmac, PiecesAreJoinedWithoutSeparator) {
   EXPECT_EQ(key.sign({"ab", "", "c"}), key.sign({"abc"}));
   EXPECT_EQ(key.sign({"abc"}), hmac_sha256("key-1", "abc"));
   EXPECT_NE(key.sign({"abc"}), HmacKey("key-2").sign({"abc"}));
+  const std::array<std::string_view, 3> more = {"b", "", "c"};
+  EXPECT_EQ(key.sign({"a"}, more), key.sign({"abc"}));
+  EXPECT_EQ(key.sign({}, more), key.sign({"bc"}));
 }
 
 TEST(Hmac, OneKeySignsOnManyThreads) {

@@ -87,10 +87,12 @@ HmacKey::HmacKey(std::string_view key) {
 
 // For 60 bytes this takes 0.18 us; the deprecated SHA256_CTX would save 0.03, and HMAC() without a
 // prepared key takes 1.1 (measured, OpenSSL 3.0 with SHA-NI).
-Digest HmacKey::sign(std::initializer_list<std::string_view> pieces) const {
+Digest HmacKey::sign(std::initializer_list<std::string_view> pieces,
+                     std::span<const std::string_view> more) const {
   EVP_MD_CTX* context = working_context();
   CHECK(EVP_MD_CTX_copy_ex(context, static_cast<const EVP_MD_CTX*>(inner_.get())) == 1);
   for (const std::string_view piece : pieces) update(context, piece);
+  for (const std::string_view piece : more) update(context, piece);
   const Digest inner = finish(context);
   CHECK(EVP_MD_CTX_copy_ex(context, static_cast<const EVP_MD_CTX*>(outer_.get())) == 1);
   update(context, bytes_of(inner));

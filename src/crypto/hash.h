@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
+#include <span>
 #include <string_view>
 
 namespace eventhorn::crypto {
@@ -34,8 +35,10 @@ class HmacKey {
  public:
   explicit HmacKey(std::string_view key);
 
-  /// Of the pieces one after the other, without separator.
-  Digest sign(std::initializer_list<std::string_view> pieces) const;
+  /// Of the pieces one after the other and then of `more`, without separator and without joining
+  /// them in memory.
+  Digest sign(std::initializer_list<std::string_view> pieces,
+              std::span<const std::string_view> more = {}) const;
 
  private:
   struct Free {

@@ -16,4 +16,10 @@ std::string sign_token(const crypto::HmacKey& key, std::string_view timestamp,
   return to_hex(crypto::bytes_of(key.sign({timestamp, token})));
 }
 
+std::string previous_signature_head(const SigningKeys& keys, const Signature& signature) {
+  if (!keys.previous) return {};
+  return "Eventhorn-Previous-Signature: " +
+         sign_token(*keys.previous, signature.timestamp, signature.token) + "\r\n";
+}
+
 }  // namespace eventhorn::webhook

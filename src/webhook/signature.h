@@ -38,4 +38,9 @@ Signature make_signature(const crypto::HmacKey& key, SystemTime now, crypto::Ran
 std::string sign_token(const crypto::HmacKey& key, std::string_view timestamp,
                        std::string_view token);
 
+/// "Eventhorn-Previous-Signature: <hex>\r\n", the same timestamp and token under the previous key
+/// (reliability A3); empty while there is none. A line of the request's head: the body is as
+/// Mailgun's.
+std::string previous_signature_head(const SigningKeys& keys, const Signature& signature);
+
 }  // namespace eventhorn::webhook

@@ -7,8 +7,13 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <limits>
 #include <map>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
 
 namespace eventhorn::webhook {
 namespace {
@@ -81,6 +86,38 @@ TEST(Signature, A4EachAttemptHasItsOwnTokenAndTime) {
   EXPECT_NE(a.token, b.token);
   EXPECT_EQ(a.signature, sign_token(key, a.timestamp, a.token));
   EXPECT_NE(a.signature, b.signature);
+}
+
+// Reliability A4: cores sign at the same time, each from a pool of its own.
+TEST(Signature, A4TokensAreUniqueAcrossThreads) {
+  constexpr size_t kThreads = 4;
+  constexpr size_t kEach = 2000;
+  const crypto::HmacKey key("key");
+  std::array<std::vector<std::string>, kThreads> tokens;
+  std::vector<std::thread> threads;
+  for (auto& mine : tokens) {
+    threads.emplace_back([&key, &mine] {
+      crypto::RandomPool pool;
+      for (size_t i = 0; i < kEach; ++i) mine.push_back(make_signature(key, kNow, pool).token);
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  std::set<std::string> all;
+  for (const auto& mine : tokens) all.insert(mine.begin(), mine.end());
+  EXPECT_EQ(all.size(), kThreads * kEach);
+}
+
+// Reliability A3: while keys are rotated, the old one signs the same timestamp and token.
+TEST(Signature, A3ThePreviousKeySignsAHeaderLine) {
+  crypto::RandomPool pool;
+  SigningKeys keys{std::make_shared<const crypto::HmacKey>("new"), nullptr};
+  const Signature signature = make_signature(*keys.current, kNow, pool);
+  EXPECT_EQ(previous_signature_head(keys, signature), "");
+  const crypto::HmacKey old("old");
+  keys.previous = std::make_shared<const crypto::HmacKey>("old");
+  EXPECT_EQ(previous_signature_head(keys, signature),
+            "Eventhorn-Previous-Signature: " +
+                sign_token(old, signature.timestamp, signature.token) + "\r\n");
 }
 
 TEST(Payload, IsOneJsonObjectAroundTheEvent) {
