@@ -19,7 +19,8 @@ inline constexpr std::string_view kHidden = "***";
 ///  - `retry_schedule`: as parse_schedule
 ///  - `headers`: "Name: value" each, in place of all there are; a value of kHidden keeps that of the
 ///    header of this name
-///  - `bearer`: the token of an Authorization header; printable ASCII without space
+///  - `bearer`: the token of an Authorization header, which headers must not have as well
+///  - both together as webhook::check_custom_headers
 ///  - `standard_webhooks`: a flag; needs a secret
 ///  - `client_certificate` and `client_key`: PEM, both or neither
 /// kInvalidArgument naming the field and the rule; `settings` may then be half changed.

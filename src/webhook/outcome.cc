@@ -50,6 +50,10 @@ std::string_view to_string(FailureKind kind) {
       return "too_large";
     case FailureKind::kCancelled:
       return "cancelled";
+    case FailureKind::kProxy:
+      return "proxy";
+    case FailureKind::kLocal:
+      return "local";
   }
   CHECK(false);
 }

@@ -22,6 +22,9 @@ enum class FailureKind : uint8_t {
   kClosed = 7,     // closed or reset before the head was whole
   kTooLarge = 8,   // head over its limits
   kCancelled = 9,  // ended by us: shutdown, or the lane is gone
+  kProxy = 10,     // the egress proxy can't be reached, or refused to connect to the receiver
+  kLocal = 11,     // this machine's fault, such as no file descriptor left: never held against the
+                   // receiver
 };
 
 enum class Verdict : uint8_t {
@@ -53,7 +56,7 @@ Verdict classify(const AttemptResult& result, SuccessRule rule);
 /// "retry".
 std::string_view to_string(Verdict verdict);
 /// "none", "dns", "blocked", "connect", "tls", "timeout", "protocol", "closed", "too_large",
-/// "cancelled".
+/// "cancelled", "proxy", "local".
 std::string_view to_string(FailureKind kind);
 
 }  // namespace eventhorn::webhook

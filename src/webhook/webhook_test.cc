@@ -157,7 +157,7 @@ TEST(Outcome, R6AStatusDecidesAlone) {
   for (const FailureKind kind :
        {FailureKind::kDns, FailureKind::kBlocked, FailureKind::kConnect, FailureKind::kTls,
         FailureKind::kTimeout, FailureKind::kProtocol, FailureKind::kClosed, FailureKind::kTooLarge,
-        FailureKind::kCancelled}) {
+        FailureKind::kCancelled, FailureKind::kProxy, FailureKind::kLocal}) {
     EXPECT_EQ(classify({.status = 0, .kind = kind}, SuccessRule::kAny2xx), Verdict::kRetry)
         << to_string(kind);
   }
@@ -171,10 +171,10 @@ TEST(Outcome, NamesAreDistinct) {
   EXPECT_EQ(to_string(Verdict::kSuccess), "success");
   EXPECT_EQ(to_string(Verdict::kGone), "gone");
   std::map<std::string_view, int> seen;
-  for (int i = 0; i <= static_cast<int>(FailureKind::kCancelled); ++i)
+  for (int i = 0; i <= static_cast<int>(FailureKind::kLocal); ++i)
     ++seen[to_string(static_cast<FailureKind>(i))];
-  EXPECT_EQ(seen.size(), 10U);
-  EXPECT_TRUE(seen.contains("too_large"));
+  EXPECT_EQ(seen.size(), 12U);
+  for (const char* name : {"too_large", "proxy", "local"}) EXPECT_TRUE(seen.contains(name));
 }
 
 TEST(RetrySchedule, DefaultIsTheDocumentedOne) {
