@@ -56,7 +56,9 @@ Result<std::string> event_attempts(const Services& services, const store::Domain
                                                 kMaxAttemptsOfEvent));
     for (auto& row : rows) attempts.push_back({lane, std::move(row)});
   }
-  std::ranges::stable_sort(attempts, {}, [](const Attempt& a) { return a.row.at; });
+  std::ranges::sort(attempts, {}, [](const Attempt& a) {
+    return std::tuple(a.row.at, a.lane.config->id, a.row.attempt);
+  });
   std::string body;
   json::Writer w(body);
   w.begin_object().key("items").begin_array();
