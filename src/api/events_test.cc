@@ -1,3 +1,4 @@
+#include "api/deliveries_test_support.h"
 #include "api/page_token.h"
 #include "api/services.h"
 #include "async/block_on.h"
@@ -228,8 +229,9 @@ class EventsApi : public testing::Test {
   http::AddressGuard guard_{{}};
   http::AuthLimiter limiter_{clock_};
   Settings settings_;
-  Services services_{clock_,   *store_, directory_, commits_,  readers_, keys_,
-                     limiter_, bins_,   guard_,     settings_, {}};
+  FakeDeliveries deliveries_;
+  Services services_{clock_, *store_, directory_, commits_,    readers_, keys_, limiter_,
+                     bins_,  guard_,  settings_,  deliveries_, {}};
   http::Router router_;
 };
 

@@ -40,6 +40,47 @@ bool is_loopback(const std::string& host) {
   return address && http::classify(*address) == http::AddressClass::kLoopback;
 }
 
+// Until the engines are joined here.
+class NoDeliveries final : public store::Deliveries {
+ public:
+  Task<std::vector<store::EndpointStatus>> endpoints() override { co_return {}; }
+
+  Task<store::EndpointStatus> endpoint(std::string url) override {
+    store::EndpointStatus out;
+    out.url = std::move(url);
+    co_return out;
+  }
+
+  Task<std::vector<store::LaneStatus>> lanes(std::string) override { co_return {}; }
+
+  Task<store::LaneStatus> lane(LaneId lane, DomainUid domain, std::string url) override {
+    store::LaneStatus out;
+    out.id = lane;
+    out.domain = domain;
+    out.url = std::move(url);
+    co_return out;
+  }
+
+  Task<Status> pause(std::string) override { co_return refuse(); }
+
+  Task<Status> resume(std::string) override { co_return refuse(); }
+
+  Task<void> settings_changed(std::string, store::EndpointSettings) override { co_return; }
+
+  Task<Status> add_segments(LaneId, std::string, std::vector<store::SegmentRow>) override {
+    co_return refuse();
+  }
+
+  Task<Status> attempt_again(LaneId, std::string, std::vector<store::EventPtr>) override {
+    co_return refuse();
+  }
+
+  Task<Status> change_replay(uint64_t, store::ReplayAction) override { co_return refuse(); }
+
+ private:
+  static Status refuse() { return fail(Errc::kUnavailable, "not built in yet"); }
+};
+
 }  // namespace
 
 /// What lives on one core.
@@ -88,6 +129,7 @@ struct Application::Impl {
   std::unique_ptr<http::AuthLimiter> limiter;
   std::vector<std::unique_ptr<CoreServices>> per_core;
   api::Settings settings;
+  NoDeliveries deliveries;
   std::unique_ptr<api::Services> services;
   http::Router router;
   std::shared_ptr<http::TlsContext> tls;
@@ -263,11 +305,15 @@ Result<std::string> Application::Impl::listen() {
   settings.attempt_timeout = config.delivery.timeout;
   services.reset(new api::Services{
       clock, *store, directory, *commits, *readers, *keys, *limiter, *bins, *guard, settings,
+      deliveries,
       [this](const std::string& url, std::string body, Deadline deadline) {
         return post(url, std::move(body), deadline);
       }});
   for (auto* routes : {api::ingest_routes, api::domain_routes, api::webhook_routes,
-                       api::event_routes, api::bin_routes, api::system_routes}) {
+                       api::event_routes, api::bin_routes, api::endpoint_routes,
+                       api::endpoint_settings_routes, api::domain_settings_routes,
+                       api::lane_routes, api::attempt_routes, api::missed_routes,
+                       api::replay_routes, api::unacked_routes, api::system_routes}) {
     router.add(routes(*services));
   }
   TRY(const auto address, config::parse_listen_address(config.server.listen));

@@ -59,6 +59,11 @@ struct LaneQuery {
   LaneId lane{};
   size_t max_events = 256;
   size_t max_bytes = 1 << 20;
+
+  bool wants(webhook::Hook hook, Position position) const {
+    const auto& begin = since[static_cast<size_t>(hook)];
+    return webhook::class_of(hook) == cls && begin && *begin < position;
+  }
 };
 
 struct LaneSlice {
@@ -67,7 +72,7 @@ struct LaneSlice {
   Position through;
   /// True when nothing more is to be had now.
   bool at_end = false;
-  /// Events of the range that retention has dropped.
+  /// Events of the range up to `through` that retention has dropped: exact in the 7 days after.
   size_t expired = 0;
 };
 
@@ -146,8 +151,8 @@ class Store {
   virtual Result<LaneSlice> read_lane(const LaneQuery& query) = 0;
 
   /// How many events read_lane would give over the whole range, and their bytes, without reading
-  /// them: from running counts kept beside the index. Events that retention dropped are counted
-  /// while their counts are kept.
+  /// them: from running counts kept beside the index. Events that retention dropped are counted for
+  /// 7 days more (with kMissed not at all). The bytes of missed events are an estimate.
   virtual Result<EventCount> count_lane(const LaneQuery& query) = 0;
 
   /// The last position committed before `time`; kNoPosition when all came later.
@@ -161,8 +166,9 @@ class Store {
   /// was; nothing earlier is looked at.
   virtual Result<std::vector<AttemptRow>> read_attempts(LaneId lane, Position position,
                                                         SystemTime committed, size_t max) = 0;
-  /// Attempts of a lane written before `before`, newest first, at most `max`; rows written in the
-  /// same microsecond as the last are not split.
+  /// Attempts of a lane whose `written` is before `before`, newest first, at most `max`; rows
+  /// written in the same microsecond as the last are not split. The next page: before the last
+  /// row's `written`.
   virtual Result<std::vector<AttemptRow>> last_attempts(LaneId lane, SystemTime before,
                                                         size_t max) = 0;
 
@@ -177,8 +183,9 @@ class Store {
                                                     const std::vector<std::string>& ids) = 0;
 
   /// Drops events committed before `events_before` from the log and the pages, attempts written
-  /// before `attempts_before`, and ids 7 days later than their events: whole ranges at once, the
-  /// space comes back with compaction. Returns the number of positions dropped from the log.
+  /// before `attempts_before`; and 7 days later than their events ids, counts and missed rows:
+  /// whole ranges at once, the space comes back with compaction. Returns the number of positions
+  /// dropped from the log.
   virtual Result<uint64_t> expire(SystemTime events_before, SystemTime attempts_before) = 0;
 
   /// A value kept beside the domains: keys, secrets, counters. nullopt when absent.

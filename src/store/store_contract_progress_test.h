@@ -66,7 +66,9 @@ TEST_P(StoreContract, ADomainKeepsItsRetrySchedule) {
 TEST_P(StoreContract, ValuesAreRemovedAndListed) {
   const auto keys = [&](const std::string& prefix) {
     Ids out;
-    for (const auto& [key, value] : *store().load_values(prefix)) out.push_back(key + "=" + value);
+    const auto values = store().load_values(prefix);
+    EXPECT_TRUE(values);
+    for (const auto& [key, value] : *values) out.push_back(key + "=" + value);
     return out;
   };
   EXPECT_EQ(keys(""), Ids{});

@@ -163,6 +163,7 @@ class StoreContract : public testing::TestWithParam<EngineFactory> {
 
 }  // namespace eventhorn::store
 
+#include "store/store_contract_lane_test.h"
 #include "store/store_contract_progress_test.h"
 #include "store/store_contract_read_test.h"
 #include "store/store_contract_write_test.h"

@@ -177,20 +177,7 @@ Status RocksStore::put_progress(const Progress& progress, rocksdb::WriteBatch& b
     batch.Put(meta, format::meta_key(format::kSlotPrefix, progress.slot),
               format::u64_key(progress.settled_through->value));
   }
-  const SystemTime now = clock_.now();
-  std::map<LaneId, std::vector<const AttemptRow*>> successes;
-  for (const auto& row : progress.attempts) {
-    if (row.attempt == 1 && row.failure.empty()) {
-      successes[row.lane].push_back(&row);
-    } else {
-      batch.Put(family(kAttempts), format::attempt_key(row.lane, now, row.position),
-                format::encode_attempt(row));
-    }
-  }
-  for (const auto& [lane, rows] : successes) {
-    batch.Put(family(kAttempts), format::attempt_key(lane, now, rows.front()->position),
-              format::encode_successes(rows));
-  }
+  put_attempts(progress.attempts, batch);
   return {};
 }
 
@@ -206,8 +193,15 @@ void RocksStore::publish(WriteSet& set) {
   for (const auto& a : set.appends) {
     if (!a.stored) continue;
     const auto& e = *a.stored;
-    TailEntry entry{e.position, e.domain,     e.event.timestamp_us, hash_bytes(e.event.bytes),
-                    e.event.id, e.event.name, e.event.severity,     e.push};
+    TailEntry entry{e.position,
+                    e.domain,
+                    e.event.timestamp_us,
+                    hash_bytes(e.event.bytes),
+                    e.event.id,
+                    e.event.name,
+                    e.event.severity,
+                    e.push,
+                    static_cast<uint32_t>(e.event.bytes.size())};
     tail_.append(entry);
   }
   head_.store(next_position_ - 1, std::memory_order_release);

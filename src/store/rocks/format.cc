@@ -3,6 +3,7 @@
 
 #include "store/codec.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -115,21 +116,84 @@ std::string time_value(Position position, event::Name name, event::Severity seve
   return out;
 }
 
-std::string class_key(DomainUid domain, webhook::Class cls, Position position) {
+std::string class_prefix(DomainUid domain, webhook::Class cls) {
   std::string out;
   out.reserve(17);
   put_u64_be(out, domain.value);
   out.push_back(static_cast<char>(cls));
+  return out;
+}
+
+std::string class_key(DomainUid domain, webhook::Class cls, Position position) {
+  std::string out = class_prefix(domain, cls);
   put_u64_be(out, position.value);
   return out;
 }
 
-std::string attempt_key(LaneId lane, SystemTime written, Position position) {
+size_t class_slot(webhook::Hook hook) {
+  static const auto slots = [] {
+    std::array<size_t, webhook::kHooks> out{};
+    std::array<size_t, webhook::kClasses> used{};
+    for (const auto h : webhook::kAllHooks)
+      out[static_cast<size_t>(h)] = used[static_cast<size_t>(webhook::class_of(h))]++;
+    return out;
+  }();
+  return slots[static_cast<size_t>(hook)];
+}
+
+std::string class_value(webhook::Hook hook, uint32_t bytes, const ClassTotals* totals) {
+  std::string out;
+  out.push_back(static_cast<char>(hook));
+  for (int shift = 24; shift >= 0; shift -= 8) out.push_back(static_cast<char>(bytes >> shift));
+  if (totals == nullptr) return out;
+  for (const auto& count : *totals) {
+    put_u64_be(out, count.events);
+    put_u64_be(out, count.bytes);
+  }
+  return out;
+}
+
+Result<ClassRow> decode_class(std::string_view value) {
+  constexpr size_t kPlain = 5;
+  constexpr size_t kWithTotals = kPlain + std::tuple_size_v<ClassTotals> * 16;
+  if (value.size() != 1 && value.size() != kPlain && value.size() != kWithTotals)
+    return damaged("class");
+  ClassRow out;
+  const auto hook = static_cast<uint8_t>(value[0]);
+  if (hook >= webhook::kHooks) return damaged("class");
+  out.hook = static_cast<webhook::Hook>(hook);
+  if (value.size() == 1) return out;
+  for (size_t i = 1; i < kPlain; ++i) out.bytes = out.bytes << 8 | static_cast<uint8_t>(value[i]);
+  if (value.size() == kPlain) return out;
+  const char* at = value.data() + kPlain;
+  for (auto& count : out.totals.emplace()) {
+    count.events = get_u64_be(at);
+    count.bytes = get_u64_be(at + 8);
+    at += 16;
+  }
+  return out;
+}
+
+std::string attempt_key(LaneId lane, SystemTime at, Position position) {
   std::string out;
   out.reserve(24);
   put_u64_be(out, lane.value);
-  put_u64_be(out, static_cast<uint64_t>(to_micros(written)));
+  put_u64_be(out, static_cast<uint64_t>(std::max<int64_t>(to_micros(at), 0)));
   put_u64_be(out, position.value);
+  return out;
+}
+
+std::string try_prefix(LaneId lane, Position position) {
+  std::string out;
+  out.reserve(24);
+  put_u64_be(out, lane.value);
+  put_u64_be(out, position.value);
+  return out;
+}
+
+std::string try_key(LaneId lane, Position position, SystemTime at) {
+  std::string out = try_prefix(lane, position);
+  put_u64_be(out, static_cast<uint64_t>(std::max<int64_t>(to_micros(at), 0)));
   return out;
 }
 

@@ -4,9 +4,11 @@
 #pragma once
 
 #include "base/result.h"
-#include "store/model.h"
+#include "store/store.h"
 
+#include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -23,6 +25,7 @@ inline constexpr char kValuePrefix = 'v';
 inline constexpr char kFloorPrefix = 'f';
 inline constexpr std::string_view kNextPositionKey = "n";
 inline constexpr std::string_view kIndexedThroughKey = "i";
+inline constexpr std::string_view kClassesFloorKey = "c";
 
 tl::unexpected<Error> damaged(const char* what);
 
@@ -43,11 +46,32 @@ std::string id_value(Position position, uint64_t content_hash);
 std::string time_key(DomainUid domain, int64_t timestamp_us, std::string_view id);
 std::string time_value(Position position, event::Name name, event::Severity severity);
 
-/// `classes`: (domain, class, position) -> hook. Only pushed events that have a hook.
+/// `classes`: (domain, class, position) -> hook, bytes, and in some rows the totals up to and
+/// including it. Only pushed events that have a hook.
+std::string class_prefix(DomainUid domain, webhook::Class cls);
 std::string class_key(DomainUid domain, webhook::Class cls, Position position);
 
-/// `attempts`: (lane, time of writing, position).
-std::string attempt_key(LaneId lane, SystemTime written, Position position);
+/// Events of one (domain, class) from some beginning on, by class_slot().
+using ClassTotals = std::array<EventCount, 3>;
+/// The place of a hook among those of its class.
+size_t class_slot(webhook::Hook hook);
+
+struct ClassRow {
+  webhook::Hook hook{};
+  uint32_t bytes = 0;  // 0 in rows of version 0.1
+  std::optional<ClassTotals> totals;
+};
+
+std::string class_value(webhook::Hook hook, uint32_t bytes, const ClassTotals* totals);
+Result<ClassRow> decode_class(std::string_view value);
+
+/// `attempts`: (lane, time, position); of several packed successes the last time and the first
+/// position.
+std::string attempt_key(LaneId lane, SystemTime at, Position position);
+
+/// `tries`: (lane, position, time) of each full record in `attempts`, without a value.
+std::string try_key(LaneId lane, Position position, SystemTime at);
+std::string try_prefix(LaneId lane, Position position);
 
 /// `log`: position -> header and the event's bytes. The header is separate so that the bytes need
 /// no copy.
@@ -73,7 +97,8 @@ Result<EndpointRow> decode_endpoint(std::string_view url, std::string_view value
 /// Successes at first try of one lane, packed: 20 bytes each.
 std::string encode_successes(const std::vector<const AttemptRow*>& rows);
 std::string encode_attempt(const AttemptRow& row);
-/// Appends what an `attempts` row holds, of either form.
-Status decode_attempts(LaneId lane, std::string_view value, std::vector<AttemptRow>& out);
+/// Appends what an `attempts` row of either form holds; of one position where given.
+Status decode_attempts(LaneId lane, std::optional<Position> only, std::string_view value,
+                       std::vector<AttemptRow>& out);
 
 }  // namespace eventhorn::store::format

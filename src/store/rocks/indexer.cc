@@ -25,32 +25,6 @@ struct IndexRow {
   std::string value;
 };
 
-struct IndexRows {
-  std::vector<IndexRow> ids;
-  std::vector<IndexRow> times;
-  std::vector<IndexRow> classes;
-};
-
-IndexRows rows_of(const TailRun& run) {
-  IndexRows out;
-  const size_t n = run.size();
-  out.ids.reserve(n);
-  out.times.reserve(n);
-  out.classes.reserve(n);
-  for (size_t i = 0; i < n; ++i) {
-    const auto& e = run[i];
-    out.ids.push_back(
-        {format::id_key(e.domain, e.id), format::id_value(e.position, e.content_hash)});
-    out.times.push_back({format::time_key(e.domain, e.timestamp_us, e.id),
-                         format::time_value(e.position, e.name, e.severity)});
-    if (const auto hook = e.hook()) {
-      out.classes.push_back({format::class_key(e.domain, webhook::class_of(*hook), e.position),
-                             std::string(1, static_cast<char>(*hook))});
-    }
-  }
-  return out;
-}
-
 Status write_file(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* family, const std::string& path,
                   std::vector<IndexRow>& rows) {
   std::sort(rows.begin(), rows.end(),
@@ -63,6 +37,12 @@ Status write_file(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* family, const st
 }
 
 }  // namespace
+
+struct RocksStore::IndexRows {
+  std::vector<IndexRow> ids;
+  std::vector<IndexRow> times;
+  std::vector<IndexRow> classes;
+};
 
 void RocksStore::index_loop() {
   auto lag =
@@ -120,18 +100,47 @@ Status RocksStore::index_now() {
   return {};
 }
 
+Result<RocksStore::IndexRows> RocksStore::rows_of(const TailRun& run) {
+  IndexRows out;
+  const size_t n = run.size();
+  out.ids.reserve(n);
+  out.times.reserve(n);
+  out.classes.reserve(n);
+  counts_.begin_run(*db_, family(kClasses), run[0].position);
+  for (size_t i = 0; i < n; ++i) {
+    const auto& e = run[i];
+    out.ids.push_back(
+        {format::id_key(e.domain, e.id), format::id_value(e.position, e.content_hash)});
+    out.times.push_back({format::time_key(e.domain, e.timestamp_us, e.id),
+                         format::time_value(e.position, e.name, e.severity)});
+    if (const auto hook = e.hook()) {
+      TRY(auto value, counts_.add(e, *hook));
+      out.classes.push_back(
+          {format::class_key(e.domain, webhook::class_of(*hook), e.position), std::move(value)});
+    }
+  }
+  counts_.end_run();
+  return out;
+}
+
 Status RocksStore::index_run(const TailRun& run) {
   if (run.size() == 0) return {};
   TRY_STATUS(usable());
-  TRY_STATUS(run.size() <= kBatchLimit ? index_by_batch(run) : index_by_files(run));
+  auto rows = rows_of(run);
+  Status status = rows ? Status() : fail(rows.error());
+  if (status)
+    status = run.size() <= kBatchLimit ? index_by_batch(*rows) : index_by_files(run, *rows);
+  if (!status) {
+    counts_.clear();  // they have counted what is not in the index
+    return status;
+  }
   const rocksdb::Slice key(format::kIndexedThroughKey.data(), format::kIndexedThroughKey.size());
   return to_status(
       db_->Put({}, family(kMeta), key, format::u64_key(run[run.size() - 1].position.value)),
       "marking the index");
 }
 
-Status RocksStore::index_by_batch(const TailRun& run) {
-  const auto rows = rows_of(run);
+Status RocksStore::index_by_batch(const IndexRows& rows) {
   rocksdb::WriteBatch batch;
   for (const auto& r : rows.ids) batch.Put(family(kIds), r.key, r.value);
   for (const auto& r : rows.times) batch.Put(family(kTimes), r.key, r.value);
@@ -139,8 +148,7 @@ Status RocksStore::index_by_batch(const TailRun& run) {
   return to_status(db_->Write({}, &batch), "writing the indexes");
 }
 
-Status RocksStore::index_by_files(const TailRun& run) {
-  auto rows = rows_of(run);
+Status RocksStore::index_by_files(const TailRun& run, IndexRows& rows) {
   const auto base = options_.directory / ("index-" + std::to_string(run[0].position.value));
   std::vector<rocksdb::IngestExternalFileArg> args;
   const auto add = [&](Family f, const char* suffix, std::vector<IndexRow>& family_rows) -> Status {

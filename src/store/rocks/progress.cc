@@ -26,8 +26,7 @@ Result<LoadedProgress> RocksStore::load_progress() {
       TRY(auto row, format::decode_lane({format::get_u64_be(key.data() + 1)}, value));
       out.lanes.push_back(std::move(row));
     } else if (key[0] == format::kExceptionPrefix) {
-      const LaneId lane{format::get_u64_be(key.data() + 1)};
-      TRY(auto row, format::decode_exception(lane, {format::get_u64_be(key.data() + 9)}, value));
+      TRY(auto row, exception_of(key, value));
       if (row.missed) {
         ++out.missed;
       } else {

@@ -14,8 +14,6 @@ namespace {
 
 // Positions so close together are read by one walk over the log instead of a look-up each.
 constexpr uint64_t kDenseFactor = 4;
-// Rows of the catch-up index that one read looks at: a lane may want few of its class.
-constexpr size_t kMaxScan = 16'384;
 
 struct Row {
   int64_t timestamp_us;
@@ -26,11 +24,6 @@ struct Row {
 
   auto key() const { return std::tie(timestamp_us, id); }
 };
-
-bool wanted(const LaneQuery& q, webhook::Hook hook, Position position) {
-  const auto& since = q.since[static_cast<size_t>(hook)];
-  return since && *since < position;
-}
 
 // Rows of the tail inside the query's range and beyond its cursor, in the direction of travel, at
 // most max_scan.
@@ -186,85 +179,6 @@ Result<std::vector<EventHead>> RocksStore::read_heads(Position after, size_t max
     out.push_back(h);
   }
   TRY_STATUS(to_status(it->status(), "reading the log"));
-  return out;
-}
-
-Status RocksStore::candidates_from_index(const LaneQuery& q, Position to,
-                                         std::vector<Position>& out,
-                                         std::optional<Position>& stopped) {
-  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}, family(kClasses)));
-  const std::string prefix = format::class_key(q.domain, q.cls, kNoPosition).substr(0, 9);
-  Position last = q.after;
-  size_t scanned = 0;
-  for (it->Seek(format::class_key(q.domain, q.cls, {q.after.value + 1}));
-       it->Valid() && it->key().starts_with(prefix); it->Next()) {
-    const Position position{format::get_u64_be(it->key().data() + 9)};
-    if (position > to) break;
-    if (out.size() == q.max_events || ++scanned > kMaxScan) {
-      stopped = last;
-      break;
-    }
-    last = position;
-    if (wanted(q, static_cast<webhook::Hook>(it->value()[0]), position)) out.push_back(position);
-  }
-  return to_status(it->status(), "reading the catch-up index");
-}
-
-Result<LaneSlice> RocksStore::read_lane(const LaneQuery& q) {
-  const std::shared_lock lock(db_mutex_);
-  TRY_STATUS(usable());
-  const Position head_now = head();
-  const Position to = q.to ? std::min(*q.to, head_now) : head_now;
-  const auto runs = tail_.runs();
-
-  std::vector<Position> positions;
-  std::optional<Position> stopped;  // where the search ended before `to`
-  TRY_STATUS(candidates_from_index(q, to, positions, stopped));
-  for (const auto& run : runs) {
-    const size_t n = run->size();
-    if (stopped || n == 0 || (*run)[n - 1].position <= q.after) continue;
-    const Position from = positions.empty() ? q.after : std::max(q.after, positions.back());
-    size_t low = 0;  // first entry beyond `from`
-    for (size_t high = n; low < high;) {
-      const size_t mid = (low + high) / 2;
-      if ((*run)[mid].position <= from) {
-        low = mid + 1;
-      } else {
-        high = mid;
-      }
-    }
-    for (size_t i = low; i < n && (*run)[i].position <= to; ++i) {
-      const auto& e = (*run)[i];
-      if (e.domain != q.domain) continue;
-      const auto hook = e.hook();
-      if (!hook || webhook::class_of(*hook) != q.cls || !wanted(q, *hook, e.position)) continue;
-      if (positions.size() == q.max_events) {
-        stopped = positions.back();
-        break;
-      }
-      positions.push_back(e.position);
-    }
-  }
-
-  LaneSlice out;
-  out.through = stopped.value_or(to);
-  out.at_end = !stopped;
-  std::vector<EventPtr> events;
-  TRY_STATUS(fetch(positions, events));
-  size_t bytes = 0;
-  for (size_t i = 0; i < events.size(); ++i) {
-    if (!events[i]) {
-      ++out.expired;
-      continue;
-    }
-    bytes += events[i]->event.bytes.size();
-    if (bytes > q.max_bytes && !out.events.empty()) {
-      out.through = out.events.back()->position;
-      out.at_end = false;
-      break;
-    }
-    out.events.push_back(std::move(events[i]));
-  }
   return out;
 }
 

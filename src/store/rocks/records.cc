@@ -221,7 +221,8 @@ std::string encode_attempt(const AttemptRow& row) {
   return w.take();
 }
 
-Status decode_attempts(LaneId lane, std::string_view value, std::vector<AttemptRow>& out) {
+Status decode_attempts(LaneId lane, std::optional<Position> only, std::string_view value,
+                       std::vector<AttemptRow>& out) {
   Reader in(value);
   const uint8_t kind = in.u8();
   if (kind == kPackedSuccesses) {
@@ -233,13 +234,14 @@ Status decode_attempts(LaneId lane, std::string_view value, std::vector<AttemptR
       row.took = std::chrono::milliseconds(in.u16());
       row.status = in.u16();
       if (!in.ok()) return damaged("attempt");
-      out.push_back(std::move(row));
+      if (!only || row.position == *only) out.push_back(std::move(row));
     }
     return {};
   }
   AttemptRow row;
   row.lane = lane;
   row.position = {in.u64()};
+  if (only && row.position != *only && kind == kFullAttempt) return {};
   row.at = from_micros(in.i64());
   row.took = std::chrono::milliseconds(in.u32());
   row.attempt = in.u16();

@@ -27,15 +27,21 @@ class RetentionFilter final : public rocksdb::CompactionFilter {
   bool Filter(int, const rocksdb::Slice& key, const rocksdb::Slice& value, std::string*,
               bool*) const override {
     switch (kind_) {
+      case IndexKind::kMeta:  // of all that is there only missed events
+        return key.size() == 17 && key[0] == format::kExceptionPrefix && value.size() > 1 &&
+               value[1] != 0 && format::get_u64_be(key.data() + 9) < floors_->classes;
       case IndexKind::kIds:
         return value.size() >= 8 && format::get_u64_be(value.data()) < floors_->ids;
       case IndexKind::kTimes:
         return value.size() >= 8 && format::get_u64_be(value.data()) < floors_->events;
       case IndexKind::kClasses:
-        return key.size() == 17 && format::get_u64_be(key.data() + 9) < floors_->events;
+        return key.size() == 17 && format::get_u64_be(key.data() + 9) < floors_->classes;
       case IndexKind::kAttempts:
         return key.size() >= 16 &&
                static_cast<int64_t>(format::get_u64_be(key.data() + 8)) < floors_->attempts_us;
+      case IndexKind::kTries:
+        return key.size() == 24 &&
+               static_cast<int64_t>(format::get_u64_be(key.data() + 16)) < floors_->attempts_us;
     }
     return false;
   }
@@ -94,6 +100,14 @@ Result<Position> RocksStore::first_committed_since(SystemTime time) const {
   return Position{low};
 }
 
+Result<Position> RocksStore::position_before(SystemTime time) {
+  const std::shared_lock lock(db_mutex_);
+  TRY_STATUS(usable());
+  const uint64_t floor = floors_->events;
+  TRY(const Position first, first_committed_since(time));
+  return first.value <= floor ? kNoPosition : Position{first.value - 1};
+}
+
 // Each floor is kept with the time it was made for: once the events are gone the log no longer
 // tells when they were committed, but their ids stay for 7 days more.
 Status RocksStore::load_floors() {
@@ -104,7 +118,21 @@ Status RocksStore::load_floors() {
       return fail(Errc::kCorruption, "damaged retention row in the store");
     floors_->events = std::max<uint64_t>(floors_->events, format::get_u64_be(it->value().data()));
   }
-  return to_status(it->status(), "reading what retention dropped");
+  TRY_STATUS(to_status(it->status(), "reading what retention dropped"));
+  std::string classes;
+  const rocksdb::Slice key(format::kClassesFloorKey.data(), format::kClassesFloorKey.size());
+  const auto s = db_->Get({}, family(kMeta), key, &classes);
+  if (s.ok() && classes.size() != 8)
+    return fail(Errc::kCorruption, "damaged retention row in the store");
+  if (s.ok()) {
+    floors_->classes = std::max<uint64_t>(floors_->classes, format::get_u64_be(classes.data()));
+    return {};
+  }
+  if (!s.IsNotFound()) return to_status(s, "reading what retention dropped");
+  // Version 0.1 dropped these rows with their events.
+  floors_->classes = floors_->events.load();
+  return to_status(db_->Put({}, family(kMeta), key, format::u64_key(floors_->classes)),
+                   "marking the index");
 }
 
 // The floor that was made for a time 7 days ago; older ones have served and go.
@@ -138,20 +166,28 @@ Result<uint64_t> RocksStore::expire(SystemTime events_before, SystemTime attempt
   const uint64_t old_floor = floors_->events;
   rocksdb::WriteBatch batch;
   TRY(const uint64_t ids, ids_floor(events_before, batch));
-  floors_->ids = std::max<uint64_t>(floors_->ids, ids);
-  floors_->attempts_us = to_micros(attempts_before);
-  if (floor <= old_floor) return 0;
+  if (ids > floors_->classes) {
+    batch.Put(family(kMeta), rocksdb::Slice(format::kClassesFloorKey.data(), 1),
+              format::u64_key(ids));
+  }
   const std::string begin = format::u64_key(0);
   const std::string end = format::u64_key(floor);
-  // The floor is durable before a file goes: it also keeps the positions of a log that is now empty
-  // from coming again.
-  batch.Put(family(kMeta),
-            format::meta_key(format::kFloorPrefix, static_cast<uint64_t>(to_micros(events_before))),
-            format::u64_key(floor));
-  batch.DeleteRange(family(kLog), begin, end);
+  if (floor > old_floor) {
+    batch.Put(
+        family(kMeta),
+        format::meta_key(format::kFloorPrefix, static_cast<uint64_t>(to_micros(events_before))),
+        format::u64_key(floor));
+    batch.DeleteRange(family(kLog), begin, end);
+  }
+  // The floors are durable before anything goes: they also keep the positions of a log that is now
+  // empty from coming again.
   rocksdb::WriteOptions synced;
   synced.sync = true;
-  TRY_STATUS(to_status(db_->Write(synced, &batch), "dropping old events"));
+  if (batch.Count() > 0) TRY_STATUS(to_status(db_->Write(synced, &batch), "dropping old events"));
+  floors_->ids = std::max<uint64_t>(floors_->ids, ids);
+  floors_->classes = std::max<uint64_t>(floors_->classes, ids);
+  floors_->attempts_us = to_micros(attempts_before);
+  if (floor <= old_floor) return 0;
   floors_->events = floor;
   const rocksdb::Slice begin_slice(begin);
   const rocksdb::Slice end_slice(end);

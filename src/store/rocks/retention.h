@@ -1,5 +1,5 @@
-// What retention has dropped. Index rows below the floors go when RocksDB compacts them; until then
-// readers find no event for them and skip them.
+// What retention has dropped. Rows below the floors go when RocksDB compacts them, here some and
+// there some; until then readers skip them.
 #pragma once
 
 #include <atomic>
@@ -14,12 +14,15 @@ namespace eventhorn::store {
 
 /// Shared with the compaction filters, which run on RocksDB's threads.
 struct Floors {
-  std::atomic<uint64_t> events{0};      // positions below are gone
-  std::atomic<uint64_t> ids{0};         // id rows of positions below are gone
+  std::atomic<uint64_t> events{0};  // positions below are gone
+  std::atomic<uint64_t> ids{0};     // id rows of positions below are gone
+  /// Rows of the catch-up index and missed events below are gone: 7 days later than their events,
+  /// so that what a lane lost can be counted.
+  std::atomic<uint64_t> classes{0};
   std::atomic<int64_t> attempts_us{0};  // attempts written before are gone
 };
 
-enum class IndexKind { kIds, kTimes, kClasses, kAttempts };
+enum class IndexKind { kMeta, kIds, kTimes, kClasses, kAttempts, kTries };
 
 std::shared_ptr<rocksdb::CompactionFilterFactory> make_retention_filter(
     IndexKind kind, std::shared_ptr<Floors> floors);

@@ -18,8 +18,8 @@
 namespace eventhorn::store {
 namespace {
 
-constexpr std::array<const char*, 6> kFamilyNames = {"default", "log",     "ids",
-                                                     "times",   "classes", "attempts"};
+constexpr std::array<const char*, 7> kFamilyNames = {"default", "log",      "ids",  "times",
+                                                     "classes", "attempts", "tries"};
 constexpr size_t kBlockCacheBytes = 48 << 20;
 
 rocksdb::ColumnFamilyOptions family_options(const std::shared_ptr<rocksdb::Cache>& cache,
@@ -105,6 +105,8 @@ Status RocksStore::open_db() {
   std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
   for (size_t i = 0; i < kFamilies; ++i) {
     auto options = family_options(cache, i == kLog, i == kIds || i == kMeta);
+    if (i == kMeta)
+      options.compaction_filter_factory = make_retention_filter(IndexKind::kMeta, floors_);
     if (i == kIds)
       options.compaction_filter_factory = make_retention_filter(IndexKind::kIds, floors_);
     if (i == kTimes)
@@ -113,6 +115,8 @@ Status RocksStore::open_db() {
       options.compaction_filter_factory = make_retention_filter(IndexKind::kClasses, floors_);
     if (i == kAttempts)
       options.compaction_filter_factory = make_retention_filter(IndexKind::kAttempts, floors_);
+    if (i == kTries)
+      options.compaction_filter_factory = make_retention_filter(IndexKind::kTries, floors_);
     descriptors.emplace_back(kFamilyNames[i], std::move(options));
   }
   const std::string path = (options_.directory / "store").string();
@@ -186,14 +190,22 @@ void RocksStore::remove_index_files() {
 
 Status RocksStore::rebuild_tail() {
   tail_.clear();
+  counts_.clear();
   TRY(const uint64_t indexed, load_mark(format::kIndexedThroughKey));
   const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}, family(kLog)));
   size_t count = 0;
   for (it->Seek(format::u64_key(indexed + 1)); it->Valid(); it->Next()) {
     const Position position{format::get_u64_be(it->key().data())};
     TRY(const EventPtr e, format::decode_log(position, it->value().ToStringView()));
-    TailEntry entry{position,    e->domain,     e->event.timestamp_us, hash_bytes(e->event.bytes),
-                    e->event.id, e->event.name, e->event.severity,     e->push};
+    TailEntry entry{position,
+                    e->domain,
+                    e->event.timestamp_us,
+                    hash_bytes(e->event.bytes),
+                    e->event.id,
+                    e->event.name,
+                    e->event.severity,
+                    e->push,
+                    static_cast<uint32_t>(e->event.bytes.size())};
     tail_.append(entry);
     if (++count % 1'000'000 == 0)
       log_info("store", "reading the unindexed end of the log events={}", count);

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "base/time.h"
+#include "store/rocks/counts.h"
 #include "store/rocks/retention.h"
 #include "store/rocks/tail.h"
 #include "store/store.h"
@@ -83,8 +84,11 @@ class RocksStore final : public Store {
   /// Compacts everything, so that expired rows are gone. For tests and benchmarks.
   Status compact_now();
 
+  /// Rows of the index that count_lane has looked at so far. For tests.
+  uint64_t rows_counted() const { return rows_counted_; }
+
  private:
-  enum Family : size_t { kMeta, kLog, kIds, kTimes, kClasses, kAttempts, kFamilies };
+  enum Family : size_t { kMeta, kLog, kIds, kTimes, kClasses, kAttempts, kTries, kFamilies };
 
   RocksStore(RocksOptions options, const Clock& clock);
 
@@ -105,6 +109,14 @@ class RocksStore final : public Store {
   Status put_progress(const Progress& progress, rocksdb::WriteBatch& batch);
   void publish(WriteSet& set);
 
+  // attempts.cc
+  void put_attempts(const std::vector<AttemptRow>& rows, rocksdb::WriteBatch& batch);
+  Status full_attempts(LaneId lane, Position position, size_t max,
+                       std::vector<AttemptRow>& out) const;
+
+  // exceptions.cc
+  Result<ExceptionRow> exception_of(std::string_view key, std::string_view value) const;
+
   // retention.cc
   Result<Position> first_committed_since(SystemTime time) const;
   Status load_floors();
@@ -113,12 +125,22 @@ class RocksStore final : public Store {
   // indexer.cc, on the indexer's thread.
   void index_loop();
   Status index_run(const TailRun& run);
-  Status index_by_batch(const TailRun& run);
-  Status index_by_files(const TailRun& run);
+  struct IndexRows;
+  Result<IndexRows> rows_of(const TailRun& run);
+  Status index_by_batch(const IndexRows& rows);
+  Status index_by_files(const TailRun& run, IndexRows& rows);
+
+  // counts.cc
+  Status count_indexed(const LaneQuery& query, Position to, EventCount& out);
+  Result<EventCount> count_missed(const LaneQuery& query, Position to) const;
+
+  // lanes.cc
+  struct Candidates;
+  Status candidates_from_index(Candidates& found) const;
+  Status candidates_from_missed(Candidates& found) const;
+  static void candidates_from_tail(const Tail::Runs& runs, Candidates& found);
 
   // read.cc
-  Status candidates_from_index(const LaneQuery& query, Position to, std::vector<Position>& out,
-                               std::optional<Position>& stopped);
   Status fetch(const std::vector<Position>& positions, std::vector<EventPtr>& out);
 
   rocksdb::ColumnFamilyHandle* family(Family f) const { return families_[f]; }
@@ -139,6 +161,11 @@ class RocksStore final : public Store {
   // Touched only on the commit thread (and by open).
   uint64_t next_position_ = 1;
   std::unordered_map<std::string, DomainPtr> domains_;
+
+  std::atomic<uint64_t> rows_counted_{0};
+
+  // Touched only on the indexer's thread (and by open).
+  RunningCounts counts_;
 
   std::mutex index_mutex_;
   std::condition_variable index_wake_;

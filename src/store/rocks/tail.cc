@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/hash.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace eventhorn::store {
@@ -51,6 +52,14 @@ const TailEntry* TailRun::find(DomainUid domain, std::string_view id) const {
     if (entry.domain == domain && entry.id == id) return &entry;
   }
   return nullptr;
+}
+
+size_t TailRun::first_after(Position position) const {
+  const TailEntry* begin = entries_.get();
+  const auto* found =
+      std::upper_bound(begin, begin + size(), position,
+                       [](Position p, const TailEntry& entry) { return p < entry.position; });
+  return static_cast<size_t>(found - begin);
 }
 
 Tail::Tail() {

@@ -23,6 +23,7 @@ struct TailEntry {
   event::Name name{};
   event::Severity severity{};
   bool push = true;
+  uint32_t bytes = 0;  // of the event
 
   /// The hook whose lanes see the event; nullopt when none does.
   std::optional<webhook::Hook> hook() const {
@@ -47,6 +48,9 @@ class TailRun {
 
   /// `index` < a size() seen earlier.
   const TailEntry& operator[](size_t index) const { return entries_[index]; }
+
+  /// Index of the first entry beyond `position`; size() when there is none.
+  size_t first_after(Position position) const;
 
   bool full() const { return size() == kCapacity; }
 

@@ -1,0 +1,141 @@
+// What a lane that is behind reads: its events in the log, by the catch-up index and the tail, or
+// the ones that it missed. The order of opening is as in read.cc: the runs of the tail first.
+#include "store/rocks/format.h"
+#include "store/rocks/rocks_store.h"
+#include "store/rocks/status.h"
+
+#include <rocksdb/db.h>
+
+#include <algorithm>
+
+namespace eventhorn::store {
+namespace {
+
+// Rows that one read looks at: a lane may want few of its class.
+constexpr size_t kMaxScan = 16'384;
+
+}  // namespace
+
+/// The positions that a read found, before it fetches their events.
+struct RocksStore::Candidates {
+  const LaneQuery& query;
+  const Position to;
+  /// Positions below are gone: they are counted, not fetched.
+  const uint64_t floor;
+  std::vector<Position> positions{};
+  size_t expired = 0;
+  size_t scanned = 0;
+  Position last = query.after;
+  /// Where the search ended before `to`.
+  std::optional<Position> stopped{};
+
+  bool full() const { return positions.size() == query.max_events || scanned == kMaxScan; }
+
+  void stop() { stopped = last; }
+
+  void look_at(Position position, webhook::Hook hook) {
+    ++scanned;
+    last = position;
+    if (!query.wants(hook, position)) return;
+    if (position.value < floor) {
+      ++expired;
+    } else {
+      positions.push_back(position);
+    }
+  }
+};
+
+Status RocksStore::candidates_from_index(Candidates& found) const {
+  const auto& q = found.query;
+  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}, family(kClasses)));
+  const std::string prefix = format::class_prefix(q.domain, q.cls);
+  for (it->Seek(format::class_key(q.domain, q.cls, {q.after.value + 1}));
+       it->Valid() && it->key().starts_with(prefix); it->Next()) {
+    const Position position{format::get_u64_be(it->key().data() + prefix.size())};
+    if (position > found.to) break;
+    if (found.full()) {
+      found.stop();
+      break;
+    }
+    TRY(const auto row, format::decode_class(it->value().ToStringView()));
+    found.look_at(position, row.hook);
+  }
+  return to_status(it->status(), "reading the catch-up index");
+}
+
+void RocksStore::candidates_from_tail(const Tail::Runs& runs, Candidates& found) {
+  for (const auto& run : runs) {
+    const size_t n = run->size();
+    for (size_t i = run->first_after(found.last); i < n && (*run)[i].position <= found.to; ++i) {
+      const auto& e = (*run)[i];
+      if (e.domain != found.query.domain) continue;
+      const auto hook = e.hook();
+      if (!hook || !found.query.wants(*hook, e.position)) continue;
+      if (found.full()) {
+        found.stop();
+        return;
+      }
+      found.look_at(e.position, *hook);
+    }
+  }
+}
+
+Status RocksStore::candidates_from_missed(Candidates& found) const {
+  const auto& q = found.query;
+  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}, family(kMeta)));
+  const std::string prefix = format::meta_key(format::kExceptionPrefix, q.lane.value);
+  for (it->Seek(format::meta_key(format::kExceptionPrefix, q.lane.value, q.after.value + 1));
+       it->Valid() && it->key().starts_with(prefix); it->Next()) {
+    TRY(const auto row, exception_of(it->key().ToStringView(), it->value().ToStringView()));
+    if (row.position > found.to) break;
+    if (found.full()) {
+      found.stop();
+      break;
+    }
+    if (row.missed) {
+      found.look_at(row.position, row.hook);
+    } else {
+      ++found.scanned;
+      found.last = row.position;
+    }
+  }
+  return to_status(it->status(), "reading missed events");
+}
+
+Result<LaneSlice> RocksStore::read_lane(const LaneQuery& q) {
+  const std::shared_lock lock(db_mutex_);
+  TRY_STATUS(usable());
+  const Position head_now = head();
+  Candidates found{q, q.to ? std::min(*q.to, head_now) : head_now, floors_->events};
+  if (q.source == SegmentRow::Source::kMissed) {
+    TRY_STATUS(candidates_from_missed(found));
+  } else {
+    const auto runs = tail_.runs();
+    TRY_STATUS(candidates_from_index(found));
+    if (!found.stopped) candidates_from_tail(runs, found);
+  }
+
+  LaneSlice out;
+  out.through = found.stopped.value_or(found.to);
+  out.at_end = !found.stopped;
+  out.expired = found.expired;
+  std::vector<EventPtr> events;
+  TRY_STATUS(fetch(found.positions, events));
+  size_t bytes = 0;
+  for (auto& event : events) {
+    if (!event) {
+      ++out.expired;
+      continue;
+    }
+    bytes += event->event.bytes.size();
+    if (bytes > q.max_bytes && !out.events.empty()) {
+      out.through = out.events.back()->position;
+      out.at_end = false;
+      break;
+    }
+    out.events.push_back(std::move(event));
+  }
+  return out;
+}
+
+}  // namespace eventhorn::store
