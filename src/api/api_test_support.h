@@ -13,6 +13,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/use_future.hpp>
 
+#include <atomic>
 #include <filesystem>
 #include <future>
 #include <optional>
@@ -28,11 +29,13 @@ inline constexpr const char* kApiKey = "0123456789abcdef0123456789abcdef-0123456
 inline constexpr const char* kSigningKey = "signing-key";
 inline constexpr const char* kBase = "http://127.0.0.1:8480";
 
-/// Wall time stands still, at Wed, 11 Mar 2026 09:00:03 GMT; steady time is real, plus what a test
-/// skips.
+/// Wall time stands still, at Wed, 11 Mar 2026 09:00:03 GMT, until a test moves it; steady time is
+/// real, plus what a test skips.
 class TestClock final : public Clock {
  public:
-  SystemTime now() const override { return SystemTime(std::chrono::seconds(1'773'219'603)); }
+  SystemTime now() const override { return SystemTime(wall_.load()); }
+
+  void advance(std::chrono::seconds by) { wall_ = wall_.load() + by; }
 
   SteadyTime steady_now() const override { return std::chrono::steady_clock::now() + skipped_; }
 
@@ -40,6 +43,7 @@ class TestClock final : public Clock {
   void skip(std::chrono::seconds by) { skipped_ += by; }
 
  private:
+  std::atomic<std::chrono::seconds> wall_{std::chrono::seconds(1'773'219'603)};
   std::chrono::seconds skipped_{0};
 };
 

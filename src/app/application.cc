@@ -43,7 +43,9 @@ bool is_loopback(const std::string& host) {
 // Until the engines are joined here.
 class NoDeliveries final : public store::Deliveries {
  public:
-  Task<std::vector<store::EndpointStatus>> endpoints() override { co_return {}; }
+  Task<std::vector<store::EndpointStatus>> endpoints() override {
+    co_return std::vector<store::EndpointStatus>();
+  }
 
   Task<store::EndpointStatus> endpoint(std::string url) override {
     store::EndpointStatus out;
@@ -51,7 +53,9 @@ class NoDeliveries final : public store::Deliveries {
     co_return out;
   }
 
-  Task<std::vector<store::LaneStatus>> lanes(std::string) override { co_return {}; }
+  Task<std::vector<store::LaneStatus>> lanes(std::string) override {
+    co_return std::vector<store::LaneStatus>();
+  }
 
   Task<store::LaneStatus> lane(LaneId lane, DomainUid domain, std::string url) override {
     store::LaneStatus out;
