@@ -16,6 +16,7 @@ namespace eventhorn::api {
 namespace {
 
 constexpr size_t kMaxLimit = 300;
+constexpr size_t kMaxJsonValues = 2000;
 constexpr size_t kEventsPerStep = 16;  // of up to a megabyte each
 // 16 KiB of a request's head hold the URL.
 constexpr size_t kMaxPageBytes = 256;
@@ -67,10 +68,8 @@ Result<http::Form> parse_json_fields(std::string_view body) {
                   clipped(member.key, 64) + ": must be a value, a list of values or an object of values");
     }
     for (const auto& text : *texts) fields.push_back({member.key, text});
-    if (fields.size() > http::kMaxFormFields) {
-      return fail(Errc::kTooLarge,
-                  fmt::format("body: has more than {} values", http::kMaxFormFields));
-    }
+    if (fields.size() > kMaxJsonValues)
+      return fail(Errc::kTooLarge, fmt::format("body: has more than {} values", kMaxJsonValues));
   }
   return http::Form(std::move(fields));
 }

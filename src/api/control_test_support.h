@@ -78,6 +78,12 @@ struct ControlApi : WithDomain {
     return expect(store->find_events(uid(domain), {id})).front();
   }
 
+  /// What retention does to events committed before now. They must be in the index first.
+  void drop_older_events() {
+    CHECK(store->index_now());
+    expect(store->expire(clock.now(), SystemTime()));
+  }
+
   void save(store::Progress progress) {
     store::WriteSet set;
     set.progress.push_back(std::move(progress));

@@ -85,19 +85,19 @@ TEST(ReplayEvents, AllOrNothing) {
     return api.refusal({{"domain", "example.org"}, {"event", "b"}, {"event", id}});
   };
   EXPECT_EQ(refusal("nobody"), message(404, "event: nobody not found"));
-  expect(api.store->expire(api.clock.now(), SystemTime()));
+  api.drop_older_events();
   EXPECT_EQ(refusal("a"), message(404, "event: a not found"));
   EXPECT_EQ(api.refusal({{"domain", "example.org"}, {"event", "c"}}),
             message(404, "event: no webhook of the domain takes it"));
-  Pairs many = {{"domain", "example.org"}};
-  for (int i = 0; i < 999; ++i) many.emplace_back("event", std::to_string(i));
-  EXPECT_EQ(api.post(many).status, 404);
-  Pairs json_many = many;
-  std::string ids;
-  for (int i = 0; i < 1001; ++i) ids += (i > 0 ? ",\"" : "\"") + std::to_string(i) + "\"";
-  const auto too_many =
-      api.send_json("POST", kReplay, R"({"domain":"example.org","events":[)" + ids + "]}");
-  EXPECT_EQ(too_many.status, 413);
+  const auto many = [&](int count) {
+    std::string ids;
+    for (int i = 0; i < count; ++i) ids += (i > 0 ? ",\"" : "\"") + std::to_string(i) + "\"";
+    const auto response =
+        api.send_json("POST", kReplay, R"({"domain":"example.org","events":[)" + ids + "]}");
+    return std::to_string(response.status) + " " + response.body;
+  };
+  EXPECT_EQ(many(1000), message(404, "event: 0 not found"));
+  EXPECT_EQ(many(1001), message(400, "events: must be at most 1000"));
   EXPECT_THAT(api.deliveries.calls, IsEmpty());
 }
 
