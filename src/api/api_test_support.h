@@ -1,6 +1,7 @@
 // The API over a real store in a directory of its own, asked without sockets.
 #pragma once
 
+#include "api/deliveries_test_support.h"
 #include "api/services.h"
 #include "async/cores.h"
 #include "base/check.h"
@@ -12,6 +13,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/use_future.hpp>
 
+#include <atomic>
 #include <filesystem>
 #include <future>
 #include <map>
@@ -28,11 +30,13 @@ inline constexpr const char* kApiKey = "0123456789abcdef0123456789abcdef-0123456
 inline constexpr const char* kSigningKey = "signing-key";
 inline constexpr const char* kBase = "http://127.0.0.1:8480";
 
-/// Wall time stands still, at Wed, 11 Mar 2026 09:00:03 GMT; steady time is real, plus what a test
-/// skips.
+/// Wall time stands still, at Wed, 11 Mar 2026 09:00:03 GMT, until a test moves it; steady time is
+/// real, plus what a test skips.
 class TestClock final : public Clock {
  public:
-  SystemTime now() const override { return SystemTime(std::chrono::seconds(1'773'219'603)); }
+  SystemTime now() const override { return SystemTime(wall_.load()); }
+
+  void advance(std::chrono::seconds by) { wall_ = wall_.load() + by; }
 
   SteadyTime steady_now() const override { return std::chrono::steady_clock::now() + skipped_; }
 
@@ -40,6 +44,7 @@ class TestClock final : public Clock {
   void skip(std::chrono::seconds by) { skipped_ += by; }
 
  private:
+  std::atomic<std::chrono::seconds> wall_{std::chrono::seconds(1'773'219'603)};
   std::chrono::seconds skipped_{0};
 };
 
@@ -111,14 +116,17 @@ class TestApi {
       : guard(std::move(options.allow_networks)), settings(options.settings) {
     commits.emplace(*store, directory, commit_options(options));
     services.emplace(Services{clock, *store, directory, *commits, readers, keys, limiter, bins,
-                              guard, settings,
+                              guard, settings, deliveries,
                               [this](const std::string& url, std::string body, Deadline deadline) {
                                 return post(url, std::move(body), deadline);
                               },
                               resolver, notices});
-    for (auto* routes : {domain_routes, webhook_routes, bin_routes, notice_routes,
-                         signing_key_routes, system_routes})
+    for (auto* routes :
+         {domain_routes, webhook_routes, bin_routes, endpoint_routes, endpoint_settings_routes,
+          domain_settings_routes, lane_routes, attempt_routes, missed_routes, notice_routes,
+          replay_routes, signing_key_routes, unacked_routes, system_routes}) {
       router.add(routes(*services));
+    }
     commits->start();
     cores.start();
   }
@@ -184,6 +192,7 @@ class TestApi {
   Settings settings;
   FakeResolver resolver;
   store::NoticeBoard notices{clock.now()};
+  FakeDeliveries deliveries;
   std::optional<Services> services;
   http::Router router;
   Cores cores{1};

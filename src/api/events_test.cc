@@ -1,3 +1,4 @@
+#include "api/deliveries_test_support.h"
 #include "api/page_token.h"
 #include "api/services.h"
 #include "async/block_on.h"
@@ -230,8 +231,9 @@ class EventsApi : public testing::Test {
   Settings settings_;
   http::DnsResolver resolver_{cores_.at(0).get_executor(), {}};
   store::NoticeBoard notices_;
-  Services services_{clock_, *store_, directory_, commits_, readers_,  keys_,   limiter_,
-                     bins_,  guard_,  settings_,  {},       resolver_, notices_};
+  FakeDeliveries deliveries_;
+  Services services_{clock_, *store_, directory_, commits_,    readers_, keys_,     limiter_,
+                     bins_,  guard_,  settings_,  deliveries_, {},       resolver_, notices_};
   http::Router router_;
 };
 

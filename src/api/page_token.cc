@@ -72,6 +72,10 @@ std::string sign(std::string_view payload, DomainUid domain, const crypto::HmacK
   return std::string(crypto::bytes_of(digest).substr(0, kMacBytes));
 }
 
+tl::unexpected<Error> refused() {
+  return fail(Errc::kInvalidArgument, "Invalid page token");
+}
+
 std::optional<PageToken> parse_payload(std::string_view payload) {
   Reader in(payload);
   if (in.number(1) != kVersion) return std::nullopt;
@@ -142,15 +146,21 @@ std::string encode_page_token(const PageToken& page, DomainUid domain, const cry
   return seal_page_token(std::move(out), domain, key);
 }
 
-Result<PageToken> decode_page_token(std::string_view token, DomainUid domain,
+Result<std::string> open_page_token(std::string_view token, DomainUid domain,
                                     const crypto::HmacKey& key) {
-  const auto refused = [] { return fail(Errc::kInvalidArgument, "Invalid page token"); };
   if (token.size() > kMaxTokenBytes) return refused();
-  const auto bytes = base64url_decode(token);
+  auto bytes = base64url_decode(token);
   if (!bytes || bytes->size() < kMacBytes) return refused();
   const auto payload = std::string_view(*bytes).substr(0, bytes->size() - kMacBytes);
   const auto mac = std::string_view(*bytes).substr(payload.size());
   if (!crypto::constant_time_equal(mac, sign(payload, domain, key))) return refused();
+  bytes->resize(payload.size());
+  return *std::move(bytes);
+}
+
+Result<PageToken> decode_page_token(std::string_view token, DomainUid domain,
+                                    const crypto::HmacKey& key) {
+  TRY(const auto payload, open_page_token(token, domain, key));
   auto page = parse_payload(payload);
   if (!page) return refused();
   return *std::move(page);

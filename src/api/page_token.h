@@ -53,7 +53,12 @@ std::string encode_page_token(const PageToken& page, DomainUid domain, const cry
 Result<PageToken> decode_page_token(std::string_view token, DomainUid domain,
                                     const crypto::HmacKey& key);
 
-/// Signs `payload` as encode_page_token does: for tests of what lies behind the signature.
+/// Signs `payload` as encode_page_token does: for other lists, whose payloads begin with another
+/// version, and for tests of what lies behind the signature.
 std::string seal_page_token(std::string payload, DomainUid domain, const crypto::HmacKey& key);
+
+/// What seal_page_token was given; kInvalidArgument "Invalid page token" for everything else.
+Result<std::string> open_page_token(std::string_view token, DomainUid domain,
+                                    const crypto::HmacKey& key);
 
 }  // namespace eventhorn::api

@@ -12,6 +12,7 @@
 #include "http/resolver.h"
 #include "http/router.h"
 #include "store/commit_queue.h"
+#include "store/deliveries.h"
 #include "store/directory.h"
 #include "store/notices.h"
 #include "store/store.h"
@@ -53,6 +54,7 @@ struct Services {
   bin::Bins& bins;
   const http::AddressGuard& guard;
   const Settings& settings;
+  store::Deliveries& deliveries;
   /// POSTs a body to a webhook URL from the current core, under the guard of deliveries, bins in
   /// process included.
   std::function<Task<http::ClientReply>(const std::string& url, std::string body,
@@ -87,13 +89,21 @@ Task<Result<store::DomainPtr>> create_domain(Services& services, const std::stri
 Status check_domain_name(std::string_view name);
 
 // One table per resource.
-std::vector<http::Route> ingest_routes(Services& services);       // ingest.cc
-std::vector<http::Route> domain_routes(Services& services);       // domains.cc
-std::vector<http::Route> webhook_routes(Services& services);      // webhooks.cc
-std::vector<http::Route> event_routes(Services& services);        // events.cc
-std::vector<http::Route> bin_routes(Services& services);          // bins.cc
-std::vector<http::Route> notice_routes(Services& services);       // notices.cc
-std::vector<http::Route> signing_key_routes(Services& services);  // signing_key.cc
+std::vector<http::Route> ingest_routes(Services& services);             // ingest.cc
+std::vector<http::Route> domain_routes(Services& services);             // domains.cc
+std::vector<http::Route> webhook_routes(Services& services);            // webhooks.cc
+std::vector<http::Route> event_routes(Services& services);              // events.cc
+std::vector<http::Route> bin_routes(Services& services);                // bins.cc
+std::vector<http::Route> endpoint_routes(Services& services);           // endpoints.cc
+std::vector<http::Route> endpoint_settings_routes(Services& services);  // endpoint_settings.cc
+std::vector<http::Route> domain_settings_routes(Services& services);    // domain_settings.cc
+std::vector<http::Route> lane_routes(Services& services);               // lanes.cc
+std::vector<http::Route> attempt_routes(Services& services);            // attempts.cc
+std::vector<http::Route> missed_routes(Services& services);             // missed.cc
+std::vector<http::Route> notice_routes(Services& services);             // notices.cc
+std::vector<http::Route> replay_routes(Services& services);             // replay.cc
+std::vector<http::Route> signing_key_routes(Services& services);        // signing_key.cc
+std::vector<http::Route> unacked_routes(Services& services);            // unacked.cc
 std::vector<http::Route> system_routes(
     Services& services);  // system.cc: healthz, readyz, metrics, the root
 

@@ -2,6 +2,7 @@
 
 #include "api/services.h"
 #include "app/local_bins.h"
+#include "app/no_deliveries.h"
 #include "async/block_on.h"
 #include "async/cores.h"
 #include "async/task_group.h"
@@ -125,6 +126,7 @@ struct Application::Impl {
   std::unique_ptr<delivery::Alerts> alerts;  // on the first core
   CoreResolver resolver{per_core};
   api::Settings settings;
+  NoDeliveries deliveries;
   std::unique_ptr<api::Services> services;
   http::Router router;
   std::shared_ptr<http::TlsContext> tls;
@@ -309,15 +311,19 @@ Result<std::string> Application::Impl::listen() {
   settings.max_batch_items = config.events.max_batch_items;
   settings.webhook_rate_limit = config.api.webhook_rate_limit;
   settings.attempt_timeout = config.delivery.timeout;
-  services.reset(new api::Services{
-      clock, *store, directory, *commits, *readers, *keys, *limiter, *bins, *guard, settings,
-      [this](const std::string& url, std::string body, Deadline deadline) {
-        return post(url, std::move(body), deadline);
-      },
-      resolver, notices});
+  services.reset(
+      new api::Services{clock, *store, directory, *commits, *readers, *keys, *limiter, *bins,
+                        *guard, settings, deliveries,
+                        [this](const std::string& url, std::string body, Deadline deadline) {
+                          return post(url, std::move(body), deadline);
+                        },
+                        resolver, notices});
   for (auto* routes :
        {api::ingest_routes, api::domain_routes, api::webhook_routes, api::event_routes,
-        api::bin_routes, api::notice_routes, api::signing_key_routes, api::system_routes}) {
+        api::bin_routes, api::endpoint_routes, api::endpoint_settings_routes,
+        api::domain_settings_routes, api::lane_routes, api::attempt_routes, api::missed_routes,
+        api::notice_routes, api::replay_routes, api::signing_key_routes, api::unacked_routes,
+        api::system_routes}) {
     router.add(routes(*services));
   }
   TRY(const auto address, config::parse_listen_address(config.server.listen));

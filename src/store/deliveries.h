@@ -51,6 +51,9 @@ struct EndpointStatus {
   double rate = 0;         // events settled per second, over the last seconds
 };
 
+/// Segments of replays in one lane, so that nobody can make a lane of any size.
+inline constexpr size_t kMaxReplaySegments = 16;
+
 enum class ReplayAction : uint8_t { kPause, kResume, kCancel };
 
 class Deliveries {

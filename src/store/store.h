@@ -177,6 +177,11 @@ class Store {
   /// The events at these positions; null for those that retention has dropped.
   virtual Result<std::vector<EventPtr>> read_events(const std::vector<Position>& positions) = 0;
 
+  /// Where the events with these ids are, kNoPosition for ids that the domain does not have. An
+  /// event may be gone already: ids outlive their events.
+  virtual Result<std::vector<Position>> find_events(DomainUid domain,
+                                                    const std::vector<std::string>& ids) = 0;
+
   /// Drops events committed before `events_before` from the log and the pages, attempts written
   /// before `attempts_before`; and 7 days later than their events ids, counts and missed rows:
   /// whole ranges at once, the space comes back with compaction. Returns the number of positions

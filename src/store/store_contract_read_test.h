@@ -50,6 +50,24 @@ TEST_P(StoreContract, HeadsComeInLogOrder) {
   EXPECT_EQ(seen, events.size());
 }
 
+TEST_P(StoreContract, EventsAreFoundByTheirIds) {
+  for (const Place place : kPlaces) {
+    std::vector<NewEvent> events;
+    for (int i = 0; i < 30; ++i) events.push_back(make_event("e" + std::to_string(i)));
+    events.push_back(make_event("e7", kBaseUs, event::Name::kOpened, kOtherDomain));
+    fill(events, place);
+    const auto found = store().find_events(kDomain, {"e29", "nobody", "e7", "e0", "e7"});
+    ASSERT_TRUE(found);
+    ASSERT_EQ(found->size(), 5U);
+    EXPECT_EQ(found->at(1), kNoPosition);
+    EXPECT_EQ(ids_of(*store().read_events(*found)), (Ids{"e29", "null", "e7", "e0", "e7"}));
+    const auto other = store().find_events(kOtherDomain, {"e7", "e8"});
+    ASSERT_TRUE(other);
+    EXPECT_GT(other->at(0), found->at(0));
+    EXPECT_EQ(other->at(1), kNoPosition);
+  }
+}
+
 TEST_P(StoreContract, UnknownPositionsAreNull) {
   const Position a = append_one(make_event("a"));
   const Position b = append_one(make_event("b"));

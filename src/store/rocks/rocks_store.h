@@ -75,6 +75,8 @@ class RocksStore final : public Store {
                                                 size_t max) override;
   Result<PageSlice> read_page(const PageQuery& query) override;
   Result<std::vector<EventPtr>> read_events(const std::vector<Position>& positions) override;
+  Result<std::vector<Position>> find_events(DomainUid domain,
+                                            const std::vector<std::string>& ids) override;
   Result<uint64_t> expire(SystemTime events_before, SystemTime attempts_before) override;
   Result<std::optional<std::string>> load_value(const std::string& key) override;
   Status save_value(const std::string& key, const std::string& value) override;

@@ -80,6 +80,14 @@ const TailEntry* Tail::find(DomainUid domain, std::string_view id) const {
   return nullptr;
 }
 
+std::optional<Position> Tail::find_position(DomainUid domain, std::string_view id) const {
+  const std::lock_guard lock(mutex_);
+  for (auto it = runs_.rbegin(); it != runs_.rend(); ++it) {
+    if (const auto* found = (*it)->find(domain, id)) return found->position;
+  }
+  return std::nullopt;
+}
+
 Tail::Runs Tail::runs() const {
   const std::lock_guard lock(mutex_);
   return runs_;

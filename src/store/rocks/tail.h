@@ -72,7 +72,10 @@ class Tail {
   Tail();
 
   void append(const TailEntry& entry);
+  /// From the appending thread.
   const TailEntry* find(DomainUid domain, std::string_view id) const;
+  /// As find(), for any thread.
+  std::optional<Position> find_position(DomainUid domain, std::string_view id) const;
 
   /// All runs, oldest first. A reader that takes this before it opens an index iterator misses
   /// nothing: an event is in a run, or the run was indexed before the iterator was opened.

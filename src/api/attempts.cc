@@ -1,0 +1,178 @@
+// What was tried: the attempts of one event, and the last ones of one endpoint.
+#include "api/control.h"
+#include "base/strings.h"
+#include "webhook/url.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <tuple>
+
+namespace eventhorn::api {
+namespace {
+
+using store::AttemptRow;
+
+constexpr size_t kMaxAttemptsOfEvent = 100;  // in each lane; a schedule has at most 32 retries
+
+struct Attempt {
+  LaneRef lane;
+  AttemptRow row;
+};
+
+void write_attempt(json::Writer& w, const Attempt& attempt, const store::StoredEvent* event) {
+  const auto& row = attempt.row;
+  w.begin_object().key("event");
+  if (event != nullptr) {
+    w.value(event->event.id);
+  } else {
+    w.value(nullptr);
+  }
+  w.key("domain").value(attempt.lane.domain->name);
+  w.key("url").value(webhook::masked(attempt.lane.config->url));
+  w.key("lane").value(std::to_string(attempt.lane.config->id.value));
+  w.key("attempt").value(row.attempt);
+  write_time(w, "time", row.at);
+  w.key("took_ms").value(row.took.count());
+  w.key("outcome").value(row.failure.empty() ? std::string("success") : row.failure);
+  write_status(w, "status", row.status);
+  w.key("error").value(row.error);
+  w.key("response").value(row.response).end_object();
+}
+
+// Of the lanes that the event's domain has now.
+Result<std::string> event_attempts(const Services& services, const store::Domain& domain,
+                                   const std::string& id) {
+  const auto no_event = [] { return fail(Errc::kNotFound, "Event not found"); };
+  TRY(const auto positions, services.store.find_events(domain.uid, {id}));
+  if (positions.front() == kNoPosition) return no_event();
+  TRY(const auto events, services.store.read_events(positions));
+  const auto& event = events.front();
+  if (!event) return no_event();
+  std::vector<Attempt> attempts;
+  TRY(const auto lanes, find_lanes(services.directory, domain.name, ""));
+  for (const auto& lane : lanes) {
+    TRY(auto rows, services.store.read_attempts(lane.config->id, event->position, event->committed,
+                                                kMaxAttemptsOfEvent));
+    for (auto& row : rows) attempts.push_back({lane, std::move(row)});
+  }
+  std::ranges::sort(attempts, {}, [](const Attempt& a) {
+    return std::tuple(a.row.at, a.lane.config->id, a.row.attempt);
+  });
+  std::string body;
+  json::Writer w(body);
+  w.begin_object().key("items").begin_array();
+  for (const auto& attempt : attempts) write_attempt(w, attempt, event.get());
+  w.end_array().end_object();
+  return body;
+}
+
+Task<http::Response> of_event(Services& services, http::RequestContext& context) {
+  const auto query = http::parse_query(context.request.query);
+  if (!query) co_return error_response(query.error());
+  const std::string name(query->first("domain").value_or(""));
+  const std::string id(query->first("event").value_or(""));
+  if (name.empty()) co_return missing_parameter("domain");
+  if (id.empty()) co_return missing_parameter("event");
+  const auto domain = co_await find_domain(services, name, false);
+  if (!domain) co_return error_response(domain.error());
+  const auto read = [&] { return event_attempts(services, **domain, id); };
+  auto body = co_await run_blocking(services.readers, read);
+  if (!body) co_return error_response(body.error());
+  co_return http::json_response(200, *std::move(body));
+}
+
+/// A place in the list, newest first: `skip` rows of that time were shown already.
+struct Place {
+  SystemTime written = SystemTime::max();
+  size_t skip = 0;
+};
+
+Result<Place> parse_place(std::string_view page) {
+  if (page.empty()) return Place{};
+  const auto dash = page.find('-');
+  const auto written = parse_uint(page.substr(0, dash));
+  const auto skip =
+      dash == std::string_view::npos ? std::nullopt : parse_uint(page.substr(dash + 1));
+  // Rows of one time are those of one save of a core: some hundreds.
+  if (!written || *written > uint64_t{1} << 60 || !skip || *skip > 65'536)
+    return fail(Errc::kInvalidArgument, "page: is not of this list");
+  return Place{from_micros(static_cast<int64_t>(*written)), *skip};
+}
+
+// Times of writing are the order, since they are how the store goes back in time; within one, the
+// rest only has to be the same every time.
+bool comes_first(const Attempt& a, const Attempt& b) {
+  const auto key = [](const Attempt& x) {
+    return std::tuple(x.row.written, x.row.at, x.lane.config->id, x.row.position, x.row.attempt);
+  };
+  return key(b) < key(a);
+}
+
+// The newest of all lanes from `place` on, and the place behind them.
+Task<Result<std::vector<Attempt>>> last_attempts(Services& services, const std::string& url,
+                                                 Place& place, size_t limit, Deadline deadline) {
+  const auto find = [&] { return find_lanes(services.directory, "", url); };
+  const auto lanes = co_await run_blocking(services.readers, find);
+  if (!lanes) co_return fail(lanes.error());
+  const bool at_begin = place.written == SystemTime::max();
+  const SystemTime before = at_begin ? place.written : place.written + Micros(1);
+  const size_t wanted = place.skip + limit;
+  std::vector<Attempt> found;
+  for (const auto& lane : *lanes) {
+    if (services.clock.steady_now() >= deadline)
+      co_return fail(Errc::kTimeout, "the url has too many lanes to read their attempts in time");
+    const auto read = [&]() -> Status {
+      TRY(auto rows, services.store.last_attempts(lane.config->id, before, wanted));
+      for (auto& row : rows) found.push_back({lane, std::move(row)});
+      return {};
+    };
+    const auto done = co_await run_blocking(services.readers, read);
+    if (!done) co_return fail(done.error());
+    std::ranges::sort(found, comes_first);
+    if (found.size() > wanted) found.resize(wanted);
+  }
+  found.erase(found.begin(),
+              found.begin() + static_cast<std::ptrdiff_t>(std::min(place.skip, found.size())));
+  if (found.empty()) co_return found;
+  const SystemTime last = found.back().row.written;
+  const auto of_last = static_cast<size_t>(
+      std::ranges::count_if(found, [&](const Attempt& a) { return a.row.written == last; }));
+  place = {last, of_last + (last == place.written ? place.skip : 0)};
+  co_return found;
+}
+
+Task<http::Response> of_endpoint(Services& services, http::RequestContext& context) {
+  const auto query = read_list_query(context.request);
+  if (!query) co_return error_response(query.error());
+  auto place = parse_place(query->page);
+  if (!place) co_return error_response(place.error());
+  const auto url = co_await find_endpoint_url(services, context);
+  if (!url) co_return error_response(url.error());
+  const auto attempts =
+      co_await last_attempts(services, *url, *place, query->limit, context.deadline);
+  if (!attempts) co_return error_response(attempts.error());
+  std::string body;
+  json::Writer w(body);
+  w.begin_object().key("items").begin_array();
+  std::vector<Position> positions;
+  for (const auto& each : *attempts) positions.push_back(each.row.position);
+  const auto write = [&](size_t i, const store::EventPtr& event) {
+    write_attempt(w, (*attempts)[i], event.get());
+  };
+  const auto written = co_await with_events(services, positions, write);
+  if (!written) co_return error_response(written.error());
+  std::string page = query->page;
+  if (!attempts->empty()) page = fmt::format("{}-{}", to_micros(place->written), place->skip);
+  end_list(w, context.request, page);
+  co_return http::json_response(200, std::move(body));
+}
+
+}  // namespace
+
+std::vector<http::Route> attempt_routes(Services& services) {
+  return {{"GET", "/eventhorn/v1/attempts", with_key(services, of_event)},
+          {"GET", "/eventhorn/v1/endpoints/{id}/attempts", with_key(services, of_endpoint)}};
+}
+
+}  // namespace eventhorn::api

@@ -1,0 +1,56 @@
+// What lanes have not settled, counted from the store. Blocks on the disk: for readers' threads.
+#pragma once
+
+#include "json/writer.h"
+#include "store/deliveries.h"
+#include "store/store.h"
+
+#include <array>
+#include <optional>
+
+namespace eventhorn::api {
+
+inline constexpr std::array<webhook::Class, webhook::kClasses> kClasses = {
+    webhook::Class::kUrgent, webhook::Class::kNormal, webhook::Class::kBulk};
+
+/// "urgent", "normal", "bulk".
+std::string_view class_name(webhook::Class cls);
+
+struct Backlog {
+  /// In segments: of replays as well, so an event may count twice.
+  std::array<store::EventCount, webhook::kClasses> by_class{};
+  /// For a retry; their bytes are not counted.
+  uint64_t waiting = 0;
+  /// When the oldest of all was committed, as far as it is still kept.
+  std::optional<SystemTime> oldest;
+
+  uint64_t events() const;
+  uint64_t bytes() const;
+  void add(const Backlog& other);
+};
+
+/// The events of one segment of a lane. `through` ends an open one.
+store::LaneQuery segment_query(const store::Domain& domain, LaneId lane,
+                               const store::SegmentRow& segment, Position through);
+
+/// Without those that are settled.
+Result<store::EventCount> count_segment(store::Store& store, const store::Domain& domain,
+                                        LaneId lane, const store::SegmentRow& segment,
+                                        Position through);
+
+/// True when the position is in a settled range of the segment.
+bool is_settled(const store::SegmentRow& segment, Position position);
+
+/// {"events":..,"bytes":..,"urgent":..,"normal":..,"bulk":..,"waiting":..,"oldest":..,
+/// "oldest_age_seconds":..}.
+void write_backlog(json::Writer& writer, const Backlog& backlog, SystemTime now);
+
+Result<Backlog> read_backlog(store::Store& store, const store::Domain& domain,
+                             const store::LaneStatus& lane);
+
+/// For each hook the position after which its events belong to the lane; nullopt for those whose
+/// URLs do not include the lane's.
+std::array<std::optional<Position>, webhook::kHooks> lane_since(const store::Domain& domain,
+                                                                LaneId lane);
+
+}  // namespace eventhorn::api

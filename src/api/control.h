@@ -1,0 +1,91 @@
+// What the routes of /eventhorn/v1 share: bodies that are forms or JSON, lists in pages, and
+// endpoints by their id.
+#pragma once
+
+#include "api/requests.h"
+#include "base/time.h"
+#include "json/writer.h"
+
+#include <tl/expected.hpp>
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace eventhorn::api {
+
+/// The fields of a body that is a form or a JSON object, or the answer to give (as read_form, 415
+/// for other types). Of an object each member is a field: a text as it is, numbers as written by
+/// fmt, `true` as "yes", `false` as "no", null as "". A list gives a field for each element, an
+/// empty one a field that is empty; an object within gives "key: value" for each of its members.
+tl::expected<http::Form, http::Response> read_fields(const http::Request& request);
+
+/// What a list is asked for.
+struct ListQuery {
+  http::Form query;
+  size_t limit = 100;  // 1 to 300
+  std::string page;    // where it goes on, empty at the beginning
+};
+
+/// kInvalidArgument naming the parameter.
+Result<ListQuery> read_list_query(const http::Request& request);
+
+/// Ends `{"items":[...` with `],"paging":{"next":...}}`: the URL of this request with another
+/// `page`. Pages go on until one is empty; that one's `next` is itself.
+void end_list(json::Writer& writer, const http::Request& request, std::string_view page);
+
+/// The key, and the time as RFC 3339 UTC or null.
+void write_time(json::Writer& writer, std::string_view key, std::optional<SystemTime> time);
+
+/// The key, and a status code or null for 0: no status line came.
+void write_status(json::Writer& writer, std::string_view key, int status);
+
+/// The key, and how long it takes at `rate` events per second in whole seconds, or null when the
+/// rate is not known.
+void write_eta(json::Writer& writer, std::string_view key, uint64_t events, double rate);
+
+/// The field `retry_schedule`: durations, in several fields or one with commas between; nullopt
+/// when it is empty, for the installation's. kInvalidArgument naming the entry.
+Result<std::optional<std::vector<std::chrono::milliseconds>>> parse_schedule(
+    const http::Form& form);
+
+/// The key, and the durations as texts; null without a value.
+void write_schedule(json::Writer& writer, std::string_view key,
+                    const std::optional<std::vector<std::chrono::milliseconds>>& schedule);
+
+/// The first 16 hex digits of the URL's SHA-256.
+std::string endpoint_id(std::string_view url);
+
+/// Every endpoint by its id: those that a webhook names, that have settings, or that delivery
+/// knows. One that delivery does not know is active and idle.
+Task<Result<std::unordered_map<std::string, store::EndpointStatus>>> known_endpoints(
+    Services& services);
+
+/// The URL of the path parameter `id`; kNotFound when no endpoint has it.
+Task<Result<std::string>> find_endpoint_url(Services& services,
+                                            const http::RequestContext& context);
+
+/// All domains by uid. Copies the directory: not for a core.
+std::unordered_map<DomainUid, store::DomainPtr> domains_by_uid(const store::Directory& directory);
+
+/// Calls `use` for each position with its index and its event, null when that is gone: on a
+/// reader's thread, a few at a time, since events may be large.
+Task<Status> with_events(Services& services, const std::vector<Position>& positions,
+                         const std::function<void(size_t, const store::EventPtr&)>& use);
+
+/// A lane as it is configured.
+struct LaneRef {
+  store::DomainPtr domain;
+  const store::LaneConfig* config;  // the domain's
+};
+
+/// The lanes of one domain, or of all when `domain` is empty, and of one URL unless `url` is empty,
+/// by id. kNotFound when there is no such domain, or no hook of it names the URL. Copies the
+/// directory: not for a core.
+Result<std::vector<LaneRef>> find_lanes(const store::Directory& directory,
+                                        const std::string& domain, std::string_view url);
+
+}  // namespace eventhorn::api

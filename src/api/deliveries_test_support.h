@@ -1,0 +1,112 @@
+// A stand-in for the delivery engines.
+#pragma once
+
+#include "store/deliveries.h"
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace eventhorn::api {
+
+/// Delivery as the tests say it is. Set its members while no request runs.
+class FakeDeliveries final : public store::Deliveries {
+ public:
+  std::vector<store::EndpointStatus> endpoint_list;
+  std::vector<store::LaneStatus> lane_list;
+  /// Of lanes that are not listed.
+  Position through;
+  /// What changing something answers, for a lane or (0) for all else.
+  std::map<uint64_t, Error> errors;
+  /// What was asked for, each in a line.
+  std::vector<std::string> calls;
+
+  Task<std::vector<store::EndpointStatus>> endpoints() override { co_return endpoint_list; }
+
+  Task<store::EndpointStatus> endpoint(std::string url) override {
+    for (const auto& status : endpoint_list) {
+      if (status.url == url) co_return status;
+    }
+    store::EndpointStatus out;
+    out.url = std::move(url);
+    co_return out;
+  }
+
+  Task<std::vector<store::LaneStatus>> lanes(std::string url) override {
+    std::vector<store::LaneStatus> out;
+    for (const auto& status : lane_list) {
+      if (url.empty() || status.url == url) out.push_back(status);
+    }
+    co_return out;
+  }
+
+  Task<store::LaneStatus> lane(LaneId lane, DomainUid domain, std::string url) override {
+    for (const auto& status : lane_list) {
+      if (status.id == lane) co_return status;
+    }
+    co_return idle(lane, domain, std::move(url));
+  }
+
+  Task<Status> pause(std::string url) override { co_return note(0, "pause " + url); }
+
+  Task<Status> resume(std::string url) override { co_return note(0, "resume " + url); }
+
+  Task<void> settings_changed(std::string url, store::EndpointSettings settings) override {
+    calls.push_back("settings " + url);
+    settings_of[url] = std::move(settings);
+    co_return;
+  }
+
+  Task<Status> add_segments(LaneId lane, std::string url,
+                            std::vector<store::SegmentRow> segments) override {
+    auto status = note(lane.value, "add " + url);
+    if (!status) co_return status;
+    auto it = std::ranges::find(lane_list, lane, &store::LaneStatus::id);
+    if (it == lane_list.end())
+      it = lane_list.insert(lane_list.end(), idle(lane, domain_of_new_lanes, std::move(url)));
+    it->segments.insert(it->segments.end(), segments.begin(), segments.end());
+    co_return status;
+  }
+
+  Task<Status> attempt_again(LaneId lane, std::string url,
+                             std::vector<store::EventPtr> events) override {
+    std::string call = "again " + url;
+    for (const auto& event : events) call += " " + event->event.id;
+    co_return note(lane.value, call);
+  }
+
+  Task<Status> change_replay(uint64_t replay, store::ReplayAction action) override {
+    for (auto& status : lane_list) {
+      for (auto& segment : status.segments) {
+        if (segment.replay == replay) segment.paused = action == store::ReplayAction::kPause;
+      }
+      if (action == store::ReplayAction::kCancel)
+        std::erase_if(status.segments, [&](const auto& s) { return s.replay == replay; });
+    }
+    co_return note(0, "change " + std::to_string(static_cast<int>(action)));
+  }
+
+  /// The last given.
+  std::map<std::string, store::EndpointSettings> settings_of;
+  DomainUid domain_of_new_lanes;
+
+ private:
+  store::LaneStatus idle(LaneId lane, DomainUid domain, std::string url) const {
+    store::LaneStatus out;
+    out.id = lane;
+    out.domain = domain;
+    out.url = std::move(url);
+    out.through = through;
+    return out;
+  }
+
+  Status note(uint64_t lane, std::string call) {
+    calls.push_back(std::move(call));
+    const auto error = errors.find(lane);
+    if (error != errors.end()) return fail(error->second);
+    return {};
+  }
+};
+
+}  // namespace eventhorn::api

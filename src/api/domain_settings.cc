@@ -1,0 +1,48 @@
+// /eventhorn/v1/domains/{domain}/settings: what a domain has in place of the installation's.
+#include "api/control.h"
+#include "base/strings.h"
+
+namespace eventhorn::api {
+namespace {
+
+http::Response settings_response(const store::Domain& domain) {
+  std::string body;
+  json::Writer w(body);
+  w.begin_object().key("domain").value(domain.name);
+  write_schedule(w, "retry_schedule", domain.retry_schedule);
+  w.end_object();
+  return http::json_response(200, std::move(body));
+}
+
+Task<http::Response> get(Services& services, http::RequestContext& context) {
+  const auto domain = co_await find_domain(services, context.params.at("domain"), false);
+  if (!domain) co_return error_response(domain.error());
+  co_return settings_response(**domain);
+}
+
+Task<http::Response> put(Services& services, http::RequestContext& context) {
+  const auto form = read_fields(context.request);
+  if (!form) co_return form.error();
+  if (!form->first("retry_schedule")) co_return missing_parameter("retry_schedule");
+  const auto schedule = parse_schedule(*form);
+  if (!schedule) co_return error_response(schedule.error());
+  const auto edit = [&](const store::DomainPtr& current, Position) -> Result<store::DomainPtr> {
+    if (!current) return fail(Errc::kNotFound, "Domain not found");
+    auto next = std::make_shared<store::Domain>(*current);
+    next->retry_schedule = *schedule;
+    return store::DomainPtr(std::move(next));
+  };
+  const std::string name = to_lower(context.params.at("domain"));
+  const auto change = co_await services.commits.edit(name, edit);
+  if (!change) co_return error_response(change.error());
+  co_return settings_response(*change->after);
+}
+
+}  // namespace
+
+std::vector<http::Route> domain_settings_routes(Services& services) {
+  const std::string path = "/eventhorn/v1/domains/{domain}/settings";
+  return {{"GET", path, with_key(services, get)}, {"PUT", path, with_key(services, put)}};
+}
+
+}  // namespace eventhorn::api

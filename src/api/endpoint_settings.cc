@@ -1,0 +1,201 @@
+// /eventhorn/v1/endpoints/.../settings and .../secrets: what an operator sets for one URL. What was
+// given as a secret is never shown again.
+#include "api/endpoint_settings.h"
+
+#include "api/control.h"
+#include "api/targets.h"
+#include "base/strings.h"
+#include "crypto/random.h"
+#include "store/settings.h"
+#include "webhook/standard.h"
+#include "webhook/url.h"
+
+#include <algorithm>
+#include <mutex>
+
+namespace eventhorn::api {
+namespace {
+
+using store::EndpointSettings;
+
+constexpr size_t kMaxSecrets = 2;
+
+/// What is done to the settings of a URL, on a reader's thread; an error changes nothing.
+using SettingsEdit = std::function<Status(EndpointSettings&)>;
+
+/// One change at a time, so that none undoes another.
+struct Changes {
+  std::mutex mutex;
+};
+
+Result<EndpointSettings> load(store::Store& store, const std::string& url) {
+  TRY(const auto value, store.load_value(store::endpoint_settings_key(url)));
+  if (!value) return EndpointSettings();
+  return store::decode_endpoint_settings(*value);
+}
+
+Task<Result<EndpointSettings>> change(Services& services, Changes& changes, const std::string& url,
+                                      const SettingsEdit& edit) {
+  const auto run = [&]() -> Result<EndpointSettings> {
+    const std::lock_guard lock(changes.mutex);
+    TRY(auto settings, load(services.store, url));
+    TRY_STATUS(edit(settings));
+    TRY_STATUS(services.store.save_value(store::endpoint_settings_key(url),
+                                         store::encode_endpoint_settings(settings)));
+    return settings;
+  };
+  auto settings = co_await run_blocking(services.readers, run);
+  if (settings) co_await services.deliveries.settings_changed(url, *settings);
+  co_return settings;
+}
+
+http::Response settings_response(const std::string& url, const EndpointSettings& settings) {
+  std::string body;
+  json::Writer w(body);
+  write_endpoint_settings(w, url, settings);
+  return http::json_response(200, std::move(body));
+}
+
+// By the query's `url`, which no webhook needs to name yet, or by the path's id.
+Task<Result<std::string>> find_url(Services& services, const http::RequestContext& context,
+                                   bool by_id) {
+  if (by_id) {
+    auto found = co_await find_endpoint_url(services, context);
+    co_return found;
+  }
+  CO_TRY(const auto query, http::parse_query(context.request.query));
+  std::string url(query.first("url").value_or(""));
+  if (url.empty()) co_return fail(Errc::kInvalidArgument, "Missing parameter 'url'");
+  const auto checked = co_await check_target(services, url, context.request.base);
+  if (!checked) co_return fail(checked.error());
+  co_return url;
+}
+
+Task<http::Response> get(Services& services, Changes&, http::RequestContext& context, bool by_id) {
+  const auto url = co_await find_url(services, context, by_id);
+  if (!url) co_return error_response(url.error());
+  const auto read = [&] { return load(services.store, *url); };
+  const auto settings = co_await run_blocking(services.readers, read);
+  if (!settings) co_return error_response(settings.error());
+  co_return settings_response(*url, *settings);
+}
+
+Task<http::Response> put(Services& services, Changes& changes, http::RequestContext& context,
+                         bool by_id) {
+  const auto form = read_fields(context.request);
+  if (!form) co_return form.error();
+  const auto url = co_await find_url(services, context, by_id);
+  if (!url) co_return error_response(url.error());
+  const SettingsEdit edit = [&](EndpointSettings& settings) {
+    return apply_endpoint_settings(*form, settings);
+  };
+  const auto settings = co_await change(services, changes, *url, edit);
+  if (!settings) co_return error_response(settings.error());
+  co_return settings_response(*url, *settings);
+}
+
+Task<http::Response> remove(Services& services, Changes& changes, http::RequestContext& context,
+                            bool by_id) {
+  const auto url = co_await find_url(services, context, by_id);
+  if (!url) co_return error_response(url.error());
+  const auto run = [&] {
+    const std::lock_guard lock(changes.mutex);
+    return services.store.remove_value(store::endpoint_settings_key(*url));
+  };
+  const auto removed = co_await run_blocking(services.readers, run);
+  if (!removed) co_return error_response(removed.error());
+  co_await services.deliveries.settings_changed(*url, EndpointSettings());
+  co_return http::message_response(200, "Settings have been removed");
+}
+
+void write_secret(json::Writer& w, const EndpointSettings::Secret& secret, std::string_view text) {
+  w.begin_object().key("id").value(secret.id).key("secret").value(text);
+  write_time(w, "created_at", secret.created);
+  w.end_object();
+}
+
+Task<http::Response> list_secrets(Services& services, Changes&, http::RequestContext& context,
+                                  bool) {
+  const auto url = co_await find_endpoint_url(services, context);
+  if (!url) co_return error_response(url.error());
+  const auto read = [&] { return load(services.store, *url); };
+  const auto settings = co_await run_blocking(services.readers, read);
+  if (!settings) co_return error_response(settings.error());
+  std::string body;
+  json::Writer w(body);
+  w.begin_object().key("items").begin_array();
+  for (const auto& secret : settings->secrets) write_secret(w, secret, kHidden);
+  w.end_array().end_object();
+  co_return http::json_response(200, std::move(body));
+}
+
+Task<http::Response> add_secret(Services& services, Changes& changes, http::RequestContext& context,
+                                bool) {
+  const auto url = co_await find_endpoint_url(services, context);
+  if (!url) co_return error_response(url.error());
+  EndpointSettings::Secret secret;
+  secret.id = to_hex(crypto::random_bytes(8));
+  secret.text = webhook::make_standard_secret();
+  secret.created = services.clock.now();
+  const SettingsEdit edit = [&](EndpointSettings& settings) -> Status {
+    if (settings.secrets.size() >= kMaxSecrets)
+      return fail(Errc::kConflict, "secrets: two are active already; delete one first");
+    settings.secrets.insert(settings.secrets.begin(), secret);
+    return {};
+  };
+  const auto settings = co_await change(services, changes, *url, edit);
+  if (!settings) co_return error_response(settings.error());
+  std::string body;
+  json::Writer w(body);
+  write_secret(w, secret, secret.text);
+  co_return http::json_response(200, std::move(body));
+}
+
+Task<http::Response> remove_secret(Services& services, Changes& changes,
+                                   http::RequestContext& context, bool) {
+  const auto url = co_await find_endpoint_url(services, context);
+  if (!url) co_return error_response(url.error());
+  const SettingsEdit edit = [&](EndpointSettings& settings) -> Status {
+    const auto found = std::ranges::find(settings.secrets, context.params.at("secret"),
+                                         &EndpointSettings::Secret::id);
+    if (found == settings.secrets.end()) return fail(Errc::kNotFound, "Secret not found");
+    if (settings.standard_webhooks && settings.secrets.size() == 1) {
+      return fail(
+          Errc::kConflict,
+          "secrets: the last one signs; set standard_webhooks to no, or make another first");
+    }
+    settings.secrets.erase(found);
+    return {};
+  };
+  const auto settings = co_await change(services, changes, *url, edit);
+  if (!settings) co_return error_response(settings.error());
+  co_return http::message_response(200, "Secret has been deleted");
+}
+
+}  // namespace
+
+std::vector<http::Route> endpoint_settings_routes(Services& services) {
+  using SettingsHandler =
+      Task<http::Response> (*)(Services&, Changes&, http::RequestContext&, bool by_id);
+  const auto changes = std::make_shared<Changes>();
+  const auto row = [&](const char* method, const char* below, SettingsHandler handler, bool by_id) {
+    const auto run = [&services, changes, handler, by_id](http::RequestContext& context) {
+      return handler(services, *changes, context, by_id);
+    };
+    return http::Route{method, std::string("/eventhorn/v1/endpoints") + below,
+                       authenticated(services, run)};
+  };
+  return {
+      row("GET", "/settings", get, false),
+      row("PUT", "/settings", put, false),
+      row("DELETE", "/settings", remove, false),
+      row("GET", "/{id}/settings", get, true),
+      row("PUT", "/{id}/settings", put, true),
+      row("DELETE", "/{id}/settings", remove, true),
+      row("GET", "/{id}/secrets", list_secrets, true),
+      row("POST", "/{id}/secrets", add_secret, true),
+      row("DELETE", "/{id}/secrets/{secret}", remove_secret, true),
+  };
+}
+
+}  // namespace eventhorn::api

@@ -1,0 +1,177 @@
+#include "api/control.h"
+#include "api/endpoint_settings.h"
+#include "api/event_range.h"
+#include "base/strings.h"
+#include "webhook/headers.h"
+#include "webhook/url.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+namespace eventhorn::api {
+namespace {
+
+using store::EndpointSettings;
+using webhook::Header;
+
+constexpr double kMaxRate = 1'000'000;
+constexpr uint64_t kMaxConcurrency = 10'000;
+constexpr size_t kMaxPemBytes = 64 << 10;
+constexpr std::string_view kAuthorization = "Authorization";
+constexpr std::string_view kBearer = "Bearer ";
+
+tl::unexpected<Error> invalid(std::string_view field, std::string_view rule) {
+  return fail(Errc::kInvalidArgument, fmt::format("{}: {}", field, rule));
+}
+
+Result<double> parse_rate(std::string_view text) {
+  text = trim(text);
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const bool whole = text.empty() || (error == std::errc() && end == text.data() + text.size());
+  if (!whole || !(value >= 0 && value <= kMaxRate))
+    return invalid("rate_limit", "must be a number from 0 to 1000000");
+  return value;
+}
+
+Result<uint32_t> parse_concurrency(std::string_view text) {
+  text = trim(text);
+  const auto value = text.empty() ? 0 : parse_uint(text);
+  if (!value || *value > kMaxConcurrency)
+    return invalid("max_concurrency", "must be a number from 0 to 10000");
+  return static_cast<uint32_t>(*value);
+}
+
+bool is_bearer(const Header& header) {
+  return equals_ignore_case(header.first, kAuthorization) && header.second.starts_with(kBearer);
+}
+
+// Not checked but for their form.
+Result<std::vector<Header>> parse_headers(const http::Form& form,
+                                          const std::vector<Header>& known) {
+  std::vector<Header> out;
+  for (const auto text : form.all("headers")) {
+    if (trim(text).empty()) continue;
+    const auto colon = text.find(':');
+    if (colon == std::string_view::npos) return invalid("headers", "must be \"Name: value\"");
+    Header header(trim(text.substr(0, colon)), trim(text.substr(colon + 1)));
+    if (header.second == kHidden) {
+      const auto same = std::ranges::find_if(
+          known, [&](const Header& h) { return equals_ignore_case(h.first, header.first); });
+      if (same == known.end()) return invalid("headers", "*** stands for a value that is not set");
+      header.second = same->second;
+    }
+    out.push_back(std::move(header));
+  }
+  return out;
+}
+
+// Headers and the bearer token are one list in the store.
+Status apply_headers(const http::Form& form, EndpointSettings& settings) {
+  std::vector<Header> headers;
+  std::string bearer;
+  for (const auto& header : settings.headers) {
+    if (is_bearer(header)) {
+      bearer = header.second.substr(kBearer.size());
+    } else {
+      headers.push_back(header);
+    }
+  }
+  if (form.first("headers")) {
+    TRY(headers, parse_headers(form, headers));
+  }
+  if (const auto text = form.first("bearer"); text && *text != kHidden) bearer = trim(*text);
+  if (!bearer.empty()) headers.emplace_back(kAuthorization, std::string(kBearer) + bearer);
+  TRY_STATUS(webhook::check_custom_headers(headers));
+  settings.headers = std::move(headers);
+  return {};
+}
+
+// What the field has, without what is not a PEM block of one of these kinds.
+Status apply_pem(const http::Form& form, std::string_view field, std::string_view kind,
+                 std::string& out) {
+  const auto given = form.first(field);
+  if (!given || *given == kHidden) return {};
+  const auto text = trim(*given);
+  if (!text.empty()) {
+    const auto begin = text.find("-----BEGIN ");
+    const auto label_end = text.find("-----\n", begin == std::string_view::npos ? 0 : begin);
+    const bool good = begin == 0 && label_end != std::string_view::npos &&
+                      text.substr(0, label_end).ends_with(kind) &&
+                      text.rfind(fmt::format("{}-----", kind)) > label_end &&
+                      text.ends_with("-----");
+    if (!good) return invalid(field, fmt::format("must be a {} in PEM", to_lower(kind)));
+    if (text.size() > kMaxPemBytes) return invalid(field, "must be at most 64 KiB");
+  }
+  out = text.empty() ? std::string() : std::string(text) + "\n";
+  return {};
+}
+
+void write_hidden(json::Writer& w, std::string_view key, bool set) {
+  w.key(key);
+  if (set) {
+    w.value(kHidden);
+  } else {
+    w.value(nullptr);
+  }
+}
+
+}  // namespace
+
+Status apply_endpoint_settings(const http::Form& form, EndpointSettings& settings) {
+  if (const auto text = form.first("rate_limit")) {
+    TRY(settings.rate_limit, parse_rate(*text));
+  }
+  if (const auto text = form.first("max_concurrency")) {
+    TRY(settings.max_concurrency, parse_concurrency(*text));
+  }
+  if (form.first("retry_schedule")) {
+    TRY(settings.retry_schedule, parse_schedule(form));
+  }
+  TRY_STATUS(apply_headers(form, settings));
+  if (const auto text = form.first("standard_webhooks")) {
+    TRY(const auto flag, parse_flag("standard_webhooks:", *text));
+    settings.standard_webhooks = flag.value_or(false);
+    if (settings.standard_webhooks && settings.secrets.empty())
+      return invalid("standard_webhooks", "needs a secret: make one at .../secrets first");
+  }
+  TRY_STATUS(apply_pem(form, "client_certificate", "CERTIFICATE", settings.client_certificate));
+  TRY_STATUS(apply_pem(form, "client_key", "PRIVATE KEY", settings.client_key));
+  if (settings.client_certificate.empty() != settings.client_key.empty()) {
+    return invalid("client_certificate", "must be set together with client_key");
+  }
+  return {};
+}
+
+void write_endpoint_settings(json::Writer& w, std::string_view url,
+                             const EndpointSettings& settings) {
+  w.begin_object().key("id").value(endpoint_id(url)).key("url").value(webhook::masked(url));
+  w.key("rate_limit").value(settings.rate_limit);
+  w.key("max_concurrency").value(settings.max_concurrency);
+  write_schedule(w, "retry_schedule", settings.retry_schedule);
+  w.key("headers").begin_object();
+  bool bearer = false;
+  for (const auto& header : settings.headers) {
+    if (is_bearer(header)) {
+      bearer = true;
+    } else {
+      w.key(header.first).value(kHidden);
+    }
+  }
+  w.end_object();
+  write_hidden(w, "bearer", bearer);
+  w.key("standard_webhooks").value(settings.standard_webhooks);
+  w.key("secrets").value(settings.secrets.size());
+  w.key("client_certificate");
+  if (settings.client_certificate.empty()) {
+    w.value(nullptr);
+  } else {
+    w.value(settings.client_certificate);
+  }
+  write_hidden(w, "client_key", !settings.client_key.empty());
+  w.end_object();
+}
+
+}  // namespace eventhorn::api

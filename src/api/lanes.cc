@@ -1,0 +1,166 @@
+// /eventhorn/v1/lanes: how far each URL of each domain has got.
+#include "api/backlog.h"
+#include "api/control.h"
+#include "base/strings.h"
+#include "webhook/url.h"
+
+#include <algorithm>
+
+namespace eventhorn::api {
+namespace {
+
+// Rows of missed events counted for a lane; with more the count is a floor.
+constexpr size_t kMaxMissedCount = 10'000;
+
+struct Lane {
+  LaneRef ref;
+  store::LaneStatus status;
+};
+
+struct Figures {
+  Backlog backlog;
+  size_t missed = 0;
+};
+
+Result<Figures> read_figures(store::Store& store, const Lane& lane) {
+  Figures out;
+  TRY(out.backlog, read_backlog(store, *lane.ref.domain, lane.status));
+  TRY(const auto missed,
+      store.read_exceptions(lane.status.id, kNoPosition, kMaxMissedCount + 1, true));
+  out.missed = missed.size();
+  return out;
+}
+
+void write_segment(json::Writer& w, const store::SegmentRow& segment) {
+  w.begin_object().key("class").value(class_name(segment.cls));
+  w.key("from").value(segment.after.value).key("to");
+  if (segment.to) {
+    w.value(segment.to->value);
+  } else {
+    w.value(nullptr);
+  }
+  w.key("acked_through").value(segment.acked_through.value);
+  w.key("missed").value(segment.source == store::SegmentRow::Source::kMissed);
+  w.key("replay");
+  if (segment.replay != 0) {
+    w.value(std::to_string(segment.replay));
+  } else {
+    w.value(nullptr);
+  }
+  w.key("paused").value(segment.paused).end_object();
+}
+
+void write_lane(json::Writer& w, const Lane& lane, const Figures& figures, double rate,
+                SystemTime now) {
+  const auto& status = lane.status;
+  w.begin_object().key("id").value(std::to_string(status.id.value));
+  w.key("domain").value(lane.ref.domain->name);
+  w.key("url").value(webhook::masked(status.url));
+  w.key("endpoint").value(endpoint_id(status.url));
+  w.key("segments").begin_array();
+  for (const auto& segment : status.segments) write_segment(w, segment);
+  w.end_array();
+  w.key("in_flight").value(status.in_flight);
+  w.key("throttled").value(status.throttled);
+  w.key("backlog");
+  write_backlog(w, figures.backlog, now);
+  w.key("missed").value(std::min(figures.missed, kMaxMissedCount));
+  w.key("missed_is_more").value(figures.missed > kMaxMissedCount);
+  write_eta(w, "eta_seconds", figures.backlog.events(), rate);
+  w.end_object();
+}
+
+// As if nothing of it were unsettled: what delivery does not list.
+Lane idle_lane(const LaneRef& ref) {
+  Lane out{ref, {}};
+  out.status.id = ref.config->id;
+  out.status.domain = ref.domain->uid;
+  out.status.url = ref.config->url;
+  return out;
+}
+
+Result<std::vector<Lane>> lanes_of_page(const store::Directory& directory, const ListQuery& query,
+                                        const std::string& url) {
+  LaneId after;
+  if (!query.page.empty()) {
+    const auto number = parse_uint(query.page);
+    if (!number) return fail(Errc::kInvalidArgument, "page: is not of this list");
+    after = {*number};
+  }
+  const std::string domain = to_lower(query.query.first("domain").value_or(""));
+  TRY(const auto refs, find_lanes(directory, domain, url));
+  std::vector<Lane> out;
+  for (const auto& ref : refs) {
+    if (ref.config->id > after && out.size() < query.limit) out.push_back(idle_lane(ref));
+  }
+  return out;
+}
+
+Task<std::unordered_map<std::string, double>> read_rates(Services& services) {
+  const auto endpoints = co_await services.deliveries.endpoints();
+  std::unordered_map<std::string, double> out;
+  for (const auto& endpoint : endpoints) out[endpoint.url] = endpoint.rate;
+  co_return out;
+}
+
+Task<http::Response> list(Services& services, http::RequestContext& context) {
+  const auto query = read_list_query(context.request);
+  if (!query) co_return error_response(query.error());
+  const std::string url(query->query.first("url").value_or(""));
+  const auto find = [&] { return lanes_of_page(services.directory, *query, url); };
+  auto lanes = co_await run_blocking(services.readers, find);
+  if (!lanes) co_return error_response(lanes.error());
+  auto live = co_await services.deliveries.lanes(url);
+  std::unordered_map<LaneId, store::LaneStatus*> live_by_id;
+  for (auto& status : live) live_by_id[status.id] = &status;
+  auto rates = co_await read_rates(services);
+  std::string body;
+  json::Writer w(body);
+  w.begin_object().key("items").begin_array();
+  for (auto& lane : *lanes) {
+    if (const auto it = live_by_id.find(lane.status.id); it != live_by_id.end())
+      lane.status = std::move(*it->second);
+    if (services.clock.steady_now() >= context.deadline) {
+      co_return http::message_response(503,
+                                       "counting the backlog took too long: ask for a lower limit");
+    }
+    const auto read = [&] { return read_figures(services.store, lane); };
+    const auto figures = co_await run_blocking(services.readers, read);
+    if (!figures) co_return error_response(figures.error());
+    write_lane(w, lane, *figures, rates[lane.status.url], services.clock.now());
+  }
+  const std::string page =
+      lanes->empty() ? query->page : std::to_string(lanes->back().status.id.value);
+  end_list(w, context.request, page);
+  co_return http::json_response(200, std::move(body));
+}
+
+Task<http::Response> get(Services& services, http::RequestContext& context) {
+  const auto id = parse_uint(context.params.at("id"));
+  const auto find = [&] { return find_lanes(services.directory, "", ""); };
+  const auto refs = co_await run_blocking(services.readers, find);
+  if (!refs) co_return error_response(refs.error());
+  const auto ref =
+      std::ranges::find_if(*refs, [&](const LaneRef& r) { return r.config->id.value == id; });
+  if (ref == refs->end()) co_return http::message_response(404, "Lane not found");
+  Lane lane = idle_lane(*ref);
+  lane.status =
+      co_await services.deliveries.lane(lane.status.id, lane.status.domain, lane.status.url);
+  const auto endpoint = co_await services.deliveries.endpoint(lane.status.url);
+  const auto read = [&] { return read_figures(services.store, lane); };
+  const auto figures = co_await run_blocking(services.readers, read);
+  if (!figures) co_return error_response(figures.error());
+  std::string body;
+  json::Writer w(body);
+  write_lane(w, lane, *figures, endpoint.rate, services.clock.now());
+  co_return http::json_response(200, std::move(body));
+}
+
+}  // namespace
+
+std::vector<http::Route> lane_routes(Services& services) {
+  return {{"GET", "/eventhorn/v1/lanes", with_key(services, list)},
+          {"GET", "/eventhorn/v1/lanes/{id}", with_key(services, get)}};
+}
+
+}  // namespace eventhorn::api

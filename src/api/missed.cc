@@ -1,0 +1,138 @@
+// GET /eventhorn/v1/missed: the events that were given up after their last attempt.
+#include "api/control.h"
+#include "base/strings.h"
+#include "json/reader.h"
+#include "webhook/url.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace eventhorn::api {
+namespace {
+
+// What one step on a reader's thread looks at: other requests want them too.
+constexpr size_t kLanesPerStep = 256;
+
+struct Missed {
+  LaneRef lane;
+  store::ExceptionRow row;
+};
+
+/// A place in the list: after this row of this lane.
+struct Place {
+  LaneId lane;
+  Position position;
+};
+
+Result<Place> parse_place(std::string_view page) {
+  if (page.empty()) return Place{};
+  const auto dash = page.find('-');
+  const auto lane = parse_uint(page.substr(0, dash));
+  const auto position =
+      dash == std::string_view::npos ? std::nullopt : parse_uint(page.substr(dash + 1));
+  if (!lane || !position) return fail(Errc::kInvalidArgument, "page: is not of this list");
+  return Place{{*lane}, {*position}};
+}
+
+// Rows of the lanes from `lane` on, which it moves to where the next step begins.
+Status read_step(store::Store& store, const std::vector<LaneRef>& lanes, size_t& lane, Place from,
+                 size_t limit, std::vector<Missed>& out) {
+  const size_t end = std::min(lanes.size(), lane + kLanesPerStep);
+  for (; lane < end && out.size() < limit; ++lane) {
+    const auto& ref = lanes[lane];
+    const Position after = ref.config->id == from.lane ? from.position : kNoPosition;
+    TRY(const auto rows, store.read_exceptions(ref.config->id, after, limit - out.size(), true));
+    for (const auto& row : rows) out.push_back({ref, row});
+  }
+  return {};
+}
+
+Task<Result<std::vector<Missed>>> read_missed(Services& services, const ListQuery& query,
+                                              Deadline deadline) {
+  CO_TRY(const auto from, parse_place(query.page));
+  const std::string domain = to_lower(query.query.first("domain").value_or(""));
+  const std::string url(query.query.first("url").value_or(""));
+  const auto find = [&] { return find_lanes(services.directory, domain, url); };
+  const auto lanes = co_await run_blocking(services.readers, find);
+  if (!lanes) co_return fail(lanes.error());
+  std::vector<Missed> out;
+  auto lane =
+      static_cast<size_t>(std::ranges::lower_bound(*lanes, from.lane, {},
+                                                   [](const LaneRef& r) { return r.config->id; }) -
+                          lanes->begin());
+  const auto step = [&] { return read_step(services.store, *lanes, lane, from, query.limit, out); };
+  while (lane < lanes->size() && out.size() < query.limit) {
+    const auto read = co_await run_blocking(services.readers, step);
+    if (!read) co_return fail(read.error());
+    if (services.clock.steady_now() < deadline) continue;
+    if (out.empty())
+      co_return fail(Errc::kTimeout, "the search took too long: ask for one domain or url");
+    break;
+  }
+  co_return out;
+}
+
+// Of the event's own text; null when it has none.
+void write_member(json::Writer& w, const json::Value* event, std::string_view key) {
+  const auto* value = event == nullptr ? nullptr : event->find(key);
+  const auto* text = value == nullptr ? nullptr : value->as_string();
+  w.key(key);
+  if (text != nullptr) {
+    w.value(*text);
+  } else {
+    w.value(nullptr);
+  }
+}
+
+void write_missed(json::Writer& w, const Missed& missed, const store::StoredEvent* event) {
+  const auto parsed =
+      event == nullptr ? Result<json::Value>(json::Value()) : json::parse(event->event.bytes);
+  const auto* fields = parsed ? &*parsed : nullptr;
+  w.begin_object();
+  write_member(w, fields, "id");
+  write_member(w, fields, "event");
+  write_member(w, fields, "recipient");
+  write_time(
+      w, "time",
+      event == nullptr ? std::nullopt : std::optional(from_micros(event->event.timestamp_us)));
+  w.key("domain").value(missed.lane.domain->name);
+  w.key("url").value(webhook::masked(missed.lane.config->url));
+  w.key("lane").value(std::to_string(missed.lane.config->id.value));
+  w.key("attempts").value(missed.row.attempts);
+  write_time(w, "last_attempt", missed.row.last_attempt);
+  write_status(w, "last_status", missed.row.last_status);
+  w.key("expired").value(event == nullptr).end_object();
+}
+
+Task<http::Response> list(Services& services, http::RequestContext& context) {
+  const auto query = read_list_query(context.request);
+  if (!query) co_return error_response(query.error());
+  const auto missed = co_await read_missed(services, *query, context.deadline);
+  if (!missed) co_return error_response(missed.error());
+  std::string body;
+  json::Writer w(body);
+  w.begin_object().key("items").begin_array();
+  std::vector<Position> positions;
+  for (const auto& each : *missed) positions.push_back(each.row.position);
+  const auto write = [&](size_t i, const store::EventPtr& event) {
+    write_missed(w, (*missed)[i], event.get());
+  };
+  const auto written = co_await with_events(services, positions, write);
+  if (!written) co_return error_response(written.error());
+  std::string page = query->page;
+  if (!missed->empty()) {
+    const auto& last = missed->back();
+    page = fmt::format("{}-{}", last.lane.config->id.value, last.row.position.value);
+  }
+  end_list(w, context.request, page);
+  co_return http::json_response(200, std::move(body));
+}
+
+}  // namespace
+
+std::vector<http::Route> missed_routes(Services& services) {
+  return {{"GET", "/eventhorn/v1/missed", with_key(services, list)}};
+}
+
+}  // namespace eventhorn::api

@@ -1,0 +1,472 @@
+// /eventhorn/v1/replay: events sent once more, by their ids, by time of receipt, or all that were
+// missed.
+#include "api/backlog.h"
+#include "api/event_range.h"
+#include "api/replay_plan.h"
+#include "api/replay_records.h"
+#include "base/strings.h"
+#include "webhook/url.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+namespace eventhorn::api {
+namespace {
+
+using store::ReplayAction;
+
+constexpr size_t kMaxEvents = 1000;
+constexpr size_t kEventsPerStep = 16;  // of up to a megabyte each
+
+struct Wish {
+  ReplayScope scope;
+  std::vector<std::string> events;  // ids; then the scope has no times
+  bool dry_run = false;
+};
+
+tl::unexpected<Error> invalid(std::string message) {
+  return fail(Errc::kInvalidArgument, std::move(message));
+}
+
+std::vector<std::string> event_ids(const http::Form& form) {
+  std::vector<std::string> out;
+  for (const auto* name : {"event", "events"}) {
+    for (const auto id : form.all(name)) {
+      if (!id.empty()) out.emplace_back(id);
+    }
+  }
+  std::ranges::sort(out);
+  const auto twice = std::ranges::unique(out);
+  out.erase(twice.begin(), twice.end());
+  return out;
+}
+
+Result<Wish> parse_wish(const http::Form& form, SystemTime now) {
+  const auto given = [&](std::string_view name) { return form.first(name).value_or(""); };
+  Wish out;
+  out.scope.domain = to_lower(given("domain"));
+  out.scope.url = given("url");
+  TRY(const auto dry_run, parse_flag("dry_run:", given("dry_run")));
+  out.dry_run = dry_run.value_or(false);
+  TRY(const auto missed, parse_flag("missed:", given("missed")));
+  out.events = event_ids(form);
+  const bool range = !given("begin").empty() || !given("end").empty();
+  if (int{missed.value_or(false)} + int{!out.events.empty()} + int{range} != 1)
+    return invalid("give one of event, begin and end, and missed");
+  if (!missed.value_or(false) && out.scope.domain.empty()) return invalid("domain: must be given");
+  if (out.events.size() > kMaxEvents)
+    return invalid(fmt::format("events: must be at most {}", kMaxEvents));
+  if (range) {
+    if (given("begin").empty() || given("end").empty())
+      return invalid("begin: must be given together with end");
+    TRY(const auto times, parse_event_range(given("begin"), given("end"), "yes", now));
+    out.scope.begin = from_micros(times.from_us);
+    out.scope.end = from_micros(times.to_us);
+  }
+  return out;
+}
+
+// By ids: nothing is kept of it, since the events are at once among those that wait.
+
+std::vector<LaneRef> lanes_of(const store::StoredEvent& event, const std::vector<LaneRef>& lanes) {
+  std::vector<LaneRef> out;
+  const auto hook = webhook::hook_for(event.event.name, event.event.severity);
+  if (!hook) return out;
+  for (const auto& lane : lanes) {
+    if (lane_since(*lane.domain, lane.config->id)[static_cast<size_t>(*hook)]) out.push_back(lane);
+  }
+  return out;
+}
+
+/// Some of a domain's events, with the lanes that take each.
+struct EventsPlan {
+  std::vector<Position> positions;
+  std::vector<std::vector<LaneRef>> lanes;  // of each position
+  ReplaySize size;
+};
+
+Task<Result<EventsPlan>> plan_events(Services& services, const Wish& wish) {
+  EventsPlan out;
+  std::vector<LaneRef> lanes;
+  const auto no_event = [&](size_t i) {
+    return fail(Errc::kNotFound,
+                "event: " + clipped(wish.events[i], event::kMaxIdBytes) + " not found");
+  };
+  const auto find = [&]() -> Status {
+    TRY(lanes, find_lanes(services.directory, wish.scope.domain, wish.scope.url));
+    const auto domain = services.directory.find(wish.scope.domain);
+    if (!domain) return fail(Errc::kNotFound, "Domain not found");
+    TRY(out.positions, services.store.find_events(domain->uid, wish.events));
+    const auto unknown = std::ranges::find(out.positions, kNoPosition);
+    if (unknown == out.positions.end()) return {};
+    return no_event(static_cast<size_t>(unknown - out.positions.begin()));
+  };
+  const auto found = co_await run_blocking(services.readers, find);
+  if (!found) co_return fail(found.error());
+  std::optional<size_t> gone;  // by retention, which ids outlive
+  const auto look = [&](size_t i, const store::EventPtr& event) {
+    out.lanes.push_back(event ? lanes_of(*event, lanes) : std::vector<LaneRef>());
+    if (!event && !gone) gone = i;
+    for (const auto& lane : out.lanes.back())
+      out.size.add(lane.config->url, {1, event->event.bytes.size()});
+  };
+  const auto looked = co_await with_events(services, out.positions, look);
+  if (!looked) co_return fail(looked.error());
+  if (gone) co_return no_event(*gone);
+  co_return out;
+}
+
+Task<Status> send_events(Services& services, const EventsPlan& plan) {
+  for (size_t i = 0; i < plan.positions.size(); i += kEventsPerStep) {
+    const auto first = plan.positions.begin() + static_cast<std::ptrdiff_t>(i);
+    const size_t count = std::min(kEventsPerStep, plan.positions.size() - i);
+    const std::vector<Position> some(first, first + static_cast<std::ptrdiff_t>(count));
+    const auto read = [&] { return services.store.read_events(some); };
+    const auto events = co_await run_blocking(services.readers, read);
+    if (!events) co_return fail(events.error());
+    std::map<LaneId, std::pair<std::string, std::vector<store::EventPtr>>> by_lane;
+    for (size_t k = 0; k < count; ++k) {
+      for (const auto& lane : plan.lanes[i + k]) {
+        auto& [url, of_lane] = by_lane[lane.config->id];
+        url = lane.config->url;
+        if ((*events)[k]) of_lane.push_back((*events)[k]);
+      }
+    }
+    for (auto& [id, to] : by_lane) {
+      auto sent = co_await services.deliveries.attempt_again(id, to.first, std::move(to.second));
+      // The URL was removed meanwhile: nothing to send to.
+      if (!sent && sent.error().code != Errc::kNotFound) co_return sent;
+    }
+  }
+  co_return Status();
+}
+
+Task<http::Response> replay_events(Services& services, const Wish& wish) {
+  const auto plan = co_await plan_events(services, wish);
+  if (!plan) co_return error_response(plan.error());
+  if (!wish.dry_run) {
+    if (plan->size.total().events == 0)
+      co_return http::message_response(404, "event: no webhook of the domain takes it");
+    const auto sent = co_await send_events(services, *plan);
+    if (!sent) co_return error_response(sent.error());
+  }
+  auto body = co_await plan->size.to_json(services);
+  co_return http::json_response(200, std::move(body));
+}
+
+// By time, or what was missed: segments in lanes, and a record.
+
+/// Segments of replays in all lanes.
+struct LiveReplays {
+  struct Live {
+    bool paused = false;
+    std::vector<std::pair<const store::LaneStatus*, const store::SegmentRow*>> segments;
+  };
+
+  std::vector<store::LaneStatus> lanes;
+  std::unordered_map<uint64_t, Live> by_id;
+
+  std::unordered_set<uint64_t> ids() const {
+    std::unordered_set<uint64_t> out;
+    for (const auto& [id, live] : by_id) out.insert(id);
+    return out;
+  }
+};
+
+Task<LiveReplays> find_live(Services& services) {
+  LiveReplays out;
+  out.lanes = co_await services.deliveries.lanes("");
+  for (const auto& lane : out.lanes) {
+    for (const auto& segment : lane.segments) {
+      if (segment.replay == 0) continue;
+      auto& live = out.by_id[segment.replay];
+      live.paused = live.paused || segment.paused;
+      live.segments.emplace_back(&lane, &segment);
+    }
+  }
+  co_return out;
+}
+
+// Told by the segments, where they tell: the record may be a step behind after a crash.
+std::string_view state_of(const ReplayRecord& record, const LiveReplays& live) {
+  const auto found = live.by_id.find(record.id);
+  const bool ended = found == live.by_id.end();
+  if (ended && record.cancelled) return "cancelled";
+  if (!record.prepared) return "preparing";
+  if (ended) return "done";
+  return found->second.paused ? "paused" : "running";
+}
+
+void write_replay(json::Writer& w, const ReplayRecord& record, std::string_view state,
+                  uint64_t remaining) {
+  const auto text = [&](const char* key, const std::string& value) {
+    w.key(key);
+    if (value.empty()) {
+      w.value(nullptr);
+    } else {
+      w.value(value);
+    }
+  };
+  w.begin_object().key("id").value(std::to_string(record.id));
+  w.key("state").value(state);
+  text("domain", record.domain);
+  text("url", webhook::masked(record.url));
+  w.key("missed").value(!record.begin);
+  write_time(w, "begin", record.begin);
+  write_time(w, "end", record.end);
+  write_time(w, "created_at", record.created);
+  w.key("lanes").value(record.lanes);
+  w.key("events").value(record.events).key("bytes").value(record.bytes);
+  w.key("remaining").value(remaining);
+  w.end_object();
+}
+
+/// One step of a reader for each segment.
+Task<Result<uint64_t>> count_remaining(Services& services, const LiveReplays& live, uint64_t id,
+                                       Deadline deadline) {
+  const auto found = live.by_id.find(id);
+  if (found == live.by_id.end()) co_return 0;
+  const auto index = [&] { return domains_by_uid(services.directory); };
+  const auto domains = co_await run_blocking(services.readers, index);
+  uint64_t out = 0;
+  for (const auto& [lane, segment] : found->second.segments) {
+    const auto domain = domains.find(lane->domain);
+    if (domain == domains.end()) continue;
+    if (services.clock.steady_now() >= deadline)
+      co_return fail(Errc::kTimeout, "counting what remains took too long: ask for one replay");
+    const auto count = [&] {
+      return count_segment(services.store, *domain->second, lane->id, *segment,
+                           segment->to.value_or(lane->through));
+    };
+    const auto counted = co_await run_blocking(services.readers, count);
+    if (!counted) co_return fail(counted.error());
+    out += counted->events;
+  }
+  co_return out;
+}
+
+Task<http::Response> show(Services& services, const ReplayRecord& record, Deadline deadline) {
+  const auto live = co_await find_live(services);
+  const auto remaining = co_await count_remaining(services, live, record.id, deadline);
+  if (!remaining) co_return error_response(remaining.error());
+  std::string body;
+  json::Writer w(body);
+  write_replay(w, record, state_of(record, live), *remaining);
+  co_return http::json_response(200, std::move(body));
+}
+
+// Nothing is begun that a lane would refuse in the middle.
+Status check_room(const std::vector<PlannedLane>& plan, const LiveReplays& live) {
+  std::unordered_map<LaneId, size_t> used;
+  for (const auto& [id, replay] : live.by_id) {
+    for (const auto& [lane, segment] : replay.segments) ++used[lane->id];
+  }
+  for (const auto& planned : plan) {
+    const auto it = used.find(planned.lane.config->id);
+    const size_t have = it == used.end() ? 0 : it->second;
+    if (have + planned.segments.size() <= store::kMaxReplaySegments) continue;
+    return fail(Errc::kRateLimited,
+                fmt::format("lane {} has {} segments of replays, of at most {}: wait until a "
+                            "replay has ended, or cancel one",
+                            planned.lane.config->id.value, have, store::kMaxReplaySegments));
+  }
+  return {};
+}
+
+Task<Status> cancel_replay(Services& services, ReplayRecords& records, uint64_t id) {
+  const auto mark = [&]() -> Status {
+    TRY(const auto record, records.change(id, [](ReplayRecord& r) { r.cancelled = true; }));
+    return {};
+  };
+  auto marked = co_await run_blocking(services.readers, mark);
+  if (!marked) co_return marked;
+  auto cancelled = co_await services.deliveries.change_replay(id, ReplayAction::kCancel);
+  co_return cancelled;
+}
+
+Task<Status> add_all(Services& services, std::vector<PlannedLane>& plan, uint64_t id,
+                     Deadline deadline) {
+  for (auto& planned : plan) {
+    if (services.clock.steady_now() >= deadline) {
+      co_return fail(Errc::kTimeout,
+                     "the replay has too many lanes to begin in time: ask for one domain or url");
+    }
+    for (auto& segment : planned.segments) segment.replay = id;
+    auto added = co_await services.deliveries.add_segments(
+        planned.lane.config->id, planned.lane.config->url, std::move(planned.segments));
+    if (!added && added.error().code != Errc::kNotFound) co_return added;
+  }
+  co_return Status();
+}
+
+// The record comes first and says so when all is added: what a crash leaves half done shows as
+// "preparing" for ever, and can be cancelled.
+Task<http::Response> begin_replay(Services& services, ReplayRecords& records,
+                                  const ReplayScope& scope, std::vector<PlannedLane> plan,
+                                  const ReplaySize& size, Deadline deadline) {
+  const auto live = co_await find_live(services);
+  const auto room = check_room(plan, live);
+  if (!room) co_return error_response(room.error());
+  ReplayRecord record;
+  record.domain = scope.domain;
+  record.url = scope.url;
+  record.begin = scope.begin;
+  record.end = scope.end;
+  record.created = services.clock.now();
+  record.lanes = plan.size();
+  record.events = size.total().events;
+  record.bytes = size.total().bytes;
+  const auto save = [&] { return records.add(record, live.ids()); };
+  const auto saved = co_await run_blocking(services.readers, save);
+  if (!saved) co_return error_response(saved.error());
+  const auto added = co_await add_all(services, plan, saved->id, deadline);
+  if (!added) {
+    const auto cancelled = co_await cancel_replay(services, records, saved->id);
+    co_return error_response(cancelled ? added.error() : cancelled.error());
+  }
+  const auto finish = [&] {
+    return records.change(saved->id, [](ReplayRecord& r) { r.prepared = true; });
+  };
+  const auto finished = co_await run_blocking(services.readers, finish);
+  if (!finished) co_return error_response(finished.error());
+  if (finished->cancelled) {
+    // Between its first segments and the last.
+    const auto cancelled = co_await cancel_replay(services, records, saved->id);
+    if (!cancelled) co_return error_response(cancelled.error());
+  }
+  auto out = co_await show(services, *finished, deadline);
+  co_return out;
+}
+
+Task<http::Response> create(Services& services, ReplayRecords& records,
+                            http::RequestContext& context) {
+  const auto form = read_fields(context.request);
+  if (!form) co_return form.error();
+  const auto wish = parse_wish(*form, services.clock.now());
+  if (!wish) co_return error_response(wish.error());
+  if (!wish->events.empty()) {
+    auto out = co_await replay_events(services, *wish);
+    co_return out;
+  }
+  auto plan = co_await plan_replay(services, wish->scope, context.deadline);
+  if (!plan) co_return error_response(plan.error());
+  ReplaySize size;
+  for (const auto& planned : *plan) size.add(planned.lane.config->url, planned.count);
+  if (wish->dry_run) {
+    auto body = co_await size.to_json(services);
+    co_return http::json_response(200, std::move(body));
+  }
+  auto out = co_await begin_replay(services, records, wish->scope, *std::move(plan), size,
+                                   context.deadline);
+  co_return out;
+}
+
+Task<Result<ReplayRecord>> find_record(Services& services, ReplayRecords& records,
+                                       const http::RequestContext& context) {
+  const auto id = parse_uint(context.params.at("id"));
+  if (!id) co_return fail(Errc::kNotFound, "Replay not found");
+  const auto find = [&] { return records.find(*id); };
+  auto record = co_await run_blocking(services.readers, find);
+  co_return record;
+}
+
+Task<http::Response> list(Services& services, ReplayRecords& records,
+                          http::RequestContext& context) {
+  const auto query = read_list_query(context.request);
+  if (!query) co_return error_response(query.error());
+  const auto before = query->page.empty() ? UINT64_MAX : parse_uint(query->page);
+  if (!before) co_return http::message_response(400, "page: is not of this list");
+  const auto read = [&] { return records.all(); };
+  const auto all = co_await run_blocking(services.readers, read);
+  if (!all) co_return error_response(all.error());
+  const auto live = co_await find_live(services);
+  std::string body;
+  std::string page = query->page;
+  json::Writer w(body);
+  w.begin_object().key("items").begin_array();
+  size_t shown = 0;
+  for (const auto& record : *all) {
+    if (record.id >= *before || shown == query->limit) continue;
+    const auto remaining = co_await count_remaining(services, live, record.id, context.deadline);
+    if (!remaining) co_return error_response(remaining.error());
+    write_replay(w, record, state_of(record, live), *remaining);
+    page = std::to_string(record.id);
+    ++shown;
+  }
+  end_list(w, context.request, page);
+  co_return http::json_response(200, std::move(body));
+}
+
+Task<http::Response> get(Services& services, ReplayRecords& records,
+                         http::RequestContext& context) {
+  const auto record = co_await find_record(services, records, context);
+  if (!record) co_return error_response(record.error());
+  auto out = co_await show(services, *record, context.deadline);
+  co_return out;
+}
+
+Task<http::Response> hold(Services& services, ReplayRecords& records, http::RequestContext& context,
+                          ReplayAction action, std::string_view done) {
+  const auto record = co_await find_record(services, records, context);
+  if (!record) co_return error_response(record.error());
+  const auto live = co_await find_live(services);
+  const auto state = state_of(*record, live);
+  if (state != "running" && state != "paused")
+    co_return http::message_response(409, fmt::format("the replay is {}", state));
+  const auto changed = co_await services.deliveries.change_replay(record->id, action);
+  if (!changed) co_return error_response(changed.error());
+  co_return http::message_response(200, done);
+}
+
+Task<http::Response> pause(Services& services, ReplayRecords& records,
+                           http::RequestContext& context) {
+  auto out =
+      co_await hold(services, records, context, ReplayAction::kPause, "Replay has been paused");
+  co_return out;
+}
+
+Task<http::Response> resume(Services& services, ReplayRecords& records,
+                            http::RequestContext& context) {
+  auto out =
+      co_await hold(services, records, context, ReplayAction::kResume, "Replay has been resumed");
+  co_return out;
+}
+
+Task<http::Response> cancel(Services& services, ReplayRecords& records,
+                            http::RequestContext& context) {
+  const auto record = co_await find_record(services, records, context);
+  if (!record) co_return error_response(record.error());
+  const auto live = co_await find_live(services);
+  const auto state = state_of(*record, live);
+  if (state == "done" || state == "cancelled")
+    co_return http::message_response(409, fmt::format("the replay is {}", state));
+  const auto cancelled = co_await cancel_replay(services, records, record->id);
+  if (!cancelled) co_return error_response(cancelled.error());
+  co_return http::message_response(200, "Replay has been cancelled");
+}
+
+}  // namespace
+
+std::vector<http::Route> replay_routes(Services& services) {
+  using ReplayHandler = Task<http::Response> (*)(Services&, ReplayRecords&, http::RequestContext&);
+  const auto records = std::make_shared<ReplayRecords>(services.store);
+  const auto row = [&](const char* method, const char* below, ReplayHandler handler) {
+    const auto run = [&services, records, handler](http::RequestContext& context) {
+      return handler(services, *records, context);
+    };
+    return http::Route{method, std::string("/eventhorn/v1/replay") + below,
+                       authenticated(services, run)};
+  };
+  return {
+      row("POST", "", create),
+      row("GET", "", list),
+      row("GET", "/{id}", get),
+      row("POST", "/{id}/pause", pause),
+      row("POST", "/{id}/resume", resume),
+      row("POST", "/{id}/cancel", cancel),
+  };
+}
+
+}  // namespace eventhorn::api

@@ -1,0 +1,259 @@
+// GET /eventhorn/v1/{domain}/events?unacked_by=<url>: the events that a URL has not confirmed, in
+// the order of their commits, up to where the log was when the first page was asked for.
+//
+// A lane keeps no list of them. They are what its own segments do not have settled yet, and its
+// exceptions: those that wait for a retry and those it missed. Segments of replays tell nothing:
+// what they send again was settled or is an exception.
+#include "api/backlog.h"
+#include "api/control.h"
+#include "api/page_token.h"
+#include "base/strings.h"
+
+#include <algorithm>
+#include <deque>
+
+namespace eventhorn::api {
+namespace {
+
+// What one request holds in memory is bounded by these: a page may have fewer events than its limit
+// while more follow.
+constexpr size_t kMaxPageBytes = size_t{8} << 20;
+constexpr size_t kEventsPerRead = 64;
+constexpr size_t kBytesPerRead = 256 << 10;  // a lane has up to 16 segments of each class
+// Of the payload of page tokens: that of the Events API is 1.
+constexpr char kTokenVersion = 2;
+
+struct Token {
+  size_t limit = 100;
+  LaneId lane;
+  /// The frozen end; nullopt on the first page.
+  std::optional<Position> bound;
+  /// The last event shown.
+  Position after;
+};
+
+void put(std::string& out, uint64_t value, int bytes) {
+  for (int i = bytes - 1; i >= 0; --i) out.push_back(static_cast<char>(value >> (8 * i)));
+}
+
+uint64_t get(std::string_view bytes) {
+  uint64_t out = 0;
+  for (const char c : bytes) out = out << 8 | static_cast<unsigned char>(c);
+  return out;
+}
+
+std::string encode(const Token& token, DomainUid domain, const crypto::HmacKey& key) {
+  std::string payload(1, kTokenVersion);
+  put(payload, token.limit, 2);
+  put(payload, token.lane.value, 8);
+  put(payload, token.bound->value, 8);
+  put(payload, token.after.value, 8);
+  return seal_page_token(std::move(payload), domain, key);
+}
+
+Result<Token> decode(std::string_view text, DomainUid domain, const crypto::HmacKey& key) {
+  TRY(const auto payload, open_page_token(text, domain, key));
+  if (payload.size() != 27 || payload[0] != kTokenVersion)
+    return fail(Errc::kInvalidArgument, "Invalid page token");
+  const std::string_view bytes = payload;
+  Token out;
+  out.limit = get(bytes.substr(1, 2));
+  out.lane = {get(bytes.substr(3, 8))};
+  out.bound = Position{get(bytes.substr(11, 8))};
+  out.after = {get(bytes.substr(19, 8))};
+  return out;
+}
+
+/// Unconfirmed events of one segment, or of the exceptions, by position. Blocks on the disk.
+class Source {
+ public:
+  virtual ~Source() = default;
+
+  /// Null before fill(), and when there are no more.
+  const store::EventPtr* front() const { return events_.empty() ? nullptr : &events_.front(); }
+
+  void pop() { events_.pop_front(); }
+
+  bool wants_fill() const { return events_.empty() && !at_end_; }
+
+  /// Reads some more; may find none without being at the end.
+  virtual Status fill(store::Store& store) = 0;
+
+ protected:
+  std::deque<store::EventPtr> events_;
+  bool at_end_ = false;
+};
+
+class SegmentSource final : public Source {
+ public:
+  SegmentSource(store::SegmentRow segment, store::LaneQuery query)
+      : segment_(std::move(segment)), query_(std::move(query)) {
+    query_.max_events = kEventsPerRead;
+    query_.max_bytes = kBytesPerRead;
+    at_end_ = query_.after >= *query_.to;
+  }
+
+  Status fill(store::Store& store) override {
+    TRY(auto slice, store.read_lane(query_));
+    for (auto& event : slice.events) {
+      if (!is_settled(segment_, event->position)) events_.push_back(std::move(event));
+    }
+    query_.after = slice.through;
+    at_end_ = slice.at_end;
+    return {};
+  }
+
+ private:
+  store::SegmentRow segment_;
+  store::LaneQuery query_;
+};
+
+class ExceptionSource final : public Source {
+ public:
+  ExceptionSource(LaneId lane, Position after, Position bound,
+                  std::array<std::optional<Position>, webhook::kHooks> since)
+      : lane_(lane), after_(after), bound_(bound), since_(since) {}
+
+  Status fill(store::Store& store) override {
+    TRY(const auto rows, store.read_exceptions(lane_, after_, kEventsPerRead, false));
+    std::vector<Position> positions;
+    for (const auto& row : rows) {
+      const auto& since = since_[static_cast<size_t>(row.hook)];
+      if (row.position <= bound_ && since && *since < row.position)
+        positions.push_back(row.position);
+    }
+    at_end_ = rows.size() < kEventsPerRead || rows.back().position >= bound_;
+    if (!rows.empty()) after_ = rows.back().position;
+    TRY(auto events, store.read_events(positions));
+    for (auto& event : events) {
+      if (event) events_.push_back(std::move(event));
+    }
+    return {};
+  }
+
+ private:
+  LaneId lane_;
+  Position after_;
+  Position bound_;
+  std::array<std::optional<Position>, webhook::kHooks> since_;
+};
+
+std::vector<std::unique_ptr<Source>> make_sources(const store::Domain& domain,
+                                                  const store::LaneStatus& lane,
+                                                  const Token& token) {
+  std::vector<std::unique_ptr<Source>> out;
+  for (const auto& segment : lane.segments) {
+    if (segment.replay != 0) continue;
+    auto query = segment_query(domain, lane.id, segment, *token.bound);
+    query.after = std::max(query.after, token.after);
+    out.push_back(std::make_unique<SegmentSource>(segment, std::move(query)));
+  }
+  out.push_back(std::make_unique<ExceptionSource>(lane.id, token.after, *token.bound,
+                                                  lane_since(domain, lane.id)));
+  return out;
+}
+
+/// The source whose first event comes first; null when all are at their ends. Every source must be
+/// filled.
+Source* first_of(const std::vector<std::unique_ptr<Source>>& sources) {
+  Source* out = nullptr;
+  for (const auto& source : sources) {
+    if (source->front() == nullptr) continue;
+    if (out == nullptr || (*source->front())->position < (*out->front())->position)
+      out = source.get();
+  }
+  return out;
+}
+
+// Moves the token behind what it gives.
+Task<Result<std::vector<store::EventPtr>>> read_page(
+    Services& services, const std::vector<std::unique_ptr<Source>>& sources, Token& token,
+    Deadline deadline) {
+  std::vector<store::EventPtr> out;
+  for (size_t bytes = 0; out.size() < token.limit && bytes < kMaxPageBytes;) {
+    for (const auto& source : sources) {
+      while (source->wants_fill()) {
+        if (services.clock.steady_now() >= deadline) {
+          if (!out.empty()) co_return out;
+          co_return fail(Errc::kTimeout, "the search took too long: try again");
+        }
+        const auto fill = [&] { return source->fill(services.store); };
+        const auto filled = co_await run_blocking(services.readers, fill);
+        if (!filled) co_return fail(filled.error());
+      }
+    }
+    auto* first = first_of(sources);
+    if (first == nullptr) break;
+    auto event = *first->front();
+    first->pop();
+    // An event may be an exception and, until its segment has moved on, in that.
+    if (event->position <= token.after) continue;
+    token.after = event->position;
+    bytes += event->event.bytes.size();
+    out.push_back(std::move(event));
+  }
+  co_return out;
+}
+
+std::string render(const std::vector<store::EventPtr>& events, const std::string& next) {
+  std::string out;
+  json::Writer w(out);
+  w.begin_object().key("items").begin_array();
+  for (const auto& event : events) w.raw(event->event.bytes);
+  w.end_array().key("paging").begin_object().key("next").value(next).end_object().end_object();
+  return out;
+}
+
+Task<http::Response> answer(Services& services, http::RequestContext& context,
+                            const store::Domain& domain, Token token) {
+  const auto* config = domain.find_lane(token.lane);
+  if (config == nullptr)
+    co_return http::message_response(404, "url: no webhook of the domain names it");
+  const auto lane = co_await services.deliveries.lane(token.lane, domain.uid, config->url);
+  if (!token.bound) token.bound = lane.through;
+  const auto sources = make_sources(domain, lane, token);
+  const auto events = co_await read_page(services, sources, token, context.deadline);
+  if (!events) co_return error_response(events.error());
+  const auto write = [&] {
+    const auto next = context.request.base + "/eventhorn/v1/" + domain.name + "/events/" +
+                      encode(token, domain.uid, services.keys.token_key());
+    return render(*events, next);
+  };
+  auto body = co_await run_blocking(services.readers, write);
+  co_return http::json_response(200, std::move(body));
+}
+
+Task<http::Response> first_page(Services& services, http::RequestContext& context) {
+  const auto domain = co_await find_domain(services, context.params.at("domain"), false);
+  if (!domain) co_return error_response(domain.error());
+  const auto query = read_list_query(context.request);
+  if (!query) co_return error_response(query.error());
+  const auto url = query->query.first("unacked_by").value_or("");
+  if (url.empty()) co_return missing_parameter("unacked_by");
+  const auto lanes = find_lanes(services.directory, (*domain)->name, url);
+  if (!lanes) co_return error_response(lanes.error());
+  Token token;
+  token.limit = query->limit;
+  token.lane = lanes->front().config->id;
+  auto out = co_await answer(services, context, **domain, token);
+  co_return out;
+}
+
+Task<http::Response> next_page(Services& services, http::RequestContext& context) {
+  const auto domain = co_await find_domain(services, context.params.at("domain"), false);
+  if (!domain) co_return error_response(domain.error());
+  const auto token = decode(context.params.at("token"), (*domain)->uid, services.keys.token_key());
+  if (!token) co_return error_response(token.error());
+  auto out = co_await answer(services, context, **domain, *token);
+  co_return out;
+}
+
+}  // namespace
+
+std::vector<http::Route> unacked_routes(Services& services) {
+  const std::string path = "/eventhorn/v1/{domain}/events";
+  return {{"GET", path, with_key(services, first_page)},
+          {"GET", path + "/{token}", with_key(services, next_page)}};
+}
+
+}  // namespace eventhorn::api
