@@ -2,6 +2,7 @@
 
 #include "api/services.h"
 #include "app/local_bins.h"
+#include "app/no_deliveries.h"
 #include "async/block_on.h"
 #include "async/cores.h"
 #include "async/task_group.h"

@@ -282,6 +282,11 @@ class FreeSpaceStore final : public Store {
     return inner_.read_events(p);
   }
 
+  Result<std::vector<Position>> find_events(DomainUid d,
+                                            const std::vector<std::string>& ids) override {
+    return inner_.find_events(d, ids);
+  }
+
   Result<uint64_t> expire(SystemTime events, SystemTime attempts) override {
     return inner_.expire(events, attempts);
   }
