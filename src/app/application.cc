@@ -2,7 +2,6 @@
 
 #include "api/services.h"
 #include "app/local_bins.h"
-#include "app/no_deliveries.h"
 #include "async/block_on.h"
 #include "async/cores.h"
 #include "async/task_group.h"
@@ -319,7 +318,7 @@ Task<http::ClientReply> Application::Impl::post(std::string url, std::string bod
   auto& client = here == per_core.end() ? per_core.front()->client : (*here)->client;
   const auto opened = client.open(*target);
   const std::array<std::string_view, 1> pieces = {body};
-  reply = co_await client.post(*opened, pieces, deadline);
+  reply = co_await client.post(*opened, pieces, deadline, {}, http::Connection::kFresh);
   co_return reply;
 }
 

@@ -203,7 +203,7 @@ Task<SendReply> Alerts::post(const Alert& alert) {
   const auto notice = to_json(alert.notice);
   const auto suffix = body_after_notice(alert.suppressed);
   const auto head = webhook::previous_signature_head(keys, signature);
-  auto reply = co_await sender_.post(*target_, {head, prefix, notice, suffix}, deadline);
+  auto reply = co_await sender_.post(*target_, {head, prefix, notice, suffix, true}, deadline);
   co_return reply;
 }
 

@@ -26,7 +26,7 @@ Task<void> Engine::work(EndpointPtr endpoint, Start start) {
   for (;;) {
     co_await attempt(endpoint, std::move(start.lane), std::move(start.job));
     release(*endpoint, start.standing);
-    pump_queues();  // those who wait for a place come first
+    pump_queues(places_);  // those who wait for a place come first
     auto next = start_next(endpoint);
     if (!next) co_return;
     start = *std::move(next);
@@ -69,21 +69,30 @@ Task<void> Engine::attempt(EndpointPtr endpoint, LanePtr lane, Job job) {
     const bool loaded = co_await load_event(endpoint, lane, job);
     if (!loaded) co_return;
   }
+  const auto started = services_.clock.steady_now();
+  const auto deadline = started + options_.timeout;
+  auto reply = co_await send(*endpoint, *job.event, deadline, false);
+  if (reply.stale) reply = co_await send(*endpoint, *job.event, deadline, true);
+  finish(endpoint, lane, job, reply, started);
+}
+
+// Signs and sends.
+Task<SendReply> Engine::send(const Endpoint& endpoint, const store::StoredEvent& event,
+                             Deadline deadline, bool fresh_connection) {
   const auto now = services_.clock.now();
   const auto keys = services_.keys();
   const auto signature = webhook::make_signature(*keys.current, now, random_);
   const std::string prefix = webhook::payload_prefix(signature);
   std::string head = webhook::previous_signature_head(keys, signature);
-  const std::string_view event = job.event->event.bytes;
-  if (!endpoint->secrets.empty()) {
-    const std::array<std::string_view, 3> body = {prefix, event, webhook::kPayloadSuffix};
-    head += webhook::standard_head(endpoint->secrets, job.event->event.id, now, body);
+  if (!endpoint.secrets.empty()) {
+    const std::array<std::string_view, 3> body = {prefix, event.event.bytes,
+                                                  webhook::kPayloadSuffix};
+    head += webhook::standard_head(endpoint.secrets, event.event.id, now, body);
   }
-  const auto target = endpoint->target;  // settings may change meanwhile
-  const auto started = services_.clock.steady_now();
-  const auto reply = co_await services_.sender.post(
-      *target, {head, prefix, event, webhook::kPayloadSuffix}, started + options_.timeout);
-  finish(endpoint, lane, job, reply, started);
+  const auto target = endpoint.target;  // settings may change meanwhile
+  const Message message{head, prefix, event.event.bytes, webhook::kPayloadSuffix, fresh_connection};
+  auto reply = co_await services_.sender.post(*target, message, deadline);
+  co_return reply;
 }
 
 // An attempt that says nothing about the receiver: it is made again and counts for nobody.

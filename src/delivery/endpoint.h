@@ -36,10 +36,12 @@ class Rate {
   SteadyTime last_{};
 };
 
-/// The connections of all URLs of one host are bounded together.
-struct Host {
-  size_t in_flight = 0;
-  std::deque<std::weak_ptr<Endpoint>> queue;  // those that wait for a place
+/// Places for attempts, and the endpoints that wait for one, by their standing.
+struct Places {
+  explicit Places(size_t count) : budget(count) {}
+
+  Budget budget;
+  std::array<std::deque<std::weak_ptr<Endpoint>>, 3> queues;
 };
 
 struct Endpoint : std::enable_shared_from_this<Endpoint> {
@@ -60,13 +62,13 @@ struct Endpoint : std::enable_shared_from_this<Endpoint> {
   std::optional<webhook::RetrySchedule> schedule;  // of its own
   std::vector<webhook::StandardSecret> secrets;    // sign the Standard Webhooks fields
   std::shared_ptr<Sender::Target> target;
-  std::shared_ptr<Host> host;
+  std::shared_ptr<Places> host;  // those of all URLs of its host and port
 
   std::unordered_map<LaneId, std::shared_ptr<Lane>> lanes;  // all that have something unsettled
   /// Lanes that may have something to send, each once, served in turn.
   std::deque<std::shared_ptr<Lane>> ring;
   size_t workers = 0;
-  bool in_queue = false;                // of the core's budget or of its host
+  bool in_queue = false;                // of the core's places or of its host's
   SteadyTime wake = SteadyTime::max();  // the earliest one that is set
 
   SteadyTime last_sign{};  // an outcome, or the start of the first of the attempts under way

@@ -66,9 +66,10 @@ const EndpointPtr& Engine::endpoint_of(const std::string& url) {
     endpoint->since = services_.clock.now();
     if (const auto it = settings_.find(url); it != settings_.end()) endpoint->settings = it->second;
     const auto parsed = webhook::parse_target_url(url);
-    const auto& name = parsed ? parsed->host : url;
+    const auto name = parsed ? parsed->host + ":" + std::to_string(parsed->port) : url;
     endpoint->host = hosts_[name].lock();
-    if (!endpoint->host) hosts_[name] = endpoint->host = std::make_shared<Host>();
+    if (!endpoint->host)
+      hosts_[name] = endpoint->host = std::make_shared<Places>(options_.max_per_host);
     apply_settings(*endpoint);
   }
   return endpoint;
@@ -145,9 +146,9 @@ std::optional<Engine::Start> Engine::start_next(const EndpointPtr& endpoint) {
   auto job = take(e, start.lane);
   if (!job) return std::nullopt;
   start.job = *std::move(job);
-  budget_.take(start.standing);
+  places_.budget.take(start.standing);
+  e.host->budget.take(start.standing);
   meters_.in_flight.add(1);
-  ++e.host->in_flight;
   if (e.workers++ == 0) e.last_sign = now;
   e.used = now;
   e.health.on_start(now);
@@ -157,32 +158,24 @@ std::optional<Engine::Start> Engine::start_next(const EndpointPtr& endpoint) {
 bool Engine::has_place(const EndpointPtr& endpoint, Standing standing) {
   auto& e = *endpoint;
   const bool unsaved_full = *options_.unsaved >= options_.max_unsaved;
-  const auto answer = unsaved_full ? Budget::Answer::kFull : budget_.ask(standing, e.workers);
-  if (answer == Budget::Answer::kOwnShare) return false;
-  if (answer == Budget::Answer::kYes && e.host->in_flight < options_.max_per_host) return true;
-  if (!std::exchange(e.in_queue, true)) {
-    auto& queue =
-        answer == Budget::Answer::kYes ? e.host->queue : queues_[static_cast<size_t>(standing)];
-    queue.push_back(endpoint);
-  }
   if (unsaved_full) look_again_soon();
-  return false;
+  for (auto* places : {&places_, e.host.get()}) {
+    const auto answer =
+        unsaved_full ? Budget::Answer::kFull : places->budget.ask(standing, e.workers);
+    if (answer == Budget::Answer::kYes) continue;
+    if (answer == Budget::Answer::kFull && !std::exchange(e.in_queue, true))
+      places->queues[static_cast<size_t>(standing)].push_back(endpoint);
+    return false;
+  }
+  return true;
 }
 
 void Engine::release(Endpoint& endpoint, Standing standing) {
-  budget_.release(standing);
+  places_.budget.release(standing);
+  endpoint.host->budget.release(standing);
   meters_.in_flight.add(-1);
   --endpoint.workers;
-  auto& host = *endpoint.host;
-  --host.in_flight;
-  while (!host.queue.empty() && host.in_flight < options_.max_per_host) {
-    const auto next = host.queue.front().lock();
-    host.queue.pop_front();
-    if (!next) continue;
-    next->in_queue = false;
-    pump(next);
-    break;
-  }
+  pump_queues(*endpoint.host);
 }
 
 // The bound on unsaved outcomes is shared by the cores, and another core's save wakes nobody here.
@@ -190,18 +183,19 @@ void Engine::look_again_soon() {
   if (std::exchange(looking_again_, true)) return;
   wake_at(services_.clock.steady_now() + options_.save_interval, [this] {
     looking_again_ = false;
-    pump_queues();
+    pump_queues(places_);
   });
 }
 
-void Engine::pump_queues() {
+// Those who wait for a place come first, the well ones before the doubtful.
+void Engine::pump_queues(Places& places) {
   const auto now = services_.clock.steady_now();
-  for (auto& queue : queues_) {
+  for (auto& queue : places.queues) {
     for (size_t n = queue.size(); n > 0 && !queue.empty(); --n) {
       if (*options_.unsaved >= options_.max_unsaved) return look_again_soon();
       const auto endpoint = queue.front().lock();
       if (endpoint &&
-          budget_.ask(endpoint->standing(now), endpoint->workers) == Budget::Answer::kFull) {
+          places.budget.ask(endpoint->standing(now), endpoint->workers) == Budget::Answer::kFull) {
         break;
       }
       queue.pop_front();

@@ -18,7 +18,7 @@ Engine::Engine(asio::any_io_executor executor, EngineServices services, EngineOp
     : executor_(executor),
       services_(std::move(services)),
       options_(std::move(options)),
-      budget_(options_.max_in_flight),
+      places_(options_.max_in_flight),
       wake_timer_(executor),
       save_timer_(executor),
       tasks_(executor),

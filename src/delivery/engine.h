@@ -44,7 +44,7 @@ struct EngineOptions {
   uint32_t cores = 1;
   /// Attempts in flight on this core ...
   size_t max_in_flight = 1024;
-  /// ... and to one host.
+  /// ... and to one host and port.
   size_t max_per_host = 256;
   /// Events of one lane that wait for a retry; beyond it the lane sends nothing new.
   size_t max_exceptions = 10'000;
@@ -164,7 +164,7 @@ class Engine {
   void schedule(const LanePtr& lane);
   void schedule_all(const EndpointPtr& endpoint);
   void pump(const EndpointPtr& endpoint);
-  void pump_queues();
+  void pump_queues(Places& places);
   void look_again_soon();
   std::optional<Start> start_next(const EndpointPtr& endpoint);
   bool has_place(const EndpointPtr& endpoint, Standing standing);
@@ -183,6 +183,8 @@ class Engine {
   Task<void> work(EndpointPtr endpoint, Start start);
   Task<bool> load_event(const EndpointPtr& endpoint, LanePtr lane, Job& job);
   Task<void> attempt(EndpointPtr endpoint, LanePtr lane, Job job);
+  Task<SendReply> send(const Endpoint& endpoint, const store::StoredEvent& event, Deadline deadline,
+                       bool fresh_connection);
   void finish(const EndpointPtr& endpoint, const LanePtr& lane, const Job& job,
               const SendReply& reply, SteadyTime started);
   bool not_its_fault(const EndpointPtr& endpoint, const LanePtr& lane, const Job& job,
@@ -241,15 +243,13 @@ class Engine {
   std::unordered_map<DomainUid, Routes> routes_;
   std::unordered_map<LaneId, LanePtr> lanes_;  // only lanes with something unsettled
   std::unordered_map<std::string, EndpointPtr> endpoints_;
-  std::unordered_map<std::string, std::weak_ptr<Host>> hosts_;
+  std::unordered_map<std::string, std::weak_ptr<Places>> hosts_;
   SettingsByUrl settings_;  // of the URLs that have some
   Position seen_;
   size_t waiting_ = 0;  // retries of all lanes
   bool stopping_ = false;
 
-  Budget budget_;
-  // Endpoints that wait for a place in the budget, by their standing.
-  std::array<std::deque<std::weak_ptr<Endpoint>>, 3> queues_;
+  Places places_;
   bool looking_again_ = false;
   size_t reading_bytes_ = 0;  // that reads under way may bring
 

@@ -44,6 +44,25 @@ TEST_F(EngineTest, FailuresAreRetriedThenMissed) {
   EXPECT_TRUE(next.loaded().lanes.empty());
 }
 
+// Reliability R7: a kept connection that the receiver had closed is no failure of the attempt; what
+// goes out a second time is signed anew, as receivers refuse a token that they know.
+TEST_F(EngineTest, StaleConnectionIsReplacedOnceUnderAFreshSignature) {
+  options_.schedule = webhook::RetrySchedule(std::vector<std::chrono::milliseconds>{});
+  sender_.fail_by(webhook::FailureKind::kClosed);
+  sender_.script("http://one/", "closed", {0, 200});
+  sender_.script("http://one/", "twice", {0, 0, 200});
+  auto life = start();
+  life.set_hook("a.example", Hook::kDelivered, {"http://one/"});
+  life.append("a.example", {"closed"});
+  ASSERT_TRUE(sender_.wait_for(2));
+  life.append("a.example", {"twice"});
+  ASSERT_TRUE(sender_.wait_for(4));
+  life.stop();
+  EXPECT_EQ(as_set(sender_.prefixes()).size(), 4U);
+  auto next = start();
+  EXPECT_EQ(next.loaded().missed, 1U) << "a fresh one that is closed is a failure";
+}
+
 // Reliability R14: 406 settles.
 TEST_F(EngineTest, NotAcceptableSettles) {
   sender_.script("http://one/", "no", {406});

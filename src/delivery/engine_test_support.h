@@ -59,6 +59,7 @@ class FakeSender final : public Sender {
       --in_flight_;
       sent_.push_back({url, id});
       heads_.emplace_back(message_head);
+      prefixes_.emplace_back(message.prefix);
       auto& script = scripts_[url + " " + id];
       auto& whole = scripts_[url];
       auto& use = script.empty() ? whole : script;
@@ -66,6 +67,8 @@ class FakeSender final : public Sender {
       if (!use.empty()) {
         reply.result.status = use.front();
         if (use.front() == 0) reply.result.kind = failure_;
+        reply.stale = use.front() == 0 && failure_ == webhook::FailureKind::kClosed &&
+                      !message.fresh_connection;
         if (&use == &script || use.size() > 1) use.pop_front();
       }
       reply.result.retry_after = retry_after_;
@@ -136,6 +139,11 @@ class FakeSender final : public Sender {
     return heads_;
   }
 
+  std::vector<std::string> prefixes() {
+    const std::lock_guard lock(mutex_);
+    return prefixes_;
+  }
+
   size_t most_in_flight() {
     const std::lock_guard lock(mutex_);
     return most_in_flight_;
@@ -159,6 +167,7 @@ class FakeSender final : public Sender {
   std::string held_url_;
   webhook::FailureKind failure_ = webhook::FailureKind::kConnect;
   std::vector<std::string> heads_;
+  std::vector<std::string> prefixes_;
 };
 
 /// One process life: store, commit queue, one engine on one core.

@@ -8,6 +8,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr uint32_t kStartLimit = 4;
+constexpr uint32_t kEachHalves = 4;  // from so many failures in a row on
 // After a return: so long so few failures park again, and only so long without them makes the
 // backoff forget (reliability R17: a receiver that flaps settles into rare probes).
 constexpr auto kTrial = 10s;
@@ -123,7 +124,7 @@ Health::Change Health::on_failure(SteadyTime started, SteadyTime now, double jit
   if (state_ == State::kGone || state_ == State::kPaused) return Change::kNone;
   if (failures_++ == 0) failing_since_ = now;
   if (parked()) return park(now, jitter);
-  if (started >= halved_at_) {
+  if (started >= halved_at_ || failures_ >= kEachHalves) {
     limit_ = std::max(1U, limit_ / 2);
     halved_at_ = now;
   }

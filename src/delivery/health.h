@@ -2,11 +2,12 @@
 // random numbers are passed in.
 //
 // Active: the limit of attempts under way starts at 4, grows by one with a success that used it
-// up, and is halved by a failure (additive increase, multiplicative decrease; one halving for what
-// was under way together). Failures in a row also space the attempts. After enough of them, over
-// enough time, the endpoint is parked: one probe at a time, on a backoff. A success returns it, on
-// trial at first, and for a while with no more at once than twice what it bore when it was last
-// well. Gone (410) and paused: nothing until resume().
+// up, and is halved by a failure (additive increase, multiplicative decrease). Failures of attempts
+// that were under way together halve it once, until four have come in a row. Failures in a row also
+// space the attempts. After enough of them, over enough time, the endpoint is parked: one probe at
+// a time, on a backoff. A success returns it, on trial at first, and for a while with no more at
+// once than twice what it bore when it was last well. Gone (410) and paused: nothing until
+// resume().
 #pragma once
 
 #include "base/time.h"

@@ -43,8 +43,10 @@ Task<SendReply> HttpSender::post(Target& target, Message message, Deadline deadl
     }
   }
   const std::array<std::string_view, 3> pieces = {message.prefix, message.event, message.suffix};
-  auto reply = co_await client_.post(*http_target.client, pieces, deadline, message.head);
-  co_return SendReply{std::move(reply.result), std::move(reply.body)};
+  auto reply = co_await client_.post(
+      *http_target.client, pieces, deadline, message.head,
+      message.fresh_connection ? http::Connection::kFresh : http::Connection::kAny);
+  co_return SendReply{std::move(reply.result), std::move(reply.body), reply.stale};
 }
 
 }  // namespace eventhorn::delivery

@@ -140,7 +140,7 @@ void Engine::on_saved() {
       seen_ > saved_through_) {
     save_soon();
   }
-  pump_queues();
+  pump_queues(places_);
 }
 
 Task<void> Engine::run_saves() {

@@ -16,6 +16,9 @@ struct SendReply {
   webhook::AttemptResult result;
   /// First KiB of the answer's body, as it came.
   std::string response;
+  /// It went out on a kept connection that the receiver had closed: to be sent again on a fresh
+  /// one.
+  bool stale = false;
 };
 
 /// What one attempt sends. The pieces must outlive the call.
@@ -26,6 +29,7 @@ struct Message {
   std::string_view prefix;
   std::string_view event;
   std::string_view suffix;
+  bool fresh_connection = false;
 };
 
 /// Lives on one core.
