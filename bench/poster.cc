@@ -29,7 +29,8 @@ std::string basic_credentials(const std::string& key) {
 Poster::Poster(const Address& address, Options options, Source& source)
     : address_(address), options_(options), source_(source), connections_(options.connections) {
   for (auto& connection : connections_) {
-    if (!connect(connection)) die(fmt::format("connect {}: refused", address_.text()));
+    if (!connect(connection) && !options.reconnect)
+      die(fmt::format("connect {}: refused", address_.text()));
   }
 }
 
@@ -91,8 +92,8 @@ int64_t Poster::wait_ns(int64_t now) const {
 }
 
 void Poster::send_request(Connection& c) {
-  if (c.fd.get() < 0 && !connect(c)) return mend(c, "connect");
   c.state = State::kBusy;
+  if (c.fd.get() < 0 && !connect(c)) return mend(c, "connect");
   c.unsent = c.bytes;
   c.reply.clear();
   send_rest(c);
@@ -153,6 +154,9 @@ void Poster::finish(Connection& c, const Head& head) {
     c.resend_at_ns = now + static_cast<int64_t>(*seconds) * kSecond;
     c.state = State::kWaiting;
     ++retries_;
+  } else if (status == "503" && options_.reconnect) {  // it is starting
+    c.resend_at_ns = now + kReconnectAfter;
+    c.state = State::kWaiting;
   } else {
     die(fmt::format("the server answered {}: {}", head.start_line, body.substr(0, 300)));
   }

@@ -36,11 +36,12 @@ class Poster {
  public:
   struct Options {
     size_t connections = 4;
-    /// A connection that breaks is made again and its request sent again; else it ends the process.
+    /// A connection that breaks is made again and its request sent again, as after 503; else both
+    /// end the process.
     bool reconnect = false;
   };
 
-  /// Connects, or dies. `source` must outlive this.
+  /// Connects, or dies unless it may reconnect. `source` must outlive this.
   Poster(const Address& address, Options options, Source& source);
 
   /// Until every request is settled, or after stop() those that have left. 429 is obeyed; any other
