@@ -10,7 +10,7 @@ RETURN_S = 10  # in which the concurrency is bounded
 VARIANTS = ["refuse", "hole"]
 # Soon parked and soon probed, so that the run need not wait for minutes; a schedule that outlasts the outage.
 SETTINGS = ["delivery.park_after=2s", "delivery.probe_interval=500ms", "delivery.probe_max_interval=1s",
-            "delivery.retry_schedule=" + ",".join(["5s"] * 200)]
+            "delivery.retry_schedule=" + ",".join(["20s"] * 32)]
 
 
 def run(options):
