@@ -94,6 +94,11 @@ Status Receiver::bind(unsigned host) {
   return {};
 }
 
+void Receiver::heal() {
+  heals_ = true;
+  healed_.wait(false);
+}
+
 Receiver::Counts Receiver::counts() const {
   const std::lock_guard lock(mutex_);
   return counts_;
@@ -102,7 +107,7 @@ Receiver::Counts Receiver::counts() const {
 void Receiver::run() {
   int64_t next_tick = monotonic_us();
   while (!stop_) {
-    if (healed_ && behaviour_ != Behaviour::kGood) turn_good();
+    if (heals_ && !healed_) turn_good();
     std::vector<pollfd> polled = {{.fd = listener_, .events = POLLIN, .revents = 0}};
     // poll() reports POLLHUP of a socket that does not listen, at once and for ever.
     if (behaviour_ == Behaviour::kRefuses) polled[0].fd = -1;
@@ -127,6 +132,8 @@ void Receiver::turn_good() {
   connections_.clear();
   if (behaviour_ == Behaviour::kRefuses) ::listen(listener_, 512);
   behaviour_ = Behaviour::kGood;
+  healed_ = true;
+  healed_.notify_all();
 }
 
 void Receiver::accept_all() {

@@ -77,8 +77,8 @@ class Receiver {
 
   const std::string& url() const { return url_; }
 
-  /// From now on it is a good one; its connections so far are closed. Any thread.
-  void heal() { healed_ = true; }
+  /// On return it is a good one, and its connections so far are closed. Any thread.
+  void heal();
 
   /// Any thread.
   Counts counts() const;
@@ -105,6 +105,7 @@ class Receiver {
 
   const std::atomic<unsigned>& life_;
   std::string url_;
+  std::atomic<bool> heals_ = false;
   std::atomic<bool> healed_ = false;
   std::atomic<bool> stop_ = false;
 
