@@ -54,8 +54,10 @@ std::vector<std::string> make_settings() {
 class Directory {
  public:
   Directory() {
-    std::string name =
-        (std::filesystem::temp_directory_path() / "eventhorn-selftest-XXXXXX").string();
+    std::error_code error;
+    const auto parent = std::filesystem::temp_directory_path(error);
+    if (error) return;
+    std::string name = (parent / "eventhorn-selftest-XXXXXX").string();
     if (::mkdtemp(name.data()) != nullptr) path_ = name;
   }
 
