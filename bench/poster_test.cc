@@ -26,6 +26,9 @@ class LateServer {
     EXPECT_EQ(::bind(fd_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
   }
 
+  /// Threads that still wait for a connection go too.
+  ~LateServer() { ::shutdown(fd_.get(), SHUT_RDWR); }
+
   Address address() const { return {INADDR_LOOPBACK, local_port(fd_)}; }
 
   void listen() {
