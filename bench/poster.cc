@@ -118,15 +118,16 @@ void Poster::read_reply(Connection& c) {
   if (c.reply.size() > kMaxReplyBytes) die("the reply is larger than 1 MiB");
 }
 
-/// The connection broke: its request, if it has one, leaves again a little later.
+/// The connection broke. An idle one connects when it is needed: servers end those that are idle
+/// for long. The request of a busy one leaves again a little later.
 void Poster::mend(Connection& c, const char* what) {
-  if (!options_.reconnect) die(fmt::format("{}: the server closed a connection", what));
-  ++broken_;
   c.fd = Fd();
   c.reply.clear();
+  if (c.state == State::kIdle) return;
+  if (!options_.reconnect) die(fmt::format("{}: the server closed a connection", what));
+  ++broken_;
   c.resend_at_ns = monotonic_ns() + kReconnectAfter;
-  // An idle one connects when it is needed.
-  if (c.state != State::kIdle) c.state = State::kWaiting;
+  c.state = State::kWaiting;
 }
 
 /// A server may answer 429 while the request is still on its way: the exchange is over when both
