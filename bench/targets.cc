@@ -221,8 +221,11 @@ class Targets {
     std::string text = "ok\n";
     if (words.size() == 3 && words[1] == "/port") {
       text = fmt::format("{}\n", targets_.front().address.port);
+    } else if (range && path[1] == "counts") {
+      text = fmt::format("{{{}}}\n", counts(range->first, range->second));
     } else if (range && path[1] == "stats") {
-      text = stats(range->first, range->second);
+      text = fmt::format("{{{},{}}}\n", counts(range->first, range->second),
+                         delays(range->first, range->second));
     } else if (range && (path[1] == "answer" || path[1] == "hole" || path[1] == "refuse")) {
       const Mode mode = path[1] == "answer" ? Mode::kAnswer
                         : path[1] == "hole" ? Mode::kHole
@@ -257,11 +260,10 @@ class Targets {
     if (mode != Mode::kRefuse && !listens) must_listen(target);
   }
 
-  /// Of several targets: sums, the largest peak, and percentiles of all delays together.
-  std::string stats(uint64_t first, uint64_t last) {
+  /// Of several targets: sums, and the largest peak. Cheap, unlike delays().
+  std::string counts(uint64_t first, uint64_t last) const {
     uint64_t posts = 0, total = 0, distinct = 0, accepted = 0;
     size_t peak = 0;
-    std::vector<uint32_t> delays;
     for (uint64_t n = first; n <= last; ++n) {
       const Target& target = targets_[n - 1];
       posts += target.counts.posts;
@@ -269,18 +271,24 @@ class Targets {
       distinct += target.ids.size();
       accepted += target.counts.accepted;
       peak = std::max(peak, target.counts.peak_connections);
-      delays.insert(delays.end(), target.counts.delays_us.begin(), target.counts.delays_us.end());
     }
-    std::sort(delays.begin(), delays.end());
+    return fmt::format(R"("posts":{},"total":{},"distinct":{},"accepted":{},"peak_connections":{})",
+                       posts, total, distinct, accepted, peak);
+  }
+
+  /// Percentiles of all delays of several targets together.
+  std::string delays(uint64_t first, uint64_t last) const {
+    std::vector<uint32_t> all;
+    for (uint64_t n = first; n <= last; ++n) {
+      const auto& some = targets_[n - 1].counts.delays_us;
+      all.insert(all.end(), some.begin(), some.end());
+    }
+    std::sort(all.begin(), all.end());
     const auto percentile_ms = [&](size_t percent) {
-      if (delays.empty()) return 0.0;
-      return delays[std::min(delays.size() - 1, delays.size() * percent / 100)] / 1000.0;
+      return all.empty() ? 0.0 : all[std::min(all.size() - 1, all.size() * percent / 100)] / 1000.0;
     };
-    return fmt::format(
-        R"({{"posts":{},"total":{},"distinct":{},"accepted":{},"peak_connections":{},"p50_ms":{:.3f},"p99_ms":{:.3f},"max_ms":{:.3f}}})"
-        "\n",
-        posts, total, distinct, accepted, peak, percentile_ms(50), percentile_ms(99),
-        percentile_ms(100));
+    return fmt::format(R"("p50_ms":{:.3f},"p99_ms":{:.3f},"max_ms":{:.3f})", percentile_ms(50),
+                       percentile_ms(99), percentile_ms(100));
   }
 
   Fd epoll_ = make_epoll();
@@ -298,8 +306,9 @@ int main(int argc, char** argv) {
   CLI::App app(
       "Webhook URLs http://127.0.0.N:PORT/ that can be switched while they run. Prints where it is "
       "controlled:\n"
-      "GET /port, /answer/N, /hole/N, /refuse/N, /lap/N (counts from here), /stats/N; N may be a "
-      "range like 1-50.\n"
+      "GET /port, /answer/N, /hole/N, /refuse/N, /lap/N (counts from here), /counts/N, /stats/N "
+      "(with "
+      "delays); N may be a range like 1-50.\n"
       "Ends with SIGTERM.");
   Options options;
   app.add_option("--targets", options.targets, "How many URLs, from 127.0.0.1 on")

@@ -31,7 +31,7 @@ def measure(options, variant):
         warm = min(options.events, options.backlog)
         load(hooks, "--first", DEAD, "--count", warm, "--batch", 100, "--seed", 1)
         wait_dead_has(urls, warm)
-        peak = urls.stats(DEAD)["peak_connections"]
+        peak = urls.counts(DEAD)["peak_connections"]
         urls.lap(LIVE)
         load(hooks, "--first", LIVE, "--seconds", options.phase, "--rate", LIVE_RATE, "--seed", 2)
         wait_for(lambda n: n >= int(LIVE_RATE * options.phase), lambda: urls.distinct(LIVE), lambda n: f"{n} live events")
@@ -55,7 +55,7 @@ def measure(options, variant):
                 "peak_rss_mb": hooks.peak_rss_mb(),
                 "calm_p99_ms": calm["p99_ms"], "live_p99_ms": during["p99_ms"], "live_max_ms": during["max_ms"],
                 "p99_limit_ms": max(2 * calm["p99_ms"], calm["p99_ms"] + 5),
-                "sent_twice": urls.stats(DEAD)["total"] - warm - options.backlog}
+                "sent_twice": urls.counts(DEAD)["total"] - warm - options.backlog}
 
 
 def wait_dead_has(urls, events):
@@ -76,21 +76,18 @@ def drain_after_return(urls, had, backlog):
     wait_for(lambda n: n > had, lambda: urls.distinct(DEAD), lambda n: "the URL answers and gets nothing")
     first = time.monotonic()
     return_peak = None
-    while True:
-        stats = urls.stats(DEAD)
-        over = stats["distinct"] >= had + backlog
-        if return_peak is None and (over or time.monotonic() - first >= RETURN_S):
-            return_peak = stats["peak_connections"]
-        if over:
-            break
-        progress_or_failure(urls, stats, had + backlog)
+
+    def look():
+        nonlocal return_peak
+        counts = urls.counts(DEAD)
+        if time.monotonic() - first < RETURN_S or return_peak is None:
+            return_peak = counts["peak_connections"]
+        return counts["distinct"]
+
+    wait_for(lambda n: n >= had + backlog, look, lambda n: f"{n} of {had + backlog} events")
     seconds = time.monotonic() - first
     return {"first_after_s": first - back, "drain_s": seconds, "drain_per_s": backlog / seconds, "return_peak": return_peak,
-            "drain_peak": urls.stats(DEAD)["peak_connections"]}
-
-
-def progress_or_failure(urls, stats, all_events):
-    wait_for(lambda n: n > stats["distinct"], lambda: urls.distinct(DEAD), lambda n: f"{n} of {all_events} events")
+            "drain_peak": urls.counts(DEAD)["peak_connections"]}
 
 
 def print_variant(variant, v):

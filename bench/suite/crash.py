@@ -53,8 +53,8 @@ def measure(options, urls, data, hooks):
 
 
 def sent_twice(urls):
-    stats = urls.stats(ALL)
-    return stats["total"] - stats["distinct"]
+    counts = urls.counts(ALL)
+    return counts["total"] - counts["distinct"]
 
 
 def rows(result):

@@ -40,9 +40,10 @@ def stats_from(urls, first):
 def finish_phase(urls, holes, sent, seconds):
     """The rate as of now, the delays once the healthy URLs have all of the `sent` events each got."""
     healthy = URLS - holes
-    in_time = stats_from(urls, holes + 1)["posts"]
-    wait_for(lambda stats: stats["distinct"] >= sent * healthy, lambda: stats_from(urls, holes + 1),
-             lambda stats: f"{stats['distinct']} of {sent * healthy} events at {healthy} healthy URLs")
+    numbers = f"{holes + 1}-{URLS}"
+    in_time = urls.counts(numbers)["posts"]
+    wait_for(lambda n: n >= sent * healthy, lambda: urls.distinct(numbers),
+             lambda n: f"{n} of {sent * healthy} events at {healthy} healthy URLs")
     return {**stats_from(urls, holes + 1), "healthy_per_s": in_time / seconds, "in_time": in_time,
             "offered_per_s": healthy * RATE}
 

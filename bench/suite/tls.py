@@ -44,12 +44,12 @@ def measure(options, cert=None, key=None):
         sent = produce(hooks, options.events, "--batch", 100, "--connections", 16)
         wait_delivered(urls, hooks, options.events)
         seconds = (time.monotonic_ns() - sent["start_ns"]) / 1e9
-        stats = urls.stats("1")
+        counts = urls.counts("1")
         return {
             "events_per_s": options.events / seconds,
             "server_cpu_us_per_event": (cpu_s(hooks.process.pid) - before) / options.events * 1e6,
-            "connections": stats["accepted"],
-            "events_per_connection": stats["posts"] / stats["accepted"],
+            "connections": counts["accepted"],
+            "events_per_connection": counts["posts"] / counts["accepted"],
             "other_cpus": others.cpus(),
         }
 
