@@ -140,6 +140,7 @@ class Port:
         self.connections = self.open = self.open_peak = 0
         self.requests = self.in_hand = self.in_hand_peak = 0
         self.attempts = []  # (time, id), each request
+        self.hands = []  # requests in hand at that moment, itself among them
         self.confirmed = collections.Counter()  # by id
         self.confirmed_at = {}  # id -> time of the first confirmation
         self.deliveries = []  # Requests, when `keep`
@@ -166,9 +167,25 @@ class Port:
         self.confirmed_at.setdefault(request.id, time.monotonic())
         self.confirmed[request.id] += 1
 
+    def take_in_hand(self):
+        self.in_hand += 1
+        self.in_hand_peak = max(self.in_hand_peak, self.in_hand)
+        self.hands.append(self.in_hand)
+        self.farm.in_hand += 1
+        self.farm.in_hand_peak = max(self.farm.in_hand_peak, self.farm.in_hand)
+
     def forget_peak(self):
         """The peak of requests in hand counts from here on."""
         self.in_hand_peak = self.in_hand
+
+    def peak_between(self, begin, end):
+        """The most requests in hand at a time, of those that came between the two times."""
+        return max((hands for (at, _), hands in zip(list(self.attempts), list(self.hands)) if begin <= at <= end),
+                   default=0)
+
+    def ids_since(self, begin):
+        """The ids of the attempts since then, in order."""
+        return [one for at, one in list(self.attempts) if at >= begin]
 
     @property
     def duplicates(self):
@@ -184,13 +201,13 @@ class Port:
                 await self.function(conversation, *self.args)
                 return
             while await conversation.read_request():
-                self.in_hand += 1
-                self.in_hand_peak = max(self.in_hand_peak, self.in_hand)
+                self.take_in_hand()
                 try:
                     if not await self.function(conversation, *self.args):
                         return
                 finally:
                     self.in_hand -= 1
+                    self.farm.in_hand -= 1
         except (OSError, EOFError):
             pass  # the other side went away; what it had sent whole is recorded
         finally:
@@ -206,6 +223,7 @@ class Farm:
         self.key = signing_key.encode()
         self.faults, self.tokens = [], set()
         self.ports = []
+        self.in_hand = self.in_hand_peak = 0  # of all ports together
         self.loop = asyncio.new_event_loop()
         self.loop.set_exception_handler(lambda loop, context: None)  # broken handshakes are what we are here for
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
