@@ -232,33 +232,35 @@ class Farm:
     def run(self, coroutine):
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(60)
 
-    def start(self, name, *args, tls=None, keep=False, number=0):
-        """A new port with the behaviour. `tls` is an ssl.SSLContext; `keep` keeps whole requests; `number` asks for a
-        port that was free a moment ago."""
+    def start(self, name, *args, tls=None, keep=False, host="127.0.0.1", number=0):
+        """A new port with the behaviour. `tls` is an ssl.SSLContext; `keep` keeps whole requests; `number` is that of a
+        port on another `host`."""
         port = Port(self, "https" if tls else "http", keep).behave(name, *args)
-        self.run(self._listen(port, tls, number))
+        self.run(self._listen(port, tls, (host, number)))
         self.ports.append(port)
         return port
 
-    async def _listen(self, port, tls, number):
-        listener = socket.create_server(("127.0.0.1", number), backlog=1024)
+    async def _listen(self, port, tls, address):
+        listener = socket.create_server(address, backlog=1024)
         port.number = listener.getsockname()[1]
         options = {"ssl": tls, "ssl_handshake_timeout": 3600.0} if tls else {}
         port.listener = await asyncio.start_server(port.converse, sock=listener, limit=MAX_HEAD, **options)
 
-    def start_full(self):
+    def start_full(self, host="127.0.0.1", number=0):
         """A port whose queue of connections is full: nobody accepts, and further SYNs are dropped."""
         port = Port(self, "http", False)
-        listener = socket.socket()
-        listener.bind(("127.0.0.1", 0))
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.socket(family)
+        listener.bind((host, number))
         listener.listen(0)
         port.number = listener.getsockname()[1]
-        fillers = [socket.socket() for _ in range(4)]
+        fillers = [socket.socket(family) for _ in range(4)]
         for filler in fillers:
             filler.setblocking(False)
-            filler.connect_ex(("127.0.0.1", port.number))
+            filler.connect_ex((host, port.number))
         port.listener = listener
         port.fillers = fillers
+        self.ports.append(port)
         return port
 
     def stop(self, port):
