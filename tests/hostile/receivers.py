@@ -577,6 +577,34 @@ async def smtp_banner(c):
 
 
 @on_accept
+async def connect_proxy(c, status=200):
+    """An HTTP proxy that knows CONNECT alone. With a status other than 200 it refuses. `tunnels` of the port lists what
+    was asked for."""
+    head = await c.reader.readuntil(b"\r\n\r\n")
+    method, target, _ = head.decode("latin-1").split(" ", 2)
+    c.port.tunnels = [*getattr(c.port, "tunnels", []), f"{method} {target}"]
+    if status != 200 or method != "CONNECT":
+        await c.send(b"HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n" % (status if status != 200 else 405))
+        return
+    host, _, number = target.rpartition(":")
+    try:
+        reader, writer = await asyncio.open_connection(host.strip("[]"), int(number))
+    except OSError:
+        await c.send(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
+        return
+    await c.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
+    await asyncio.wait([asyncio.ensure_future(relay(*pair)) for pair in ((c.reader, writer), (reader, c.writer))],
+                       return_when=asyncio.FIRST_COMPLETED)
+    writer.close()
+
+
+async def relay(reader, writer):
+    while data := await reader.read(65536):
+        writer.write(data)
+        await writer.drain()
+
+
+@on_accept
 async def h2_only(c):
     """Speaks HTTP/2 alone: SETTINGS, then GOAWAY (HTTP_1_1_REQUIRED is not what it says)."""
     await c.send(b"\0\0\0\4\0\0\0\0\0" + b"\0\0\x08\x07\0\0\0\0\0" + b"\0\0\0\0" + b"\0\0\0\1")

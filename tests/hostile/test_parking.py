@@ -32,6 +32,7 @@ class Parked(Hostile):
         self.eventually(lambda: self.state(port.url(), server) == "active", "the endpoint to be active")
         self.assertEqual((server or self.server).metric("eventhorn_missed_total"), missed)
 
+    @wants("notices")
     def test_what_an_operator_sees(self):
         """State, reason, since, the next probe; a metric, a line in the log and a notice. And again when it returns."""
         port, domain = self.park("answers", 503)
@@ -188,6 +189,22 @@ class Held(Hostile):
         self.await_all(port, domain)
         self.assertEqual(server.metric("eventhorn_missed_total"), 0)
 
+    @wants("notices")
+    def test_alerts_to_a_black_hole(self):
+        """Nobody hears the notices: deliveries do not mind, and the process ends when it is told to."""
+        alerts = self.farm.start("reads_nothing")
+        server = self.start(*PARKING, f"alerts.url={alerts.url()}", "alerts.min_interval=1s")
+        for _ in range(20):
+            self.gone(server)
+        self.eventually(lambda: alerts.connections, "an alert")
+        port = self.farm.start("answers", 200)
+        domain = self.domain_for(port.url(), server=server)
+        self.ingest_many(domain, 200, server=server)
+        self.await_all(port, domain)
+        server.stop()
+        server.start()
+
+    @wants("notices")
     def test_gone_is_said(self):
         port, _ = self.gone()
         self.eventually(lambda: [n["kind"] for n in self.items("notices") if n["url"] == port.url()] == ["endpoint.gone"],
