@@ -1,4 +1,4 @@
-"""A DNS server whose answers are scripted by name: UDP and TCP on one port of 127.0.0.1, on the event loop of a Farm."""
+"""A DNS server whose answers are scripted by name: UDP and TCP on one port of 127.0.0.1, on a Farm's event loop."""
 import asyncio
 import collections
 import ipaddress
@@ -24,8 +24,8 @@ def decode_name(packet, at=12):
 
 class Names:
     """`zone` maps a name to what is said of it: a list of addresses and of "CNAME name", a response code (NXDOMAIN,
-    SERVFAIL), STALL for no answer at all, or bytes that are sent as they are. Unknown names get NXDOMAIN. `ttl` is that of
-    all records; answers over `udp_limit` bytes are truncated, and whole over TCP. `queries` counts by name."""
+    SERVFAIL), STALL for no answer at all, or bytes that are sent as they are. Unknown names get NXDOMAIN. `ttl` is that
+    of all records; answers over `udp_limit` bytes are truncated, and whole over TCP. `queries` counts by name."""
 
     def __init__(self, farm, ttl=1):
         self.farm, self.ttl = farm, ttl

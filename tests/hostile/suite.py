@@ -10,6 +10,7 @@ import time
 import unittest
 import urllib.parse
 
+import behaviours  # noqa: F401 (names them for Farm.start)
 from harness import API_KEY, LOOPBACK, SIGNING_KEY, Case, event, eventually
 from receivers import Farm
 
@@ -24,7 +25,7 @@ PARKING = (*SMALL, "delivery.park_after_failures=5", "delivery.park_after=1s", "
 NO_PARKING = (*SMALL, "delivery.park_after_failures=1000000")
 PASSWORD = "hunter2-of-the-url"  # in the URLs of some receivers; it may be in no log
 
-# Behaviour that the server is yet to learn; tests of it are skipped.
+# What the server is yet to learn; tests of it are skipped, and lines of docs/RELIABILITY.md that rest on them say so.
 NOT_YET = frozenset({"parking", "endpoints", "missed", "replay", "unacked_by", "attempts", "dns", "signing keys",
                      "settings of URLs", "proxy", "notices"})
 
@@ -187,7 +188,14 @@ class Hostile(Case):
     def eventually(self, probe, what):
         return eventually(probe, what, PATIENCE)
 
-    # The server's own view of endpoints.
+    # The server's own view.
+
+    def missed_total(self, server=None):
+        return (server or self.server).metric("eventhorn_missed_total")
+
+    def outcomes(self, outcome, server=None):
+        """Attempts with that outcome so far."""
+        return (server or self.server).metric("eventhorn_deliveries_total", outcome=outcome)
 
     def endpoint(self, url, server=None):
         answer = (server or self.server).get(f"/eventhorn/v1/endpoints/{endpoint_id(url)}")

@@ -1,9 +1,9 @@
-"""What a receiver may answer, one endpoint each, beside a good neighbour: what settles, what fails, and what it costs."""
+"""What a receiver may answer, one endpoint each: what settles, what fails, and what it costs."""
 import time
 
+from behaviours import FOLDED, WIRE, retry_after_forms
 from certificates import NAMES, Certificates
 from harness import SECONDS, event
-from receivers import FOLDED, WIRE, retry_after_forms
 from suite import NO_PARKING, PASSWORD, SMALL, Hostile, wants
 
 ATTEMPTS = 3  # of an event that always fails, by the schedule of SMALL
@@ -15,12 +15,12 @@ class Answers(Hostile):
     def exercise(self, ports, expected):
         """Sends one event to each port by name, and asserts that those of `expected` are attempted once (True: settled)
         or ATTEMPTS times (False: missed). Returns the ids by name."""
-        missed = self.server.metric("eventhorn_missed_total")
+        missed = self.missed_total()
         ids = {name: self.ingest(self.domain_for(port.url(), name="opened"), event("opened"))[0]
                for name, port in ports.items()}
         clock = self.farm.start("answers", 500)
         failing = sum(not good for good in expected.values())
-        self.eventually(lambda: self.server.metric("eventhorn_missed_total") >= missed + failing, "what fails to be missed")
+        self.eventually(lambda: self.missed_total() >= missed + failing, "what fails to be missed")
         # By now retries would have come: an event that was sent later has had all of its attempts.
         self.ingest(self.domain_for(clock.url(), name="opened"), event("opened"))
         self.eventually(lambda: len(clock.attempts) == ATTEMPTS, "the attempts of another event")
@@ -28,7 +28,7 @@ class Answers(Hostile):
             with self.subTest(name):
                 self.assertEqual({one for _, one in port.attempts} - {ids[name], None}, set())
                 self.assertEqual(len(port.attempts), 1 if expected[name] else ATTEMPTS)
-        self.eventually(lambda: self.server.metric("eventhorn_missed_total") == missed + failing + 1, "the last attempt")
+        self.eventually(lambda: self.missed_total() == missed + failing + 1, "the last attempt")
         return ids
 
     def test_on_the_wire(self):
@@ -37,7 +37,7 @@ class Answers(Hostile):
         self.exercise(ports, {name: good for name, (_, good) in WIRE.items()})
 
     def test_endings(self):
-        """R3, R4, R5, R6, R7, R8, R24, R25: what comes after the head undoes nothing; what keeps us from having one fails."""
+        """R3, R4, R5, R6, R7, R8, R24, R25: what comes after the head undoes nothing; without a head it fails."""
         good = {"cut_body": (), "slow_body": (), "endless_chunks": (), "ten_gigabytes": (), "gzip_bomb": (),
                 "error_json": (), "expects_continue": (), "extra_bytes": (), "late_extra_bytes": (),
                 "keeps_one_request": ()}
@@ -64,14 +64,14 @@ class Answers(Hostile):
                  "within the body": self.farm.start("answers_within_the_body", 200),
                  "refused": self.farm.start("answers", 200)}
         self.farm.stop(ports["refused"])
-        missed = self.server.metric("eventhorn_missed_total")
-        succeeded = self.server.metric("eventhorn_deliveries_total", outcome="success")
-        retried = self.server.metric("eventhorn_deliveries_total", outcome="retry")
+        missed = self.missed_total()
+        succeeded = self.outcomes("success")
+        retried = self.outcomes("retry")
         for port in ports.values():
             self.ingest(self.domain_for(port.url(), name="opened"), event("opened"))
-        self.eventually(lambda: self.server.metric("eventhorn_missed_total") == missed + 7, "seven events to be missed")
-        self.assertEqual(self.server.metric("eventhorn_deliveries_total", outcome="success"), succeeded + 2)
-        self.assertEqual(self.server.metric("eventhorn_deliveries_total", outcome="retry"), retried + 7 * (ATTEMPTS - 1))
+        self.eventually(lambda: self.missed_total() == missed + 7, "seven events to be missed")
+        self.assertEqual(self.outcomes("success"), succeeded + 2)
+        self.assertEqual(self.outcomes("retry"), retried + 7 * (ATTEMPTS - 1))
         for name in ("reads_nothing", "resets_at_once", "smtp_banner", "half_closed", "early 500"):
             self.assertEqual(ports[name].connections, ATTEMPTS, name)
 
@@ -79,20 +79,20 @@ class Answers(Hostile):
         """R24: the answer counts although the body did not fit into the sockets' buffers, and was never read."""
         port = self.farm.start("answers_within_the_body", 200)
         domain = self.domain_for(port.url(), name="opened")
-        succeeded = self.server.metric("eventhorn_deliveries_total", outcome="success")
+        succeeded = self.outcomes("success")
         self.ingest(domain, event("opened", user_variables={"pad": "x" * 900_000}))
-        self.eventually(lambda: self.server.metric("eventhorn_deliveries_total", outcome="success") == succeeded + 1,
+        self.eventually(lambda: self.outcomes("success") == succeeded + 1,
                         "the answer to count")
 
     def test_idle_connections_that_the_receiver_closed(self):
         """R7: a request on a kept connection that proves to be closed is made again at once, on a fresh one."""
         port = self.farm.start("keeps_one_request")
         domain = self.domain_for(port.url())
-        retried = self.server.metric("eventhorn_deliveries_total", outcome="retry")
+        retried = self.outcomes("retry")
         for _ in range(20):
             self.ingest(domain, event())
             self.await_all(port, domain)
-        self.assertEqual(self.server.metric("eventhorn_deliveries_total", outcome="retry"), retried)
+        self.assertEqual(self.outcomes("retry"), retried)
         self.assertEqual((len(port.attempts), port.connections), (20, 20))
 
     def test_extra_bytes(self):
@@ -101,14 +101,14 @@ class Answers(Hostile):
             with self.subTest(behaviour):
                 port = self.farm.start(behaviour)
                 domain = self.domain_for(port.url())
-                retried = self.server.metric("eventhorn_deliveries_total", outcome="retry")
+                retried = self.outcomes("retry")
                 for _ in range(5):
                     self.ingest(domain, event())
                     self.await_all(port, domain)
                     if behaviour == "late_extra_bytes":
                         self.eventually(lambda p=port: not p.in_hand, "the extra bytes to be sent")
                 self.assertEqual(port.connections, 5)
-                self.assertEqual(self.server.metric("eventhorn_deliveries_total", outcome="retry"), retried)
+                self.assertEqual(self.outcomes("retry"), retried)
 
     def test_redirects_are_told_and_not_followed(self):
         """R13, S8: every 3xx fails, whatever it points to; the record has the Location on one line."""
@@ -123,8 +123,8 @@ class Answers(Hostile):
         self.assertEqual(inner.requests, 0)
 
     def test_retry_after_in_all_forms(self):
-        """R16: seconds and dates rest the endpoint; the past, and what is no form of it, does not. Absurd lengths are cut
-        to a bound, which the unit tests show."""
+        """R16: seconds and dates rest the endpoint; the past, and what is no form of it, does not. Absurd lengths are
+        cut to a bound, which the unit tests show."""
         ports, seconds = {}, {}
         for status in (429, 503):
             for name, (fields, rest) in retry_after_forms().items():
@@ -207,9 +207,9 @@ class Tls(Hostile):
                 domain, report = self.try_out(port)
                 self.assertEqual(report["code"], 502)
                 self.assertIn(word.lower(), report["message"].lower())
-                retried = self.server.metric("eventhorn_deliveries_total", outcome="retry")
+                retried = self.outcomes("retry")
                 self.ingest(domain, event("opened"))
-                self.eventually(lambda r=retried: self.server.metric("eventhorn_deliveries_total", outcome="retry") > r,
+                self.eventually(lambda r=retried: self.outcomes("retry") > r,
                                 "an attempt to fail")
                 self.assertEqual(port.requests, 0, "no byte of the event went out")
 
@@ -233,11 +233,11 @@ class Tls(Hostile):
         port.scheme = "https"
         good = self.farm.start("answers", 200, tls=self.certificates.context("good"))
         domain, beside = self.domain_for(port.url()), self.domain_for(good.url())
-        missed = self.server.metric("eventhorn_missed_total")
+        missed = self.missed_total()
         self.ingest_many(domain, 4)
         self.ingest_many(beside, 50)
         self.await_all(good, beside)
-        self.eventually(lambda: self.server.metric("eventhorn_missed_total") >= missed + 4, "all to be given up")
+        self.eventually(lambda: self.missed_total() >= missed + 4, "all to be given up")
         self.eventually(lambda: not port.open, "the connections to be closed")
         self.assertLess(max(port.held), SECONDS)
 
@@ -264,8 +264,7 @@ class Ramp(Hostile):
         domain = self.domain_for(port.url())
         producer = self.produce([domain], 100, total=300, batch=5)
         producer.join()
-        missed = "eventhorn_missed_total"
-        self.eventually(lambda: len(port.confirmed) + self.server.metric(missed) == 300, "all to be settled or missed")
+        self.eventually(lambda: len(port.confirmed) + self.missed_total() == 300, "all to be settled or missed")
         self.assertGreater(len(port.confirmed), 150)
 
 

@@ -33,7 +33,7 @@ class Crash(Hostile):
         self.make_good(ports)
         for port, domain in ports.items():
             self.await_all(port, domain, what=f"port {list(ports).index(port)}")
-        self.assertEqual(server.metric("eventhorn_missed_total"), 0)
+        self.assertEqual(self.missed_total(server), 0)
 
     def test_kills_beside_hostile_receivers(self):
         """C1: killed at random moments; nothing acknowledged is lost for anybody, and duplicates are bounded."""
@@ -106,14 +106,14 @@ class Crash(Hostile):
 
 class Herd(Hostile):
     def test_all_retries_due_at_the_start(self):
-        """L5: thousands of retries that became due while the process was down are spread by the budgets, and sent once."""
+        """L5: thousands of retries that became due while the process was down are spread by the budgets, sent once."""
         settings = (*NO_PARKING, "delivery.max_in_flight=32", "delivery.retry_schedule=" + ",".join(["2s"] * 30))
         server = self.start(*settings)
         ports = [self.farm.start("answers", 503) for _ in range(50)]
         domains = [self.domain_for(port.url(), server=server) for port in ports]
         for domain in domains:
             self.ingest_many(domain, 40, server=server)
-        self.eventually(lambda: server.metric("eventhorn_deliveries_total", outcome="retry") >= 2000,
+        self.eventually(lambda: self.outcomes("retry", server) >= 2000,
                         "all to wait for a retry")
         server.stop()
         down = time.monotonic()

@@ -25,8 +25,8 @@ class Resolving(Hostile):
         return domain
 
     def test_answers_of_every_kind(self):
-        """R23: NXDOMAIN, SERVFAIL, loops, noise and silence fail the one host; good names beside them work, and are asked
-        for once while they are fresh."""
+        """R23: NXDOMAIN, SERVFAIL, loops, noise and silence fail the one host; good names beside them work, and are
+        asked for once while they are fresh."""
         server = self.serve()
         self.names.ttl = 60
         port = self.farm.start("answers", 200)
@@ -45,7 +45,7 @@ class Resolving(Hostile):
         self.await_all(port, calm, domain, other)
         before, after = (percentile(self.ledger.latencies(port, d), 0.99) for d in (calm, domain))
         self.assertLess(after, max(3 * before, before + 0.5), "R23: others are not held up")
-        self.eventually(lambda: server.metric("eventhorn_missed_total") == 20 * len(bad), "the bad to be missed")
+        self.eventually(lambda: self.missed_total(server) == 20 * len(bad), "the bad to be missed")
         self.assertLessEqual(self.names.queries["good.example.org"], 4)
         for name in ("nothing.example.org", "empty.example.org"):
             self.assertLess(self.names.queries[name], 20, "negative answers are kept for a while")
@@ -83,7 +83,7 @@ class Resolving(Hostile):
         self.names.zone["both.example.org"] = ["::1", "127.0.0.1"]
         domain = self.send(port, "both.example.org", 20)
         self.await_all(port, domain)
-        self.assertEqual(self.ours.metric("eventhorn_deliveries_total", outcome="retry"), 0)
+        self.assertEqual(self.outcomes("retry", self.ours), 0)
 
     def test_a_dead_resolver_is_a_matter_of_names(self):
         """R23: when DNS says nothing at all, addresses still work, and so do names that were known."""
@@ -119,10 +119,10 @@ class Guarded(Hostile):
 
     def blocked(self, host):
         """The domain of an event that is given up without a connection to anybody."""
-        missed = self.ours.metric("eventhorn_missed_total")
+        missed = self.missed_total(self.ours)
         domain = self.domain_for(self.inner.url(host=host), server=self.ours)
         (one,) = self.ingest(domain, event(), server=self.ours)
-        self.eventually(lambda: self.ours.metric("eventhorn_missed_total") == missed + 1, f"{host} to be given up")
+        self.eventually(lambda: self.missed_total(self.ours) == missed + 1, f"{host} to be given up")
         self.assertEqual((self.inner.connections, self.outer.connections), (0, 0))
         return domain, one
 
@@ -150,7 +150,7 @@ class Guarded(Hostile):
         self.outer.behave("keeps_one_request")  # the kept connection is no way around the guard either
         for _ in range(4):
             self.ingest(domain, event(), server=self.ours)
-        missed = lambda: self.ours.metric("eventhorn_missed_total")
+        missed = lambda: self.missed_total(self.ours)
         self.eventually(lambda: len(self.outer.confirmed) + missed() == 5 and missed(), "later events to be given up")
         self.assertEqual(self.inner.connections, 0)
 

@@ -44,5 +44,5 @@ class Proxy(Hostile):
         server = self.start(*NO_PARKING, names.setting, f"delivery.proxy=http://127.0.0.1:{self.proxy.number}")
         domain = self.domain_for("http://inner.example.org/hook", server=server)
         self.ingest(domain, event(), server=server)
-        self.eventually(lambda: server.metric("eventhorn_missed_total") == 1, "the event to be given up")
+        self.eventually(lambda: self.missed_total(server) == 1, "the event to be given up")
         self.assertEqual(self.proxy.connections, 0)

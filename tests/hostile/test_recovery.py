@@ -1,4 +1,4 @@
-"""Missed events, replays and unacked_by: what a receiver had no chance to confirm can be found and sent again, exactly."""
+"""Missed events, replays and unacked_by: what a receiver has not confirmed can be found and sent again, exactly."""
 import time
 
 from harness import event
@@ -12,9 +12,9 @@ class Recovery(Hostile):
         """(receiver, domain, ids): a receiver, now good, that missed `count` events."""
         port = self.farm.start("answers", 500)
         domain = self.domain_for(port.url(), name=name)
-        missed = self.server.metric("eventhorn_missed_total")
+        missed = self.missed_total()
         ids = self.ingest_many(domain, count, kind=name)
-        self.eventually(lambda: self.server.metric("eventhorn_missed_total") == missed + count, "all to be missed")
+        self.eventually(lambda: self.missed_total() == missed + count, "all to be missed")
         port.behave("answers", 200)
         return port, domain, ids
 
@@ -66,9 +66,9 @@ class Missed(Recovery):
         port, domain, ids = self.misses(10)
         port.behave("answers", 500)
         attempts = port.requests
-        missed = self.server.metric("eventhorn_missed_total")
+        missed = self.missed_total()
         self.replay(domain=domain, missed="yes")
-        self.eventually(lambda: self.server.metric("eventhorn_missed_total") == missed + 10, "them to be missed again")
+        self.eventually(lambda: self.missed_total() == missed + 10, "them to be missed again")
         self.assertEqual(port.requests - attempts, 30)
         self.assertEqual({item["event"] for item in self.missed(domain)}, set(ids))
 
@@ -110,7 +110,7 @@ class Replay(Recovery):
         self.assertEqual(port.requests, seen + 200)
 
     def test_amplification_is_bounded(self):
-        """L6: three URLs, replays of all at once: refused beyond the bound, and no URL gets more than it was asked for."""
+        """L6: three URLs, replays of all at once: refused beyond the bound; no URL gets more than was asked for."""
         begin = time.time()
         ports = [self.farm.start("answers", 200) for _ in range(3)]
         domain = self.domain_for(*(port.url() for port in ports))
@@ -190,14 +190,14 @@ class Unacked(Recovery):
         self.eventually(lambda: self.unacked(domain, port.url()) == [], "406 to count")
         bad = {f"open-{n}-{time.time_ns()}" for n in range(3)}
         port.behave("poisoned", bad)
-        missed = self.server.metric("eventhorn_missed_total")
+        missed = self.missed_total()
         order = sorted(bad)
         for one in order:
             self.server.ingest(domain, [event(id=one)])
         self.ingest_many(domain, 20)
         self.await_all(port, domain)
         self.assertEqual(self.unacked(domain, port.url()), order, "while they wait")
-        self.eventually(lambda: self.server.metric("eventhorn_missed_total") == missed + 3, "them to be missed")
+        self.eventually(lambda: self.missed_total() == missed + 3, "them to be missed")
         self.assertEqual(self.unacked(domain, port.url()), order, "when they are missed")
         self.assertTrue(done)
 
