@@ -20,7 +20,7 @@ class Shimmed(Hostile):
         cls.folder = pathlib.Path(folder.name)
         cls.shim = cls.folder / "shim.so"
         source = pathlib.Path(__file__).with_name("shim.c")
-        subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", cls.shim, source, "-ldl"], check=True)
+        subprocess.run(["clang-19", "-shared", "-fPIC", "-O1", "-o", cls.shim, source, "-ldl"], check=True)
 
     def setUp(self):
         super().setUp()
