@@ -1,6 +1,7 @@
 """What the tests with hostile receivers share: small settings, the ledger, steady producers and the tests' base."""
 import collections
 import hashlib
+import http.client
 import os
 import pathlib
 import random
@@ -106,19 +107,21 @@ class Producer(threading.Thread):
             self.enough.wait(max(0, due - time.monotonic()))
 
     def send(self, domain, batch):
-        while not self.enough.is_set():
+        """Until it is acknowledged, also when it is enough meanwhile: without an answer nobody knows what is stored."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
             try:
                 answer = self.server.ingest(domain, batch)
-            except OSError:  # killed; another process will come
-                self.enough.wait(0.02)
+            except (OSError, http.client.HTTPException):  # killed; another process will come
+                time.sleep(0.02)
                 continue
             if answer.status == 200:
                 self.ledger.note(domain, answer.json["ids"])
                 return True
             if answer.status not in (429, 503):
-                self.problem = f"ingest: {answer}"
-                return False
-            self.enough.wait(0.05)
+                break
+            time.sleep(0.05)
+        self.problem = f"ingest: not acknowledged: {[item['id'] for item in batch]}"
         return False
 
     def stop(self):

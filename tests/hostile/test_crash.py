@@ -1,6 +1,7 @@
 """Kills, stops and starts with hostile receivers beside good ones: afterwards the ledger balances."""
 import os
 import random
+import re
 import time
 
 from harness import LOOPBACK, event, eventually
@@ -9,7 +10,7 @@ from suite import NO_PARKING, PARKING, SEED, SMALL, Hostile, scaled
 KILLS = int(os.environ.get("HOSTILE_KILLS", str(scaled(5))))
 MAX_IN_FLIGHT = 64
 UNSAVED_OUTCOMES = 256  # what may have been settled and not saved (design: "Crash")
-PATIENT = "delivery.retry_schedule=" + ",".join(["2s"] * 30)  # nothing is missed while everybody is bad
+PATIENT = "delivery.retry_schedule=" + ",".join(["2s"] * 30)  # who is bad for less than a minute misses nothing
 BAD = {  # behaviours that confirm nothing, or not always
     "no_answer": (), "slow_head": (), "resets": (), "closes": (), "answers": (503,), "often_fails": (0.3, SEED),
     "raw": (b"220 mx ESMTP\r\n",), "reads_nothing": (), "interim_storm": (), "flapping": (0.3,),
@@ -28,12 +29,22 @@ class Crash(Hostile):
         for port in ports:
             port.behave("answers", 200)
 
+    @staticmethod
+    def given_up(server, port):
+        """Ids that the log names as missed by the receiver: kept and listed, not lost."""
+        return set(re.findall(rf"event missed after its last attempt event=(\S+) .*url={re.escape(port.url())} ",
+                              server.stderr()))
+
     def settle(self, server, ports):
-        """Everybody becomes good, and gets everything."""
+        """Everybody becomes good, and gets everything but what was given up after all of its attempts. How much that
+        was."""
         self.make_good(ports)
-        for port, domain in ports.items():
-            self.await_all(port, domain, what=f"port {list(ports).index(port)}")
-        self.assertEqual(self.missed_total(server), 0)
+        missed = 0
+        for number, (port, domain) in enumerate(ports.items()):
+            self.eventually(lambda p=port, d=domain: self.ledger.lost(p, d) <= self.given_up(server, p),
+                            f"port {number} to have everything")
+            missed += len(self.ledger.lost(port, domain))
+        return missed
 
     def test_kills_beside_hostile_receivers(self):
         """C1: killed at random moments; nothing acknowledged is lost for anybody, and duplicates are bounded."""
@@ -56,12 +67,12 @@ class Crash(Hostile):
         for producer in producers:
             producer.stop()
         self.await_all(port, good[port])  # while the others are still bad
-        self.settle(server, ports)
+        missed = self.settle(server, ports)
         self.assert_polled(server, ports)
         most = MAX_IN_FLIGHT + UNSAVED_OUTCOMES
         steps = [after - before for before, after in zip([0, *duplicates], [*duplicates, port.duplicates])]
-        print(f"kills: {len(self.ledger.ids(*ports.values()))} events; sent twice after each kill: {sorted(steps)}",
-              flush=True)
+        print(f"kills: {len(self.ledger.ids(*ports.values()))} events, {missed} missed by the schedule; "
+              f"sent twice after each kill: {sorted(steps)}", flush=True)
         self.assertLessEqual(sum(p.duplicates for p in ports), KILLS * most)
 
     def assert_polled(self, server, ports):
@@ -88,7 +99,7 @@ class Crash(Hostile):
         self.make_good(ports)
         server.stop()  # with the attempts that would have hung for ten minutes
         server.start()
-        self.settle(server, ports)
+        self.assertEqual(self.settle(server, ports), 0)
 
     def test_ingest_is_stopped_first(self):
         """C2: what is acknowledged while the process drains is delivered after the start like everything else."""
