@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 JOBS ?= $(shell nproc)
 
-.PHONY: help run build test bench nightly format lint clean bootstrap
+.PHONY: help run build test bench soak nightly format lint clean bootstrap
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -16,7 +16,7 @@ build: bootstrap
 	@cmake --preset release >/dev/null
 	@ninja -C build/release -j$(JOBS) eventhorn
 
-## make test     everything that must pass: unit, contract, fuzz corpora (ASan+UBSan), black box (release)
+## make test     everything that must pass: unit, contract, fuzz corpora (ASan+UBSan), black box and hostile (release)
 test: bootstrap
 	@scripts/test
 
@@ -24,6 +24,10 @@ test: bootstrap
 bench: build
 	@ninja -C build/release -j$(JOBS) bench_tools
 	@bench/run
+
+## make soak     hostile receivers and the kill ledger at full size: hours
+soak: build
+	@scripts/soak
 
 ## make nightly  TSan and libFuzzer: an hour
 nightly: bootstrap

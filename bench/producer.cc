@@ -2,31 +2,25 @@
 // or at a fixed rate, and reports how long that took. Everything it sends is made before the clock
 // starts.
 #include "base/strings.h"
-#include "net.h"
+#include "poster.h"
 #include "spool.h"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <array>
-#include <cerrno>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <ctime>
+#include <optional>
 #include <string>
 #include <string_view>
-#include <sys/epoll.h>
-#include <sys/socket.h>
 #include <vector>
 
 namespace {
 
 using namespace eventhorn;
 using namespace eventhorn::bench;
-
-constexpr size_t kMaxReplyBytes = 1 << 20;
 
 struct Options {
   std::string target;
@@ -41,13 +35,6 @@ struct Options {
   std::string spool = ".";
 };
 
-std::string basic_credentials(const std::string& key) {
-  std::string text = base64url_encode("api:" + key);
-  std::replace(text.begin(), text.end(), '-', '+');
-  std::replace(text.begin(), text.end(), '_', '/');
-  return text.append((4 - text.size() % 4) % 4, '=');
-}
-
 /// The events happened just now: the last one about when sending starts.
 Generator make_generator(const Options& options) {
   const SystemTime start = SystemClock().now() - std::chrono::seconds(2) - kSpacing * options.count;
@@ -57,7 +44,7 @@ Generator make_generator(const Options& options) {
 Spool make_spool(const Options& options, const Target& target, const Generator& generator) {
   const Spool::Plan plan{
       options.count, options.batch,
-      fmt::format("POST /v3/{}/events HTTP/1.1\r\nHost: {}\r\nAuthorization: Basic {}\r\n"
+      fmt::format("POST /v3/{}/events HTTP/1.1\r\nHost: {}\r\nAuthorization: {}\r\n"
                   "Content-Type: application/json\r\n",
                   options.domain, target.address.text(), basic_credentials(options.key)),
       options.spool};
@@ -77,154 +64,37 @@ struct Ack {
   int64_t at_ns;
 };
 
-enum class State { kIdle, kBusy, kRefused };
-
-struct Connection {
-  Fd fd;
-  State state = State::kIdle;
-  size_t request = 0;
-  int64_t resend_at_ns = 0;  // kRefused: when Retry-After is over
-  std::string_view unsent;
-  bool waits_for_room = false;
-  std::string reply;
-};
-
-class Producer {
+/// The spool's requests, at once or at a rate.
+class SpoolSource : public Source {
  public:
-  Producer(const Options& options, const Target& target, const Spool& spool)
-      : options_(options), spool_(spool) {
-    connections_ = std::vector<Connection>(options.connections);
-    for (auto& connection : connections_) {
-      auto fd = connect_to(target.address);
-      if (!fd) die(fd.error().message);
-      connection.fd = *std::move(fd);
-      watch(epoll_, connection.fd, EPOLLIN, &connection);
-    }
+  SpoolSource(const Spool& spool, double rate)
+      : spool_(spool), rate_(rate), start_ns_(monotonic_ns()) {
     acks_.reserve(spool.requests());
   }
 
-  /// Until every request was acknowledged.
-  void run() {
-    start_ns_ = monotonic_ns();
-    const int64_t start_cpu_ns = cpu_ns();
-    std::array<epoll_event, 64> events{};
-    while (acks_.size() < spool_.requests()) {
-      const int64_t now = monotonic_ns();
-      send_due(now);
-      const int ready = ::epoll_wait(epoll_.get(), events.data(), events.size(), wait_ms(now));
-      for (int i = 0; i < ready; ++i) {
-        auto& connection = *static_cast<Connection*>(events[i].data.ptr);
-        if (connection.waits_for_room) send_rest(connection);
-        if ((events[i].events & ~EPOLLOUT) != 0) read_reply(connection);
-        finish_if_complete(connection);
-      }
-    }
-    end_ns_ = monotonic_ns();
-    cpu_ns_ = cpu_ns() - start_cpu_ns;
+  /// At once without a rate; else when its last event has happened at that rate.
+  std::optional<int64_t> due_ns(size_t n) override {
+    if (n == spool_.requests()) return std::nullopt;
+    if (rate_ <= 0) return start_ns_;
+    return start_ns_ + static_cast<int64_t>(static_cast<double>(spool_.end_event(n)) / rate_ * 1e9);
   }
 
-  void print_summary() const {
-    const double seconds = static_cast<double>(end_ns_ - start_ns_) / 1e9;
-    fmt::print(
-        R"({{"events":{},"stored":{},"seconds":{:.6f},"events_per_s":{:.0f},"retries429":{},"start_ns":{},"cpu_s":{:.3f}}})"
-        "\n",
-        options_.count, stored_, seconds, static_cast<double>(options_.count) / seconds, retries_,
-        start_ns_, static_cast<double>(cpu_ns_) / 1e9);
+  std::string_view request(size_t n, std::string& /*storage*/) override {
+    return spool_.request(n);
   }
+
+  void settled(size_t n, std::string_view body, int64_t now_ns) override {
+    stored_ += stored_in(body);
+    acks_.push_back({n, now_ns});
+  }
+
+  int64_t start_ns() const { return start_ns_; }
 
   uint64_t stored() const { return stored_; }
 
   const std::vector<Ack>& acks() const { return acks_; }
 
  private:
-  /// When request n may leave: at once without a rate; else when its last event has happened at
-  /// that rate.
-  int64_t due_ns(size_t n) const {
-    if (options_.rate <= 0) return start_ns_;
-    return start_ns_ +
-           static_cast<int64_t>(static_cast<double>(spool_.end_event(n)) / options_.rate * 1e9);
-  }
-
-  /// Starts what can leave by now: refused requests again on their own connection, new ones on idle
-  /// connections.
-  void send_due(int64_t now) {
-    for (auto& connection : connections_) {
-      if (connection.state == State::kRefused && connection.resend_at_ns <= now)
-        send_request(connection);
-      if (connection.state != State::kIdle || next_ == spool_.requests() || due_ns(next_) > now)
-        continue;
-      connection.request = next_++;
-      send_request(connection);
-    }
-  }
-
-  /// How long nothing is due, rounded up, at most a second.
-  int wait_ms(int64_t now) const {
-    int64_t until = now + 1'000'000'000;
-    for (const auto& connection : connections_) {
-      if (connection.state == State::kRefused) until = std::min(until, connection.resend_at_ns);
-      if (connection.state == State::kIdle && next_ < spool_.requests())
-        until = std::min(until, due_ns(next_));
-    }
-    return static_cast<int>(std::max<int64_t>(0, (until - now + 999'999) / 1'000'000));
-  }
-
-  void send_request(Connection& c) {
-    c.state = State::kBusy;
-    c.unsent = spool_.request(c.request);
-    c.reply.clear();
-    send_rest(c);
-  }
-
-  void send_rest(Connection& c) {
-    const ssize_t n = ::send(c.fd.get(), c.unsent.data(), c.unsent.size(), MSG_NOSIGNAL);
-    if (n < 0 && errno != EAGAIN) die("send: the server closed a connection");
-    c.unsent.remove_prefix(static_cast<size_t>(std::max<ssize_t>(n, 0)));
-    if (c.waits_for_room == !c.unsent.empty()) return;
-    c.waits_for_room = !c.waits_for_room;
-    rewatch(epoll_, c.fd, c.waits_for_room ? EPOLLIN | EPOLLOUT : EPOLLIN, &c);
-  }
-
-  void read_reply(Connection& c) {
-    std::array<char, 16 * 1024> bytes{};
-    const ssize_t n = ::recv(c.fd.get(), bytes.data(), bytes.size(), 0);
-    if (n < 0 && errno == EAGAIN) return;
-    if (n <= 0) die("recv: the server closed a connection");
-    c.reply.append(bytes.data(), static_cast<size_t>(n));
-    if (c.reply.size() > kMaxReplyBytes) die("the reply is larger than 1 MiB");
-  }
-
-  /// A server may answer 429 while the request is still on its way: the exchange is over when both
-  /// are complete.
-  void finish_if_complete(Connection& c) {
-    if (c.state != State::kBusy || !c.unsent.empty() || c.reply.empty()) return;
-    const auto head = parse_head(c.reply);
-    if (!head) die(head.error().message);
-    if (*head && c.reply.size() >= (*head)->body_at + (*head)->body_bytes) finish(c, **head);
-  }
-
-  /// Takes the reply of a request: 200 settles it, 429 sends it again later, anything else ends the
-  /// run.
-  void finish(Connection& c, const Head& head) {
-    const int64_t now = monotonic_ns();
-    const std::string_view status =
-        head.start_line.substr(std::min<size_t>(9, head.start_line.size()), 3);
-    const std::string_view body = std::string_view(c.reply).substr(head.body_at);
-    if (status == "200") {
-      stored_ += stored_in(body);
-      acks_.push_back({c.request, now});
-      c.state = State::kIdle;
-    } else if (status == "429") {
-      const auto seconds = parse_uint(find_header(c.reply, "retry-after").value_or(""));
-      if (!seconds || *seconds > 3600) die("429 without a usable Retry-After");
-      c.resend_at_ns = now + static_cast<int64_t>(*seconds) * 1'000'000'000;
-      c.state = State::kRefused;
-      ++retries_;
-    } else {
-      die(fmt::format("ingest answered {}: {}", head.start_line, body.substr(0, 300)));
-    }
-  }
-
   static uint64_t stored_in(std::string_view body) {
     constexpr std::string_view kKey = "\"stored\":";
     const size_t at = body.find(kKey);
@@ -235,17 +105,11 @@ class Producer {
     return *stored;
   }
 
-  const Options& options_;
   const Spool& spool_;
-  Fd epoll_ = make_epoll();
-  std::vector<Connection> connections_;
+  const double rate_;
+  const int64_t start_ns_;
   std::vector<Ack> acks_;
-  size_t next_ = 0;
   uint64_t stored_ = 0;
-  uint64_t retries_ = 0;
-  int64_t start_ns_ = 0;
-  int64_t end_ns_ = 0;
-  int64_t cpu_ns_ = 0;
 };
 
 void write_acks(const Options& options, const Generator& generator, const Spool& spool,
@@ -268,11 +132,18 @@ int produce(const Options& options) {
   if (!target) die(target.error().message);
   const Generator generator = make_generator(options);
   const Spool spool = make_spool(options, *target, generator);
-  Producer producer(options, *target, spool);
-  producer.run();
-  producer.print_summary();
-  if (!options.acks_path.empty()) write_acks(options, generator, spool, producer.acks());
-  if (producer.stored() != options.count) die("not every event was stored");
+  SpoolSource source(spool, options.rate);
+  Poster poster(target->address, {.connections = options.connections}, source);
+  const int64_t start_cpu_ns = cpu_ns();
+  poster.run(/*stop=*/false);
+  const double seconds = static_cast<double>(monotonic_ns() - source.start_ns()) / 1e9;
+  fmt::print(
+      R"({{"events":{},"stored":{},"seconds":{:.6f},"events_per_s":{:.0f},"retries429":{},"start_ns":{},"cpu_s":{:.3f}}})"
+      "\n",
+      options.count, source.stored(), seconds, static_cast<double>(options.count) / seconds,
+      poster.retries(), source.start_ns(), static_cast<double>(cpu_ns() - start_cpu_ns) / 1e9);
+  if (!options.acks_path.empty()) write_acks(options, generator, spool, source.acks());
+  if (source.stored() != options.count) die("not every event was stored");
   return 0;
 }
 

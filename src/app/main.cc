@@ -2,10 +2,12 @@
 #include "base/log.h"
 #include "cli/command_line.h"
 #include "config/load.h"
+#include "selftest/report.h"
 
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <string>
 #include <thread>
 
@@ -74,6 +76,18 @@ int serve(const cli::Serve& command) {
   return 0;
 }
 
+int run_selftest(const cli::Selftest& command) {
+  std::error_code error;
+  const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (error) {
+    std::fprintf(stderr, "eventhorn: /proc/self/exe: %s\n", error.message().c_str());
+    return 1;
+  }
+  const auto report = selftest::run_hostile(command.options, self.string());
+  std::fputs(selftest::render(report).c_str(), stdout);
+  return selftest::find_failures(report).empty() ? 0 : 1;
+}
+
 int run(int argc, char** argv) {
   const auto command = cli::parse_command_line(argc, argv);
   if (const auto* exit = std::get_if<cli::Exit>(&command)) {
@@ -90,6 +104,7 @@ int run(int argc, char** argv) {
     std::fputs(config::render(config).c_str(), stdout);
     return 0;
   }
+  if (const auto* hostile = std::get_if<cli::Selftest>(&command)) return run_selftest(*hostile);
   return serve(std::get<cli::Serve>(command));
 }
 

@@ -14,6 +14,7 @@ Examples:
   eventhorn serve --dev                        try it out on this machine
   eventhorn serve --config eventhorn.toml      run with a configuration file
   eventhorn config print                       every setting, explained, as it is in effect
+  eventhorn selftest --hostile                 prove on this machine that bad receivers hurt nobody
   eventhorn serve --help                       options of a command
 )";
 
@@ -33,6 +34,17 @@ constexpr const char* kPrintExamples = R"(
 Examples:
   eventhorn config print > eventhorn.toml
   eventhorn config print --config eventhorn.toml --set log.level=debug
+)";
+
+constexpr const char* kSelftestExamples = R"(
+Starts a server in a temporary directory, a good receiver and one of every bad kind on loopback (never answers, slow
+head, resets, endless body, 500, 410, 429, wrong protocol, refuses), sends events to all of them and kills the server
+at random moments. The good one must get everything meanwhile; then the bad ones turn good and must get what was kept.
+Prints a table; exits with 0 when it is passed and 1 when it is not.
+
+Examples:
+  eventhorn selftest --hostile
+  eventhorn selftest --hostile --events 20000 --kills 20 --seconds 60
 )";
 
 struct Options {
@@ -57,6 +69,21 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("--set", options.set, "any setting; may be repeated")
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
+}
+
+void add_selftest_options(CLI::App& app, selftest::HostileOptions& options) {
+  app.add_flag("--hostile")->description("hostile receivers and kill -9")->required();
+  app.add_option("--events", options.events, "events for each receiver")
+      ->check(CLI::Range(1, 1'000'000))
+      ->capture_default_str();
+  app.add_option("--kills", options.kills, "how many times the server is killed")
+      ->check(CLI::Range(0, 1000))
+      ->capture_default_str();
+  app.add_option_function<int64_t>(
+         "--seconds", [&options](int64_t s) { options.seconds = std::chrono::seconds(s); },
+         "how long events are sent")
+      ->check(CLI::Range(1, 86'400))
+      ->default_val(options.seconds.count());
 }
 
 // Throws a CLI::ParseError, which parse_command_line explains.
@@ -100,6 +127,10 @@ Command parse_command_line(int argc, const char* const* argv) {
   CLI::App* print = config->add_subcommand("print", "write the configuration in effect as TOML")
                         ->footer(kPrintExamples);
   add_options(*print, options);
+  Selftest hostile_test;
+  CLI::App* hostile = app.add_subcommand("selftest", "prove that it works on this machine")
+                          ->footer(kSelftestExamples);
+  add_selftest_options(*hostile, hostile_test.options);
   const CLI::App* version = app.add_subcommand("version", "print the version")
                                 ->footer("\nExample:\n  eventhorn version\n");
 
@@ -107,6 +138,7 @@ Command parse_command_line(int argc, const char* const* argv) {
     app.parse(argc, argv);
     if (version->parsed()) return Version{};
     if (print->parsed()) return ConfigPrint{to_sources(*print, options)};
+    if (hostile->parsed()) return hostile_test;
     return Serve{to_sources(*serve, options)};
   } catch (const CLI::CallForHelp&) {
     const auto commands = app.get_subcommands();
@@ -116,10 +148,11 @@ Command parse_command_line(int argc, const char* const* argv) {
   } catch (const CLI::ParseError& error) {
     // `eventhorn --version` lacks a command only formally.
     if (app.count("--version") > 0 && app.get_subcommands().empty()) return Version{};
-    const char* where = print->parsed()    ? " config print"
-                        : serve->parsed()  ? " serve"
-                        : config->parsed() ? " config"
-                                           : "";
+    const char* where = print->parsed()     ? " config print"
+                        : serve->parsed()   ? " serve"
+                        : config->parsed()  ? " config"
+                        : hostile->parsed() ? " selftest"
+                                            : "";
     return Exit{2, fmt::format("eventhorn: {}\nTry: eventhorn{} --help\n", error.what(), where)};
   }
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "config/load.h"
+#include "selftest/hostile.h"
 
 #include <string>
 #include <variant>
@@ -18,6 +19,11 @@ struct ConfigPrint {
   config::Sources sources;
 };
 
+/// `eventhorn selftest --hostile`.
+struct Selftest {
+  selftest::HostileOptions options;
+};
+
 struct Version {};
 
 /// Nothing to run: print `text` and exit. Code 0 is help, for stdout; code 2 a mistake, for stderr,
@@ -27,7 +33,7 @@ struct Exit {
   std::string text;
 };
 
-using Command = std::variant<Serve, ConfigPrint, Version, Exit>;
+using Command = std::variant<Serve, ConfigPrint, Selftest, Version, Exit>;
 
 /// `argv` as main() gets it. --config names the file; --set, --data, --listen, --store and --dev
 /// become settings, the dedicated options after every --set. Keys and values are checked by

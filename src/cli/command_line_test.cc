@@ -73,6 +73,25 @@ TEST(CommandLine, ConfigPrintTakesTheOptionsOfServe) {
   EXPECT_THAT(print->sources.settings, ElementsAre(is_setting("dev", "true", "--dev")));
 }
 
+TEST(CommandLine, SelftestHasDefaultsAndBounds) {
+  const Command command = parse({"selftest", "--hostile"});
+  const auto* selftest = std::get_if<Selftest>(&command);
+  ASSERT_NE(selftest, nullptr);
+  EXPECT_EQ(selftest->options.events, 2000U);
+  EXPECT_EQ(selftest->options.kills, 5U);
+  EXPECT_EQ(selftest->options.seconds, std::chrono::seconds(15));
+  const Command sized =
+      parse({"selftest", "--hostile", "--events", "9", "--kills=0", "--seconds", "2"});
+  ASSERT_TRUE(std::holds_alternative<Selftest>(sized));
+  EXPECT_EQ(std::get<Selftest>(sized).options.events, 9U);
+  EXPECT_EQ(std::get<Selftest>(sized).options.kills, 0U);
+  EXPECT_EQ(std::get<Selftest>(sized).options.seconds, std::chrono::seconds(2));
+  EXPECT_THAT(mistake({"selftest"}).text,
+              AllOf(HasSubstr("--hostile"), HasSubstr("Try: eventhorn selftest --help")));
+  EXPECT_EQ(mistake({"selftest", "--hostile", "--events", "0"}).code, 2);
+  EXPECT_EQ(mistake({"selftest", "--hostile", "--seconds", "0"}).code, 2);
+}
+
 TEST(CommandLine, VersionIsACommandAndAFlag) {
   EXPECT_TRUE(std::holds_alternative<Version>(parse({"version"})));
   EXPECT_TRUE(std::holds_alternative<Version>(parse({"--version"})));
@@ -91,6 +110,7 @@ TEST(CommandLine, HelpHasExamplesForEachCommand) {
   EXPECT_THAT(help({"config", "--help"}), HasSubstr("print"));
   EXPECT_THAT(help({"config", "print", "--help"}),
               HasSubstr("eventhorn config print > eventhorn.toml"));
+  EXPECT_THAT(help({"selftest", "--help"}), HasSubstr("eventhorn selftest --hostile --events"));
   EXPECT_THAT(help({"version", "--help"}), HasSubstr("eventhorn version"));
 }
 
