@@ -4,6 +4,7 @@
 #include "app/local_bins.h"
 #include "async/block_on.h"
 #include "async/cores.h"
+#include "async/hop.h"
 #include "async/task_group.h"
 #include "base/check.h"
 #include "base/log.h"
@@ -16,12 +17,7 @@
 #include "store/rocks/rocks_store.h"
 #include "store/settings.h"
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/use_awaitable.hpp>
-#include <boost/asio/use_future.hpp>
-
 #include <algorithm>
-#include <future>
 #include <thread>
 
 namespace eventhorn::app {
@@ -289,8 +285,7 @@ Task<void> Application::Impl::expire_now_and_then() {
       log_error("app", "retention failed, will try again error={}", last.error().message);
       continue;
     }
-    for (const auto& core : per_core)
-      co_await asio::co_spawn(core->executor, core->engine->expire(*last), asio::use_awaitable);
+    for (const auto& core : per_core) co_await run_on(core->executor, core->engine->expire(*last));
   }
 }
 
@@ -415,12 +410,9 @@ void Application::stop() {
     i.server->drain(deadline);
   }
   if (i.housekeeping) block_on(i.per_core.front()->executor, i.end_housekeeping());
-  std::vector<std::future<void>> stopped;
-  for (auto& core : i.per_core) {
-    stopped.push_back(
-        asio::co_spawn(core->executor, core->engine->stop(deadline), asio::use_future));
-  }
-  for (auto& engine : stopped) engine.get();
+  // All cores drain at the same time.
+  for (auto& core : i.per_core) block_on(core->executor, core->engine->stop_sending());
+  for (auto& core : i.per_core) block_on(core->executor, core->engine->stop(deadline));
   if (i.alerts) block_on(i.per_core.front()->executor, i.alerts->stop(deadline));
   if (i.commits) i.commits->stop();
   if (i.cores) i.cores->stop();

@@ -1,21 +1,13 @@
 #include "delivery/deliveries.h"
 
+#include "async/hop.h"
 #include "base/check.h"
-
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 #include <algorithm>
 #include <iterator>
 
 namespace eventhorn::delivery {
 namespace {
-
-// Runs a task on the engine's core and comes back.
-template <class T>
-Task<T> on(const Engine& engine, Task<T> task) {
-  return asio::co_spawn(engine.executor(), std::move(task), asio::use_awaitable);
-}
 
 Task<std::vector<store::EndpointStatus>> read_endpoints(Engine& engine) {
   co_return engine.endpoints();
@@ -51,7 +43,7 @@ Engine& EngineDeliveries::owner(const std::string& url) const {
 Task<std::vector<store::EndpointStatus>> EngineDeliveries::endpoints() {
   std::vector<store::EndpointStatus> out;
   for (auto* engine : engines_) {
-    auto some = co_await on(*engine, read_endpoints(*engine));
+    auto some = co_await run_on(engine->executor(), read_endpoints(*engine));
     append(out, std::move(some));
   }
   co_return out;
@@ -59,14 +51,14 @@ Task<std::vector<store::EndpointStatus>> EngineDeliveries::endpoints() {
 
 Task<store::EndpointStatus> EngineDeliveries::endpoint(std::string url) {
   auto& engine = owner(url);
-  return on(engine, read_endpoint(engine, std::move(url)));
+  return run_on(engine.executor(), read_endpoint(engine, std::move(url)));
 }
 
 Task<std::vector<store::LaneStatus>> EngineDeliveries::lanes(std::string url) {
   std::vector<store::LaneStatus> out;
   for (auto* engine : engines_) {
     if (!url.empty() && !engine->owns(url)) continue;
-    auto some = co_await on(*engine, read_lanes(*engine, url));
+    auto some = co_await run_on(engine->executor(), read_lanes(*engine, url));
     append(out, std::move(some));
   }
   co_return out;
@@ -74,39 +66,39 @@ Task<std::vector<store::LaneStatus>> EngineDeliveries::lanes(std::string url) {
 
 Task<store::LaneStatus> EngineDeliveries::lane(LaneId lane, DomainUid domain, std::string url) {
   auto& engine = owner(url);
-  return on(engine, engine.lane(lane, domain, std::move(url)));
+  return run_on(engine.executor(), engine.lane(lane, domain, std::move(url)));
 }
 
 Task<Status> EngineDeliveries::pause(std::string url) {
   auto& engine = owner(url);
-  return on(engine, engine.pause(std::move(url)));
+  return run_on(engine.executor(), engine.pause(std::move(url)));
 }
 
 Task<Status> EngineDeliveries::resume(std::string url) {
   auto& engine = owner(url);
-  return on(engine, engine.resume(std::move(url)));
+  return run_on(engine.executor(), engine.resume(std::move(url)));
 }
 
 Task<void> EngineDeliveries::settings_changed(std::string url, store::EndpointSettings settings) {
   auto& engine = owner(url);
-  return on(engine, tell_settings(engine, std::move(url), std::move(settings)));
+  return run_on(engine.executor(), tell_settings(engine, std::move(url), std::move(settings)));
 }
 
 Task<Status> EngineDeliveries::add_segments(LaneId lane, DomainUid domain, std::string url,
                                             std::vector<store::SegmentRow> segments) {
   auto& engine = owner(url);
-  return on(engine, engine.add_segments(lane, domain, std::move(segments)));
+  return run_on(engine.executor(), engine.add_segments(lane, domain, std::move(segments)));
 }
 
 Task<Status> EngineDeliveries::attempt_again(LaneId lane, std::string url,
                                              std::vector<store::EventPtr> events) {
   auto& engine = owner(url);
-  return on(engine, engine.attempt_again(lane, std::move(events)));
+  return run_on(engine.executor(), engine.attempt_again(lane, std::move(events)));
 }
 
 Task<Status> EngineDeliveries::change_replay(uint64_t replay, store::ReplayAction action) {
   for (auto* engine : engines_) {
-    auto changed = co_await on(*engine, engine->change_replay(replay, action));
+    auto changed = co_await run_on(engine->executor(), engine->change_replay(replay, action));
     if (!changed) co_return changed;
   }
   co_return Status{};

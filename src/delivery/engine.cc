@@ -183,6 +183,11 @@ void Engine::on_commit(const store::BatchPtr& batch) {
   save_soon();
 }
 
+Task<void> Engine::stop_sending() {
+  stopping_ = true;
+  co_return;
+}
+
 Task<void> Engine::stop(Deadline deadline) {
   stopping_ = true;
   if (const bool drained = co_await tasks_.join(deadline); !drained) {

@@ -93,8 +93,10 @@ class Engine {
   /// What a commit made durable, in order.
   void on_commit(const store::BatchPtr& batch);
 
-  /// No new attempts; waits for those in flight until `deadline`, gives back the rest, saves
-  /// progress.
+  /// No new attempts.
+  Task<void> stop_sending();
+  /// After stop_sending(), or by itself: waits for attempts in flight until `deadline`, gives back
+  /// the rest, saves progress.
   Task<void> stop(Deadline deadline);
 
   /// True when this core has the URL. Any thread.
