@@ -11,6 +11,7 @@ namespace {
 
 constexpr size_t kFewWaiting = 64;  // of a lane while the core has more than enough
 constexpr std::chrono::seconds kSweepInterval{1};
+constexpr std::chrono::milliseconds kBetweenRetimed{5};  // of a lane, after a return
 constexpr std::chrono::minutes kKeepIdle{5};  // an endpoint that is well and has nothing to do
 
 metrics::Counter outcome_counter(const char* outcome) {
@@ -286,6 +287,8 @@ void Engine::retime(Endpoint& endpoint) {
   for (const auto& [id, lane] : endpoint.lanes) {
     const auto schedule = schedule_of(endpoint, *lane);
     lane->forget_due();
+    const auto window = std::min<std::chrono::milliseconds>(
+        options_.health.slow_start, kBetweenRetimed * lane->waiting().size());
     for (auto& [position, waiting] : lane->waiting()) {
       if (waiting.in_flight) continue;
       if (std::exchange(waiting.probed, false) && schedule.next_delay(waiting.attempts + 1U, 0)) {
@@ -293,7 +296,7 @@ void Engine::retime(Endpoint& endpoint) {
         unsaved_.exceptions.push_back({id, position, false, waiting.attempts, waiting.last_attempt,
                                        waiting.delay, waiting.last_status, waiting.hook});
       }
-      const auto spread = options_.health.slow_start * random_.fraction();
+      const auto spread = window * random_.fraction();
       retry_at(std::min(waiting.due, steady_now + std::chrono::duration_cast<Micros>(spread)), lane,
                position);
     }
