@@ -82,6 +82,11 @@ class Fields(Hostile):
     def put(self, url, **values):
         return self.server.call("PUT", f"/eventhorn/v1/endpoints/settings?url={url}", data=values)
 
+    def make_secret(self, port):
+        made = self.server.call("POST", f"/eventhorn/v1/endpoints/{endpoint_id(port.url())}/secrets")
+        self.assertEqual(made.status, 200, made)
+        return made.json["secret"]
+
     def test_our_own_fields_win(self):
         """S12: what would change the request's framing, address or signatures is refused by name."""
         port = self.farm.start("answers", 200)
@@ -89,7 +94,7 @@ class Fields(Hostile):
                      "webhook-signature", "webhook-id", "Eventhorn-Previous-Signature", "Content-Encoding"):
             answer = self.put(port.url(), headers={name: "x"})
             self.assertEqual(answer.status, 400, (name, answer))
-            self.assertIn("headers", answer.json["message"])
+            self.assertIn(f"header {name}:", answer.json["message"])
 
     def test_no_line_breaks(self):
         """S11: at the time of setting."""
@@ -101,10 +106,9 @@ class Fields(Hostile):
     def test_event_derived_fields(self):
         """S11: an id with line breaks or beyond ASCII makes no field of its own."""
         port = self.farm.start("answers", 200, keep=True)
-        self.assertEqual(self.put(port.url(), standard_webhooks=True).status, 200)
         domain = self.domain_for(port.url())
-        made = self.server.call("POST", f"/eventhorn/v1/endpoints/{endpoint_id(port.url())}/secrets")
-        self.assertEqual(made.status, 200, made)
+        self.make_secret(port)
+        self.assertEqual(self.put(port.url(), standard_webhooks=True).status, 200)
         for one in (f"a\r\nX-Evil: 1{token()}", f"\u00fc{token()}", "x" * 200):
             answer = self.server.ingest(domain, [event(id=one)])
             if answer.status == 200:  # or refused at ingest, which is as good
@@ -134,13 +138,11 @@ class Fields(Hostile):
     def test_standard_webhooks(self):
         """The signature is over what is sent; after a rotation both secrets sign."""
         port = self.farm.start("answers", 200, keep=True)
-        self.assertEqual(self.put(port.url(), standard_webhooks=True).status, 200)
         secrets = []
         domain = self.domain_for(port.url())
         for count in (1, 2):
-            made = self.server.call("POST", f"/eventhorn/v1/endpoints/{endpoint_id(port.url())}/secrets")
-            self.assertEqual(made.status, 200, made)
-            secrets.append(made.json["secret"])
+            secrets.append(self.make_secret(port))
+            self.assertEqual(self.put(port.url(), standard_webhooks=True).status, 200)
             self.ingest(domain, event())
             self.await_all(port, domain)
             request = port.deliveries[-1]
