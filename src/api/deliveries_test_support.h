@@ -58,7 +58,7 @@ class FakeDeliveries final : public store::Deliveries {
     co_return;
   }
 
-  Task<Status> add_segments(LaneId lane, std::string url,
+  Task<Status> add_segments(LaneId lane, DomainUid, std::string url,
                             std::vector<store::SegmentRow> segments) override {
     auto status = note(lane.value, "add " + url);
     if (!status) co_return status;

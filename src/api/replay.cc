@@ -295,7 +295,8 @@ Task<Status> add_all(Services& services, std::vector<PlannedLane>& plan, uint64_
     }
     for (auto& segment : planned.segments) segment.replay = id;
     auto added = co_await services.deliveries.add_segments(
-        planned.lane.config->id, planned.lane.config->url, std::move(planned.segments));
+        planned.lane.config->id, planned.lane.domain->uid, planned.lane.config->url,
+        std::move(planned.segments));
     if (!added && added.error().code != Errc::kNotFound) co_return added;
   }
   co_return Status();

@@ -2,19 +2,20 @@
 
 #include "api/services.h"
 #include "app/local_bins.h"
-#include "app/no_deliveries.h"
 #include "async/block_on.h"
 #include "async/cores.h"
+#include "async/hop.h"
 #include "async/task_group.h"
 #include "base/check.h"
 #include "base/log.h"
 #include "base/strings.h"
 #include "crypto/random.h"
 #include "delivery/alerts.h"
-#include "delivery/engine.h"
+#include "delivery/deliveries.h"
 #include "delivery/http_sender.h"
 #include "http/server.h"
 #include "store/rocks/rocks_store.h"
+#include "store/settings.h"
 
 #include <algorithm>
 #include <thread>
@@ -52,6 +53,29 @@ Status set_network(http::ClientOptions& options, const config::Config& config) {
     options.source_addresses.push_back(*address);
   }
   return {};
+}
+
+// Bounds are of the whole process; each of the `cores` gets its part.
+delivery::EngineOptions engine_options(const config::Delivery& config, size_t cores) {
+  delivery::EngineOptions out;
+  out.cores = static_cast<uint32_t>(cores);
+  out.max_in_flight = std::max<size_t>(1, config.max_in_flight / cores);
+  out.max_per_host = std::max<size_t>(1, config.max_per_host / cores);
+  out.max_exceptions = config.max_exceptions;
+  out.timeout = config.timeout;
+  out.success = config.success == config::Success::k2xx ? webhook::SuccessRule::kAny2xx
+                                                        : webhook::SuccessRule::kOnly200;
+  out.schedule = webhook::RetrySchedule(config.retry_schedule, config.retry_jitter);
+  out.retry_jitter = config.retry_jitter;
+  out.retry_delivered = config.retry_delivered;
+  out.health.max_concurrency = config.max_concurrency_per_url;
+  out.health.rate_limit = config.rate_limit;
+  out.health.park_after_failures = config.park_after_failures;
+  out.health.park_after = config.park_after;
+  out.health.probe_interval = config.probe_interval;
+  out.health.probe_max_interval = config.probe_max_interval;
+  out.health.slow_start = config.slow_start;
+  return out;
 }
 
 bool is_loopback(const std::string& host) {
@@ -127,7 +151,7 @@ struct Application::Impl {
   std::unique_ptr<delivery::Alerts> alerts;  // on the first core
   CoreResolver resolver{per_core};
   api::Settings settings;
-  NoDeliveries deliveries;
+  delivery::EngineDeliveries deliveries;
   std::unique_ptr<api::Services> services;
   http::Router router;
   std::shared_ptr<http::TlsContext> tls;
@@ -188,26 +212,20 @@ Status Application::Impl::build_cores() {
                                           Deadline deadline) {
     return local_bins->post(url, std::move(body), deadline);
   };
-  delivery::EngineOptions options;
-  options.cores = static_cast<uint32_t>(threads);
-  options.max_in_flight = std::max<size_t>(1, config.delivery.max_in_flight / threads);
-  options.max_concurrency_per_url =
-      std::min<size_t>(config.delivery.max_concurrency_per_url, options.max_in_flight);
-  options.max_exceptions = config.delivery.max_exceptions;
-  options.timeout = config.delivery.timeout;
-  options.success = config.delivery.success == config::Success::k2xx
-                        ? webhook::SuccessRule::kAny2xx
-                        : webhook::SuccessRule::kOnly200;
-  options.schedule =
-      webhook::RetrySchedule(config.delivery.retry_schedule, config.delivery.retry_jitter);
-  options.retry_delivered = config.delivery.retry_delivered;
+  auto options = engine_options(config.delivery, threads);
   for (size_t i = 0; i < threads; ++i) {
     auto executor = asio::any_io_executor(cores->at(i).get_executor());
     auto core = std::make_unique<CoreServices>(executor, *guard, client_options, local);
     options.slot = static_cast<uint32_t>(i);
-    core->engine = std::make_unique<delivery::Engine>(
-        executor, *readers, *store, *commits, core->sender, clock,
-        [this] { return keys->signing_key(); }, options);
+    const delivery::EngineServices engine_services{*readers,
+                                                   *store,
+                                                   *commits,
+                                                   notices,
+                                                   core->sender,
+                                                   clock,
+                                                   [this] { return keys->signing_keys(); }};
+    core->engine = std::make_unique<delivery::Engine>(executor, engine_services, options);
+    deliveries.add(*core->engine);
     commits->subscribe([engine = core->engine.get(), executor](const store::BatchPtr& batch) {
       asio::post(executor, [engine, batch] { engine->on_commit(batch); });
     });
@@ -229,6 +247,7 @@ Status Application::Impl::build_cores() {
 Status Application::Impl::start_delivery() {
   TRY(const auto domains, store->load_domains());
   TRY(const auto progress, store->load_progress());
+  TRY(const auto endpoint_settings, store::load_endpoint_settings(*store));
   if (progress.by_slot.size() != per_core.size())
     TRY_STATUS(
         store->reset_slots(static_cast<uint32_t>(per_core.size()), progress.settled_through));
@@ -237,8 +256,10 @@ Status Application::Impl::start_delivery() {
            "missed={}",
            domains.size(), store->head().value, progress.settled_through.value,
            progress.lanes.size(), progress.waiting.size(), progress.missed);
-  for (auto& core : per_core)
-    TRY_STATUS(block_on(core->executor, core->engine->start(domains, progress, store->head())));
+  for (auto& core : per_core) {
+    TRY_STATUS(block_on(core->executor,
+                        core->engine->start(domains, progress, endpoint_settings, store->head())));
+  }
   commits->start();
   if (alerts) alerts->start();
   const auto executor = per_core.front()->executor;
@@ -253,12 +274,19 @@ Task<void> Application::Impl::expire_now_and_then() {
   for (;;) {
     co_await sleep_until(std::chrono::steady_clock::now() + interval);
     const SystemTime now = clock.now();
-    auto work = [&] {
-      return store->expire(now - config.events.retention, now - config.attempts.retention);
+    auto work = [&]() -> Result<Position> {
+      TRY(const auto last, store->position_before(now - config.events.retention));
+      const auto dropped =
+          store->expire(now - config.events.retention, now - config.attempts.retention);
+      if (!dropped) return fail(dropped.error());
+      return last;
     };
-    const auto dropped = co_await run_blocking(*readers, work);
-    if (!dropped)
-      log_error("app", "retention failed, will try again error={}", dropped.error().message);
+    const auto last = co_await run_blocking(*readers, work);
+    if (!last) {
+      log_error("app", "retention failed, will try again error={}", last.error().message);
+      continue;
+    }
+    for (const auto& core : per_core) co_await run_on(core->executor, core->engine->expire(*last));
   }
 }
 
@@ -286,7 +314,7 @@ Task<http::ClientReply> Application::Impl::post(std::string url, std::string bod
   auto& client = here == per_core.end() ? per_core.front()->client : (*here)->client;
   const auto opened = client.open(*target);
   const std::array<std::string_view, 1> pieces = {body};
-  reply = co_await client.post(*opened, pieces, deadline, extra_head);
+  reply = co_await client.post(*opened, pieces, deadline, extra_head, http::Connection::kFresh);
   co_return reply;
 }
 
@@ -383,6 +411,8 @@ void Application::stop() {
     i.server->drain(deadline);
   }
   if (i.housekeeping) block_on(i.per_core.front()->executor, i.end_housekeeping());
+  // All cores drain at the same time.
+  for (auto& core : i.per_core) block_on(core->executor, core->engine->stop_sending());
   for (auto& core : i.per_core) block_on(core->executor, core->engine->stop(deadline));
   if (i.alerts) block_on(i.per_core.front()->executor, i.alerts->stop(deadline));
   if (i.commits) i.commits->stop();

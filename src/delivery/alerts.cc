@@ -61,7 +61,7 @@ Alerts::Alerts(asio::any_io_executor executor, store::NoticeBoard& board, Sender
 void Alerts::start() {
   listener_ = board_.listen([bell = posted_](const store::Notice&) { bell->ring(); });
   asio::post(executor_, [this] {
-    target_ = sender_.open(options_.url);
+    target_ = sender_.open(options_.url, {});
     tasks_.spawn("alerts take", take());
     tasks_.spawn("alerts send", send_all());
   });
@@ -202,7 +202,8 @@ Task<SendReply> Alerts::post(const Alert& alert) {
   const auto prefix = body_before_notice(signature);
   const auto notice = to_json(alert.notice);
   const auto suffix = body_after_notice(alert.suppressed);
-  auto reply = co_await sender_.post(*target_, prefix, notice, suffix, deadline);
+  const auto head = webhook::previous_signature_head(keys, signature);
+  auto reply = co_await sender_.post(*target_, {head, prefix, notice, suffix, true}, deadline);
   co_return reply;
 }
 

@@ -25,17 +25,17 @@ constexpr const char* kUrl = "https://ops.example.org/alerts";
 // Answers by a script of statuses, 200 when it is used up; may hold all answers back.
 class FakeSender final : public Sender {
  public:
-  std::shared_ptr<Target> open(const std::string& url) override {
+  std::shared_ptr<Target> open(const std::string& url, const store::EndpointSettings&) override {
     opened_ = url;
     return std::make_shared<Target>();
   }
 
-  Task<SendReply> post(Target&, std::string_view prefix, std::string_view event,
-                       std::string_view suffix, Deadline deadline) override {
+  Task<SendReply> post(Target&, Message message, Deadline deadline) override {
     co_await yield_now();
     {
       const std::lock_guard lock(mutex_);
-      bodies_.push_back(std::string(prefix) + std::string(event) + std::string(suffix));
+      bodies_.push_back(std::string(message.prefix) + std::string(message.event) +
+                        std::string(message.suffix));
       deadlines_.push_back(deadline);
       changed_.notify_all();
     }

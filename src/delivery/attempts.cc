@@ -1,259 +1,257 @@
-// Attempts: who may send next, the attempt itself, and what its outcome changes.
+// Attempts: the attempt itself, and what its outcome changes.
 #include "base/log.h"
 #include "base/strings.h"
 #include "delivery/engine.h"
 #include "webhook/payload.h"
-#include "webhook/signature.h"
 #include "webhook/url.h"
 
 #include <algorithm>
 
 namespace eventhorn::delivery {
-Engine::Meters::Meters()
-    : success(metrics::counter("eventhorn_deliveries_total", "Attempts by outcome",
-                               {{"outcome", "success"}})),
-      rejected(metrics::counter("eventhorn_deliveries_total", "", {{"outcome", "rejected"}})),
-      gone(metrics::counter("eventhorn_deliveries_total", "", {{"outcome", "gone"}})),
-      retried(metrics::counter("eventhorn_deliveries_total", "", {{"outcome", "retry"}})),
-      missed(metrics::counter("eventhorn_missed_total",
-                              "Events given up for a URL after the last attempt")),
-      expired(metrics::counter("eventhorn_missed_expired_total",
-                               "Events that retention dropped before they were delivered")),
-      dropped(metrics::counter("eventhorn_dropped_total",
-                               "Pending events dropped because their webhook was removed")),
-      in_flight(metrics::gauge("eventhorn_deliveries_in_flight", "Attempts in flight")),
-      behind(metrics::gauge("eventhorn_lanes_behind",
-                            "Lanes that read the log because they are behind")),
-      attempt_seconds(metrics::histogram("eventhorn_attempt_seconds", "Time of an attempt",
-                                         metrics::latency_buckets())),
-      lag_seconds(metrics::histogram("eventhorn_delivery_lag_seconds",
-                                     "From commit to a success at the first attempt",
-                                     metrics::latency_buckets())) {}
+namespace {
 
-Endpoint& Engine::endpoint_of(const std::string& url) {
-  auto& endpoint = endpoints_[url];
-  if (!endpoint) {
-    endpoint = std::make_unique<Endpoint>(url, options_.max_concurrency_per_url);
-    endpoint->target = sender_.open(url);
-  }
-  return *endpoint;
+// Before an endpoint is tried again after a fault of ours.
+constexpr std::chrono::seconds kAfterOwnFault{1};
+constexpr std::chrono::minutes kBetweenMissNotices{1};
+
+std::string describe(const webhook::AttemptResult& result) {
+  if (result.error.empty()) return "status " + std::to_string(result.status);
+  return result.status == 0 ? result.error
+                            : "status " + std::to_string(result.status) + ": " + result.error;
 }
 
-bool Engine::can_start() const {
-  return !stopping_ && in_flight_ < options_.max_in_flight &&
-         *options_.unsaved < options_.max_unsaved;
-}
+}  // namespace
 
-void Engine::schedule(const LanePtr& lane) {
-  if (lane->ended) return;
-  auto& endpoint = endpoint_of(lane->url());
-  if (!lane->in_ring && lane->has_work(lane->waiting() < options_.max_exceptions)) {
-    lane->in_ring = true;
-    endpoint.ring.push_back(lane);
-  }
-  pump(endpoint);
-}
-
-void Engine::pump(Endpoint& endpoint) {
-  while (!endpoint.ring.empty() && endpoint.workers < endpoint.concurrency.limit() &&
-         !endpoint.gone && endpoint.not_before <= std::chrono::steady_clock::now()) {
-    if (!can_start()) {
-      if (!endpoint.in_queue) {
-        endpoint.in_queue = true;
-        queue_.push_back(&endpoint);
-        look_again_soon();
-      }
-      return;
-    }
-    LanePtr lane;
-    auto job = take(endpoint, lane);
-    if (!job) return;
-    ++endpoint.workers;
-    tasks_.spawn("delivery", work(endpoint, std::move(lane), *std::move(job)));
-  }
-}
-
-// The bound on unsaved outcomes is shared by the cores, and another core's save wakes nobody here.
-void Engine::look_again_soon() {
-  if (looking_again_) return;
-  looking_again_ = true;
-  wake_at(clock_.steady_now() + options_.save_interval, [this] {
-    looking_again_ = false;
-    pump_queue();
-    if (!queue_.empty()) look_again_soon();
-  });
-}
-
-void Engine::pump_queue() {
-  for (size_t n = queue_.size(); n > 0 && !queue_.empty() && can_start(); --n) {
-    auto* endpoint = queue_.front();
-    queue_.pop_front();
-    endpoint->in_queue = false;
-    pump(*endpoint);
-  }
-}
-
-std::optional<Job> Engine::take(Endpoint& endpoint, LanePtr& lane) {
-  while (!endpoint.ring.empty()) {
-    lane = std::move(endpoint.ring.front());
-    endpoint.ring.pop_front();
-    auto job = lane->ended ? std::nullopt : lane->take(lane->waiting() < options_.max_exceptions);
-    if (!lane->ended) {
-      if (lane->take_changed()) mark(*lane);
-      read_more(lane);
-    }
-    if (job) {
-      endpoint.ring.push_back(lane);
-      ++in_flight_;
-      meters_.in_flight.add(1);
-      return job;
-    }
-    lane->in_ring = false;
-  }
-  return std::nullopt;
-}
-
-Task<void> Engine::work(Endpoint& endpoint, LanePtr lane, Job job) {
+Task<void> Engine::work(EndpointPtr endpoint, Start start) {
   for (;;) {
-    co_await attempt(endpoint, lane, std::move(job));
-    --in_flight_;
-    meters_.in_flight.add(-1);
-    // Others that wait for a place in the budget come first; this endpoint queues behind them.
-    if (!queue_.empty() || !can_start() || endpoint.gone ||
-        endpoint.workers > endpoint.concurrency.limit() ||
-        endpoint.not_before > std::chrono::steady_clock::now()) {
-      break;
-    }
-    auto next = take(endpoint, lane);
-    if (!next) break;
-    job = *std::move(next);
+    co_await attempt(endpoint, std::move(start.lane), std::move(start.job));
+    release(*endpoint, start.standing);
+    pump_queues(places_);  // those who wait for a place come first
+    auto next = start_next(endpoint);
+    if (!next) co_return;
+    start = *std::move(next);
     pump(endpoint);  // a success may have made room for one more
   }
-  --endpoint.workers;
-  pump_queue();
-  pump(endpoint);
 }
 
-Task<bool> Engine::load_event(LanePtr lane, Job& job) {
+Task<bool> Engine::load_event(const EndpointPtr& endpoint, LanePtr lane, Job& job) {
   const std::vector<Position> positions{job.position};
-  auto read = [&] { return store_.read_events(positions); };
-  auto events = co_await run_blocking(readers_, read);
+  auto read = [&] { return services_.store.read_events(positions); };
+  auto events = co_await run_blocking(services_.readers, read);
+  if (lane->ended) co_return false;
   if (!events) {
     log_error("delivery",
               "cannot read an event for its retry, will try again lane={} position={} error={}",
               lane->id().value, job.position.value, events.error().message);
     lane->settle(job);
-    retry_at(clock_.steady_now() + std::chrono::seconds(5), lane, job.position);
+    retry_at(services_.clock.steady_now() + std::chrono::seconds(5), lane, job.position);
     co_return false;
   }
   job.event = std::move(events->front());
   const auto hook = job.event ? webhook::hook_for(job.event->event.name, job.event->event.severity)
                               : std::nullopt;
-  if (hook && lane->wants(*hook, job.position)) co_return true;
+  if (hook && lane->wants(job.segment, *hook, job.position)) co_return true;
   lane->settle(job);
-  lane->end_waiting(job.position);
+  end_waiting(*lane, job.position);
   unsaved_.ended_exceptions.emplace_back(lane->id(), job.position);
   if (job.event) {
     meters_.dropped.add();
   } else {
-    meters_.expired.add();  // retention was faster than the retries
+    on_expired(*lane, 1);  // retention was faster than the retries
   }
   mark(*lane);
+  schedule(lane);
   co_return false;
 }
 
-Task<void> Engine::attempt(Endpoint& endpoint, LanePtr lane, Job job) {
+Task<void> Engine::attempt(EndpointPtr endpoint, LanePtr lane, Job job) {
   if (!job.event) {
-    const bool loaded = co_await load_event(lane, job);
+    const bool loaded = co_await load_event(endpoint, lane, job);
     if (!loaded) co_return;
   }
-  const auto key = key_();
-  const auto signature = webhook::make_signature(*key, clock_.now(), random_);
-  const std::string prefix = webhook::payload_prefix(signature);
-  const auto started = std::chrono::steady_clock::now();
-  const auto reply = co_await sender_.post(*endpoint.target, prefix, job.event->event.bytes,
-                                           webhook::kPayloadSuffix, started + options_.timeout);
-  const auto took = std::chrono::steady_clock::now() - started;
-  meters_.attempt_seconds.observe(std::chrono::duration<double>(took).count());
-  finish(endpoint, lane, job, reply, std::chrono::duration_cast<std::chrono::milliseconds>(took));
+  const auto started = services_.clock.steady_now();
+  const auto deadline = started + options_.timeout;
+  auto reply = co_await send(*endpoint, *job.event, deadline, false);
+  if (reply.stale) reply = co_await send(*endpoint, *job.event, deadline, true);
+  finish(endpoint, lane, job, reply, started);
 }
 
-void Engine::finish(Endpoint& endpoint, const LanePtr& lane, const Job& job, const SendReply& reply,
-                    std::chrono::milliseconds took) {
-  if (lane->ended) return;
-  const auto& result = reply.result;
-  if (result.status == 0 && result.kind == webhook::FailureKind::kCancelled) {
+// Signs and sends.
+Task<SendReply> Engine::send(const Endpoint& endpoint, const store::StoredEvent& event,
+                             Deadline deadline, bool fresh_connection) {
+  const auto now = services_.clock.now();
+  const auto keys = services_.keys();
+  const auto signature = webhook::make_signature(*keys.current, now, random_);
+  const std::string prefix = webhook::payload_prefix(signature);
+  std::string head = webhook::previous_signature_head(keys, signature);
+  if (!endpoint.secrets.empty()) {
+    const std::array<std::string_view, 3> body = {prefix, event.event.bytes,
+                                                  webhook::kPayloadSuffix};
+    head += webhook::standard_head(endpoint.secrets, event.event.id, now, body);
+  }
+  const auto target = endpoint.target;  // settings may change meanwhile
+  const Message message{head, prefix, event.event.bytes, webhook::kPayloadSuffix, fresh_connection};
+  auto reply = co_await services_.sender.post(*target, message, deadline);
+  co_return reply;
+}
+
+// An attempt that says nothing about the receiver: it is made again and counts for nobody.
+bool Engine::not_its_fault(const EndpointPtr& endpoint, const LanePtr& lane, const Job& job,
+                           const webhook::AttemptResult& result) {
+  using webhook::FailureKind;
+  if (result.status != 0) return false;
+  const bool own_fault = result.kind == FailureKind::kLocal || result.kind == FailureKind::kProxy;
+  if (result.kind != FailureKind::kCancelled && !own_fault) return false;
+  if (own_fault) {
+    meters_.own_fault.add();
+    endpoint->reason = describe(result);
+    endpoint->health.hold_until(services_.clock.steady_now() + kAfterOwnFault);
+    log_warn("delivery", "attempt not made, not by the receiver's fault url={} event={} error={}",
+             webhook::masked(endpoint->url), escape_for_log(job.event->event.id),
+             escape_for_log(result.error));
+  }
+  if (!lane->ended) {
     lane->give_back(job);
-    return;
+    schedule(lane);
   }
+  return true;
+}
+
+void Engine::finish(const EndpointPtr& endpoint, const LanePtr& lane, const Job& job,
+                    const SendReply& reply, SteadyTime started) {
+  const auto now = services_.clock.steady_now();
+  const auto& result = reply.result;
+  endpoint->last_sign = now;
+  if (not_its_fault(endpoint, lane, job, result)) return;
+  const auto took = now - started;
+  meters_.attempt_seconds.observe(std::chrono::duration<double>(took).count());
+  auto& health = endpoint->health;
   const auto verdict = webhook::classify(result, options_.success);
-  if (result.retry_after) {
-    endpoint.not_before = std::chrono::steady_clock::now() + *result.retry_after;
-    wake_at(endpoint.not_before, [this, &endpoint] { pump(endpoint); });
+  const bool answered =
+      verdict == webhook::Verdict::kSuccess || verdict == webhook::Verdict::kRejected;
+  if (result.retry_after) health.hold_until(now + *result.retry_after);
+  if (job.probe) (answered ? meters_.probe_success : meters_.probe_failure).add();
+  (answered ? endpoint->last_success : endpoint->last_failure) = services_.clock.now();
+  if (answered && health.state() == Health::State::kActive) endpoint->reason.clear();
+  if (!answered) endpoint->reason = describe(result);
+  if (!lane->ended) {
+    record(*lane, job, reply, verdict, std::chrono::duration_cast<std::chrono::milliseconds>(took));
+    switch (verdict) {
+      case webhook::Verdict::kSuccess:
+      case webhook::Verdict::kRejected:
+        (verdict == webhook::Verdict::kSuccess ? meters_.success : meters_.rejected).add();
+        on_settled(*endpoint, lane, job);
+        break;
+      case webhook::Verdict::kGone:
+        meters_.gone.add();
+        lane->give_back(job);
+        break;
+      case webhook::Verdict::kRetry:
+        on_failure(*endpoint, lane, job, result);
+    }
+    ++unsaved_outcomes_;
+    options_.unsaved->fetch_add(1);
+    mark(*lane);
   }
-  record(*lane, job, reply, verdict, took);
-  switch (verdict) {
-    case webhook::Verdict::kSuccess:
-    case webhook::Verdict::kRejected:
-      endpoint.concurrency.on_success();
-      (verdict == webhook::Verdict::kSuccess ? meters_.success : meters_.rejected).add();
-      if (job.attempt == 1)
-        meters_.lag_seconds.observe(
-            std::chrono::duration<double>(clock_.now() - job.event->committed).count());
-      lane->settle(job);
-      if (job.segment == nullptr) {
-        lane->end_waiting(job.position);
-        unsaved_.ended_exceptions.emplace_back(lane->id(), job.position);
-      }
-      break;
-    case webhook::Verdict::kGone:
-      meters_.gone.add();
-      endpoint.gone = true;
-      lane->give_back(job);
-      log_warn("delivery",
-               "endpoint is gone (410): nothing is sent to it until its URL is configured again "
-               "url={} event={}",
-               webhook::masked(endpoint.url), escape_for_log(job.event->event.id));
-      break;
-    case webhook::Verdict::kRetry:
-      on_failure(endpoint, lane, job, result);
-      break;
+  auto change = Health::Change::kNone;
+  if (answered) {
+    change = health.on_success(now, static_cast<uint32_t>(endpoint->workers));
+  } else if (verdict == webhook::Verdict::kGone) {
+    change = health.on_gone();
+  } else if (job.probe || !health.parked()) {
+    change = health.on_failure(started, now, random_.fraction());
   }
-  ++unsaved_outcomes_;
-  options_.unsaved->fetch_add(1);
-  mark(*lane);
+  changed(endpoint, change, answered ? "a probe got through" : describe(result));
+  if (job.probe) save_endpoint(endpoint);  // its backoff
   if (unsaved_outcomes_ >= options_.max_unsaved / 4) save_now();
+  arm(endpoint);
+  if (lane->ended) return;
   read_more(lane);  // a full window that moved has room again
   schedule(lane);
 }
 
+void Engine::on_settled(Endpoint& endpoint, const LanePtr& lane, const Job& job) {
+  endpoint.rate.count(services_.clock.steady_now());
+  const bool replay = job.segment != nullptr && job.segment->replay() != 0;
+  if (job.attempt == 1 && !replay) {
+    meters_.lag_seconds.observe(
+        std::chrono::duration<double>(services_.clock.now() - job.event->committed).count());
+  }
+  lane->settle(job);
+  if (job.segment != nullptr && !replay) return;
+  // A replay also settles what was missed, or waits.
+  end_waiting(*lane, job.position);
+  unsaved_.ended_exceptions.emplace_back(lane->id(), job.position);
+}
+
+webhook::RetrySchedule Engine::schedule_of(const Endpoint& endpoint, const Lane& lane) const {
+  if (endpoint.schedule) return *endpoint.schedule;
+  const auto routes = routes_.find(lane.domain());
+  if (routes != routes_.end() && routes->second.domain->retry_schedule)
+    return webhook::RetrySchedule(*routes->second.domain->retry_schedule, options_.retry_jitter);
+  return options_.schedule;
+}
+
 void Engine::on_failure(Endpoint& endpoint, const LanePtr& lane, const Job& job,
                         const webhook::AttemptResult& result) {
-  if (result.kind == webhook::FailureKind::kTimeout || result.status == 429 || result.status >= 500)
-    endpoint.concurrency.on_overload();
-  const bool may_retry =
-      options_.retry_delivered || job.event->event.name != event::Name::kDelivered;
-  const auto delay =
-      may_retry ? options_.schedule.next_delay(job.attempt, random_.fraction()) : std::nullopt;
-  const SystemTime now = clock_.now();
-  store::ExceptionRow row{lane->id(),   job.position, !delay,
-                          job.attempt,  now,          delay ? Micros(*delay) : Micros{},
-                          result.status};
-  unsaved_.exceptions.push_back(row);
-  if (delay) lane->wait(job.position, {job.attempt, now, Micros(*delay), result.status, false});
+  const auto now = services_.clock.now();
+  const auto hook = *webhook::hook_for(job.event->event.name, job.event->event.severity);
+  auto* known = lane->find_waiting(job.position);
   lane->settle(job);
-  if (delay) {
-    meters_.retried.add();
-    retry_at(clock_.steady_now() + *delay, lane, job.position);
+  if (known != nullptr && job.segment != nullptr) return;  // of a replay: its retry goes on
+  Waiting waiting{job.attempt, now, Micros{}, result.status, hook};
+  auto delay = std::optional(std::chrono::milliseconds(0));
+  if (job.probe && endpoint.health.parked()) {
+    --waiting.attempts;  // it counts when another event gets through
+    waiting.probed = true;
   } else {
-    meters_.missed.add();
-    lane->end_waiting(job.position);
-    log_warn("delivery",
-             "event missed after its last attempt event={} lane={} url={} attempts={} status={} "
-             "error={}",
-             escape_for_log(job.event->event.id), lane->id().value, webhook::masked(lane->url()),
-             job.attempt, result.status, escape_for_log(result.error));
+    const bool may_retry =
+        options_.retry_delivered || job.event->event.name != event::Name::kDelivered;
+    delay = may_retry ? schedule_of(endpoint, *lane).next_delay(job.attempt, random_.fraction())
+                      : std::nullopt;
   }
+  waiting.delay = delay.value_or(std::chrono::milliseconds(0));
+  unsaved_.exceptions.push_back({lane->id(), job.position, !delay, waiting.attempts, now,
+                                 waiting.delay, result.status, hook});
+  if (!delay) return on_missed(endpoint, *lane, job, result);
+  set_waiting(*lane, job.position, waiting);
+  if (waiting.probed) return;
+  meters_.retried.add();
+  retry_at(services_.clock.steady_now() + *delay, lane, job.position);
+}
+
+void Engine::on_missed(Endpoint& endpoint, Lane& lane, const Job& job,
+                       const webhook::AttemptResult& result) {
+  meters_.missed.add();
+  end_waiting(lane, job.position);
+  log_warn("delivery",
+           "event missed after its last attempt event={} lane={} url={} attempts={} status={} "
+           "error={}",
+           escape_for_log(job.event->event.id), lane.id().value, webhook::masked(lane.url()),
+           job.attempt, result.status, escape_for_log(result.error));
+  const auto now = services_.clock.steady_now();
+  if (endpoint.noticed_miss != SteadyTime::min() &&
+      now - endpoint.noticed_miss < kBetweenMissNotices) {
+    return;
+  }
+  endpoint.noticed_miss = now;
+  store::Notice told;
+  told.event = job.event->event.id;
+  told.reason = describe(result);
+  if (const auto it = routes_.find(lane.domain()); it != routes_.end())
+    told.domain = it->second.domain->name;
+  notice(store::NoticeKind::kMissed, endpoint, std::move(told));
+}
+
+void Engine::set_waiting(Lane& lane, Position position, const Waiting& waiting) {
+  if (lane.find_waiting(position) == nullptr) ++waiting_;
+  lane.wait(position, waiting);
+}
+
+void Engine::end_waiting(Lane& lane, Position position) {
+  if (lane.find_waiting(position) == nullptr) return;
+  --waiting_;
+  lane.end_waiting(position);
 }
 
 void Engine::record(const Lane& lane, const Job& job, const SendReply& reply,
@@ -261,7 +259,7 @@ void Engine::record(const Lane& lane, const Job& job, const SendReply& reply,
   store::AttemptRow row;
   row.lane = lane.id();
   row.position = job.position;
-  row.at = clock_.now();
+  row.at = services_.clock.now();
   row.took = took;
   row.attempt = job.attempt;
   row.status = reply.result.status;
@@ -272,51 +270,6 @@ void Engine::record(const Lane& lane, const Job& job, const SendReply& reply,
     row.response = reply.response;
   }
   unsaved_.attempts.push_back(std::move(row));
-}
-
-void Engine::read_more(const LanePtr& lane) {
-  auto& endpoint = endpoint_of(lane->url());
-  if (stopping_ || endpoint.gone || lane->waiting() >= options_.max_exceptions) return;
-  if (auto* segment = lane->wants_read()) {
-    // Over the budget only a lane that has nothing else to send reads more.
-    if (segment->waiting() > 0 && store::live_event_bytes() > options_.max_live_bytes) return;
-    segment->reading = true;
-    tasks_.spawn("delivery read", read_segment(lane, segment));
-  }
-}
-
-Task<void> Engine::read_segment(LanePtr lane, Segment* segment) {
-  store::LaneQuery query;
-  query.domain = lane->domain();
-  query.cls = segment->cls();
-  query.after = segment->read_through();
-  // Not beyond what was handed over: `since` is the configuration as of there, and the log may
-  // already hold events of a later one.
-  query.to = std::min(segment->to().value_or(seen_), seen_);
-  query.since = lane->since();
-  auto read = [&] { return store_.read_lane(query); };
-  auto slice = co_await run_blocking(readers_, read);
-  segment->reading = false;
-  if (lane->ended) co_return;
-  if (!slice) {
-    log_error("delivery", "cannot read the log, will try again lane={} error={}", lane->id().value,
-              slice.error().message);
-    const std::weak_ptr<Lane> weak = lane;
-    wake_at(clock_.steady_now() + std::chrono::seconds(1), [this, weak] {
-      if (const auto l = weak.lock(); l && !l->ended) read_more(l);
-    });
-    co_return;
-  }
-  if (slice->expired > 0) {
-    meters_.expired.add(static_cast<double>(slice->expired));
-    log_warn("delivery",
-             "events dropped by retention before they were delivered lane={} url={} count={}",
-             lane->id().value, webhook::masked(lane->url()), slice->expired);
-  }
-  segment->fill(*slice, seen_);
-  mark(*lane);
-  read_more(lane);
-  schedule(lane);
 }
 
 }  // namespace eventhorn::delivery

@@ -1,52 +1,89 @@
-// An endpoint: the health of one URL, shared by all lanes that point to it. Lives on one core.
+// An endpoint: one URL with its health, its settings and the lanes that point to it. Lives on one
+// core.
 #pragma once
 
-#include "base/time.h"
+#include "delivery/budget.h"
+#include "delivery/health.h"
+#include "delivery/lane.h"
 #include "delivery/sender.h"
+#include "webhook/retry_schedule.h"
+#include "webhook/standard.h"
 
+#include <cmath>
 #include <deque>
 #include <memory>
 #include <string>
+#include <unordered_map>
+#include <vector>
 
 namespace eventhorn::delivery {
 
-class Lane;
-
-/// Adaptive concurrency: one more after each success, halved by each sign of overload.
-class Concurrency {
+/// Something that happens so often, smoothed over about ten seconds.
+class Rate {
  public:
-  explicit Concurrency(size_t most) : most_(most), limit_(most < kStart ? most : kStart) {}
-
-  size_t limit() const { return limit_; }
-
-  void on_success() {
-    if (limit_ < most_) ++limit_;
+  void count(SteadyTime now) {
+    per_second_ = at(now) + 1 / kWindow;
+    last_ = now;
   }
 
-  /// Timeout, 429 or 5xx.
-  void on_overload() { limit_ = limit_ > 1 ? limit_ / 2 : 1; }
+  double at(SteadyTime now) const {
+    return per_second_ * std::exp(-std::chrono::duration<double>(now - last_).count() / kWindow);
+  }
 
  private:
-  static constexpr size_t kStart = 4;
-  size_t most_;
-  size_t limit_;
+  static constexpr double kWindow = 10;  // seconds
+  double per_second_ = 0;
+  SteadyTime last_{};
 };
 
-struct Endpoint {
-  Endpoint(std::string u, size_t most_concurrent)
-      : url(std::move(u)), concurrency(most_concurrent) {}
+/// Places for attempts, and the endpoints that wait for one, by their standing.
+struct Places {
+  explicit Places(size_t count) : budget(count) {}
+
+  Budget budget;
+  std::array<std::deque<std::weak_ptr<Endpoint>>, 3> queues;
+};
+
+struct Endpoint : std::enable_shared_from_this<Endpoint> {
+  Endpoint(std::string u, const HealthOptions& options) : url(std::move(u)), health(options) {}
+
+  /// What is known when it asks for a place.
+  Standing standing(SteadyTime now) const {
+    constexpr std::chrono::seconds kStuck{1};
+    // Nothing has come back for a while: it may hang.
+    if (workers > 0 && now - last_sign > kStuck) return Standing::kSuspect;
+    if (health.well()) return Standing::kWell;
+    return health.unknown() ? Standing::kUnknown : Standing::kSuspect;
+  }
 
   std::string url;
-  Concurrency concurrency;
+  Health health;
+  store::EndpointSettings settings;
+  std::optional<webhook::RetrySchedule> schedule;  // of its own
+  std::vector<webhook::StandardSecret> secrets;    // sign the Standard Webhooks fields
   std::shared_ptr<Sender::Target> target;
+  std::shared_ptr<Places> host;  // those of all URLs of its host and port
+
+  std::unordered_map<LaneId, std::shared_ptr<Lane>> lanes;  // all that have something unsettled
   /// Lanes that may have something to send, each once, served in turn.
   std::deque<std::shared_ptr<Lane>> ring;
   size_t workers = 0;
-  /// Retry-After asked us to stay away until then.
-  SteadyTime not_before{};
-  /// 410: nothing is sent until the URL is configured again.
-  bool gone = false;
-  bool in_queue = false;
+  bool in_queue = false;                // of the core's places or of its host's
+  SteadyTime wake = SteadyTime::max();  // the earliest one that is set
+
+  SteadyTime last_sign{};  // an outcome, or the start of the first of the attempts under way
+  SteadyTime used{};
+  SteadyTime noticed_miss = SteadyTime::min();
+  Rate rate;            // of events settled
+  bool stored = false;  // it has a row
+  bool dirty = false;   // its row is to be saved
+
+  // For people.
+  SystemTime since;
+  std::string reason;
+  std::optional<SystemTime> last_success, last_failure;
 };
+
+using EndpointPtr = std::shared_ptr<Endpoint>;
 
 }  // namespace eventhorn::delivery

@@ -1,4 +1,5 @@
-// Configuration, intake, timers and saving; attempts are in attempts.cc.
+// Configuration and intake, and the end. The other files of the class: start.cc, endpoints.cc,
+// attempts.cc, catch_up.cc, saves.cc, control.cc.
 #include "delivery/engine.h"
 
 #include "base/hash.h"
@@ -12,29 +13,16 @@
 #include <algorithm>
 
 namespace eventhorn::delivery {
-namespace {
 
-constexpr size_t kReplayChunk = 8192;
-constexpr std::chrono::milliseconds kIdleSave{1000};
-
-}  // namespace
-
-Engine::Engine(asio::any_io_executor executor, asio::thread_pool& readers, store::Store& store,
-               store::CommitQueue& commits, Sender& sender, const Clock& clock, SigningKey key,
-               EngineOptions options)
+Engine::Engine(asio::any_io_executor executor, EngineServices services, EngineOptions options)
     : executor_(executor),
-      readers_(readers),
-      store_(store),
-      commits_(commits),
-      sender_(sender),
-      clock_(clock),
-      key_(std::move(key)),
+      services_(std::move(services)),
       options_(std::move(options)),
+      places_(options_.max_in_flight),
       wake_timer_(executor),
       save_timer_(executor),
       tasks_(executor),
-      loops_(executor),
-      meters_() {}
+      loops_(executor) {}
 
 Engine::~Engine() {
   *alive_ = false;
@@ -63,14 +51,14 @@ void Engine::add_routes(const store::DomainPtr& domain) {
   }
 }
 
-void Engine::subscribe(Lane& lane, const store::Domain& domain) {
-  std::array<std::optional<Position>, webhook::kHooks> since;
+Lane::Since Engine::since_of(const store::Domain& domain, LaneId id) {
+  Lane::Since since;
   for (size_t i = 0; i < webhook::kHooks; ++i) {
     for (const auto& sub : domain.hooks[i]) {
-      if (sub.lane == lane.id()) since[i] = sub.since;
+      if (sub.lane == id) since[i] = sub.since;
     }
   }
-  lane.subscribe(since);
+  return since;
 }
 
 void Engine::apply_change(const store::DomainChange& change) {
@@ -85,7 +73,7 @@ void Engine::apply_change(const store::DomainChange& change) {
       if (!change.after || change.after->find_lane(lane.id) == nullptr) {
         end_lane(lane.id);
       } else if (const auto it = lanes_.find(lane.id); it != lanes_.end()) {
-        subscribe(*it->second, *change.after);
+        it->second->subscribe(since_of(*change.after, lane.id));
       }
     }
   }
@@ -93,36 +81,66 @@ void Engine::apply_change(const store::DomainChange& change) {
   for (const auto& lane : change.after->lanes) {
     if (change.before && change.before->find_lane(lane.id) != nullptr) continue;
     const auto it = endpoints_.find(lane.url);
-    if (it == endpoints_.end() || !it->second->gone) continue;
-    it->second->gone = false;  // configured again: the receiver is wanted back
-    for (const auto& [id, waiting] : lanes_) {
-      if (waiting->url() == lane.url) read_more(waiting);
-    }
-    pump(*it->second);
+    if (it == endpoints_.end() || it->second->health.state() != Health::State::kGone) continue;
+    // Configured again: the receiver is wanted back.
+    const auto endpoint = it->second;
+    changed(endpoint, endpoint->health.resume(services_.clock.steady_now()), "configured again");
   }
 }
 
 void Engine::end_lane(LaneId id) {
   unsaved_.ended_lanes.push_back(id);
-  const auto it = lanes_.find(id);
-  if (it != lanes_.end()) {
-    const auto lane = it->second;
-    lane->ended = true;
-    if (lane->counted_behind) meters_.behind.add(-1);
-    lanes_.erase(it);
-    log_info("delivery", "lane ended lane={} url={} waiting={}", id.value,
-             webhook::masked(lane->url()), lane->waiting());
-  }
   save_soon();
+  const auto it = lanes_.find(id);
+  if (it == lanes_.end()) return;
+  const auto lane = it->second;
+  std::vector<store::LaneQuery> unread;
+  uint64_t in_memory = lane->waiting().size();
+  for (const auto& segment : lane->segments()) {
+    in_memory += segment.waiting();
+    auto query = lane->query(segment);
+    query.to = std::min(query.to.value_or(seen_), seen_);
+    if (!segment.caught_up() && query.after < *query.to) unread.push_back(query);
+  }
+  tasks_.spawn("delivery count", count_dropped(std::move(unread), id, lane->url(), in_memory));
+  const auto endpoint = endpoint_of(lane->url());
+  forget(lane);
+  if (endpoint->health.state() != Health::State::kActive && endpoint->lanes.empty() &&
+      !configured(endpoint->url)) {
+    // Nobody names the URL any more; its next life begins well.
+    unsaved_.well_endpoints.push_back(endpoint->url);
+    endpoints_.erase(endpoint->url);
+  }
+}
+
+void Engine::forget(const LanePtr& lane) {
+  lane->ended = true;
+  waiting_ -= lane->waiting().size();
+  if (lane->counted_behind) meters_.behind.add(-1);
+  lane->counted_behind = false;
+  lane->endpoint->lanes.erase(lane->id());
+  lanes_.erase(lane->id());
 }
 
 Engine::LanePtr Engine::lane_of(const Routes& routes, LaneId id, const std::string& url) {
   auto& lane = lanes_[id];
   if (!lane) {
     lane = std::make_shared<Lane>(id, routes.domain->uid, url);
-    subscribe(*lane, *routes.domain);
+    lane->subscribe(since_of(*routes.domain, id));
+    const auto& endpoint = endpoint_of(url);
+    lane->endpoint = endpoint.get();
+    endpoint->lanes.emplace(id, lane);
   }
   return lane;
+}
+
+// Null when the lane is no more.
+Engine::LanePtr Engine::find_or_make_lane(LaneId id, DomainUid domain) {
+  const auto routes = routes_.find(domain);
+  if (routes == routes_.end()) return nullptr;
+  const auto* config = routes->second.domain->find_lane(id);
+  return config != nullptr && owns(config->url) ? lane_of(routes->second, id, config->url)
+                                                : nullptr;
 }
 
 void Engine::deliver(const EventPtr& event) {
@@ -134,14 +152,28 @@ void Engine::deliver(const EventPtr& event) {
   for (const auto& route : it->second.hooks[static_cast<size_t>(*hook)]) {
     if (event->position <= route.since) continue;
     const auto lane = lane_of(it->second, route.lane, *route.url);
-    auto& segment = lane->open_segment(webhook::class_of(*hook), seen_, true);
-    if (segment.caught_up() && segment.waiting() >= kReadBelow &&
-        store::live_event_bytes() > options_.max_live_bytes)
-      segment.fall_behind();
-    (void)segment.offer(event, *hook);  // not taken: the segment is behind, and the log has it
-    mark(*lane);
+    offer(*lane, event, *hook);
     schedule(lane);
   }
+}
+
+void Engine::offer(Lane& lane, const EventPtr& event, Hook hook) {
+  const auto cls = webhook::class_of(hook);
+  auto& open = lane.open_segment(cls, seen_, true);
+  if (lane.endpoint->health.state() != Health::State::kActive || !segments_allowed(lane)) {
+    // One that is behind has its row, which this event does not change: the log has it.
+    if (!open.caught_up() && (lane.has_row || lane.dirty)) return;
+    open.fall_behind();
+    mark(lane);
+    return;
+  }
+  const bool scarce = store::live_event_bytes() > options_.max_live_bytes;
+  if (scarce && open.waiting() >= kReadBelow) open.fall_behind();
+  mark(lane);
+  if (open.offer(event, hook) || scarce) return;
+  // The live events go on beside the backlog.
+  const Position before{event->position.value - 1};
+  if (auto* live = lane.begin_live(cls, before)) (void)live->offer(event, hook);
 }
 
 void Engine::on_commit(const store::BatchPtr& batch) {
@@ -151,180 +183,9 @@ void Engine::on_commit(const store::BatchPtr& batch) {
   save_soon();
 }
 
-Task<Status> Engine::start(std::vector<store::DomainPtr> domains, store::LoadedProgress progress,
-                           Position head) {
-  std::unordered_map<LaneId, DomainUid> lane_domains;
-  for (const auto& domain : domains) {
-    add_routes(domain);
-    for (const auto& lane : domain->lanes) lane_domains.emplace(lane.id, domain->uid);
-  }
-  const auto load = [&](LaneId id) -> LanePtr {
-    const auto domain = lane_domains.find(id);
-    if (domain == lane_domains.end()) {
-      if (options_.slot == 0) unsaved_.ended_lanes.push_back(id);
-      return nullptr;
-    }
-    const auto routes = routes_.find(domain->second);
-    if (routes == routes_.end()) return nullptr;
-    const auto* config = routes->second.domain->find_lane(id);
-    return owns(config->url) ? lane_of(routes->second, id, config->url) : nullptr;
-  };
-  for (const auto& row : progress.lanes) {
-    if (const auto lane = load(row.lane)) lane->load(row);
-  }
-  const SystemTime now = clock_.now();
-  for (const auto& row : progress.waiting) {
-    const auto lane = load(row.lane);
-    if (!lane) continue;
-    const Waiting waiting{row.attempts, row.last_attempt, row.delay, row.last_status, false};
-    lane->load_waiting(row.position, waiting);
-    const auto delay = std::chrono::duration_cast<std::chrono::milliseconds>(row.delay);
-    const auto due = webhook::due_on_load(row.last_attempt, delay, now);
-    retry_at(clock_.steady_now() + (due - now), lane, row.position);
-  }
-  const Position begin = progress.begin_of(options_.slot, options_.cores);
-  const auto replayed = co_await replay(begin, head);
-  if (!replayed) co_return replayed;
-  seen_ = head;
-  saved_through_ = begin;
-  for (const auto& [id, lane] : lanes_) {
-    mark(*lane);
-    read_more(lane);
-    schedule(lane);
-  }
-  loops_.spawn("delivery timers", run_timers());
-  loops_.spawn("delivery saves", run_saves());
-  save_soon();
-  co_return Status{};
-}
-
-// Lanes without a row have settled everything up to `after`; what came later is theirs to read.
-Task<Status> Engine::replay(Position after, Position head) {
-  const Position from = after;
-  while (after < head) {
-    auto read = [&] { return store_.read_heads(after, kReplayChunk); };
-    auto heads = co_await run_blocking(readers_, read);
-    if (!heads) co_return fail(std::move(heads).error());
-    if (heads->empty()) break;
-    for (const auto& h : *heads) {
-      const auto hook = h.push ? webhook::hook_for(h.name, h.severity) : std::nullopt;
-      if (!hook) continue;
-      const auto it = routes_.find(h.domain);
-      if (it == routes_.end()) continue;
-      for (const auto& route : it->second.hooks[static_cast<size_t>(*hook)]) {
-        if (route.since < h.position)
-          lane_of(it->second, route.lane, *route.url)
-              ->open_segment(webhook::class_of(*hook), from, false);
-      }
-    }
-    after = heads->back().position;
-  }
-  co_return Status{};
-}
-
-void Engine::wake_at(SteadyTime when, std::function<void()> what) {
-  const bool earliest = wakes_.empty() || when < wakes_.begin()->first;
-  wakes_.emplace(when, std::move(what));
-  if (earliest) wake_timer_.expires_at(when);
-}
-
-void Engine::retry_at(SteadyTime when, const LanePtr& lane, Position position) {
-  const std::weak_ptr<Lane> weak = lane;
-  wake_at(when, [this, weak, position] {
-    const auto l = weak.lock();
-    if (!l || l->ended) return;
-    l->due(position);
-    schedule(l);
-  });
-}
-
-Task<void> Engine::run_timers() {
-  for (;;) {
-    wake_timer_.expires_at(wakes_.empty() ? SteadyTime::max() : wakes_.begin()->first);
-    co_await wake_timer_.async_wait(asio::as_tuple(asio::use_awaitable));
-    while (!wakes_.empty() && wakes_.begin()->first <= std::chrono::steady_clock::now()) {
-      const auto what = std::move(wakes_.begin()->second);
-      wakes_.erase(wakes_.begin());
-      what();
-    }
-  }
-}
-
-void Engine::mark(Lane& lane) {
-  if (!lane.dirty) {
-    lane.dirty = true;
-    dirty_.push_back(lane.id());
-  }
-  save_soon();
-}
-
-void Engine::save_soon() {
-  if (saving_) return;  // on_saved() asks again
-  const std::chrono::milliseconds wait =
-      dirty_.empty() && unsaved_.empty() ? kIdleSave : options_.save_interval;
-  const auto due = std::chrono::steady_clock::now() + wait;
-  if (due >= save_due_) return;
-  save_due_ = due;
-  save_timer_.expires_at(save_due_);
-}
-
-store::Progress Engine::gather() {
-  auto progress = std::exchange(unsaved_, {});
-  for (const LaneId id : dirty_) {
-    const auto it = lanes_.find(id);
-    if (it == lanes_.end()) continue;
-    auto& lane = *it->second;
-    lane.dirty = false;
-    meters_.dropped.add(static_cast<double>(lane.take_dropped()));
-    auto row = lane.row();
-    const bool behind = lane.behind();
-    if (behind != lane.counted_behind) meters_.behind.add(behind ? 1 : -1);
-    lane.counted_behind = behind;
-    if (!row.segments.empty()) {
-      lane.has_row = true;
-      progress.lanes.push_back(std::move(row));
-    } else if (lane.has_row) {
-      lane.has_row = false;
-      progress.settled_lanes.push_back(id);
-    }
-    if (lane.settled()) lanes_.erase(it);
-  }
-  dirty_.clear();
-  progress.slot = options_.slot;
-  if (seen_ > saved_through_) progress.settled_through = seen_;
-  saved_through_ = seen_;
-  return progress;
-}
-
-void Engine::save_now() {
-  save_due_ = SteadyTime::max();
-  if (saving_) return;
-  auto progress = gather();
-  if (progress.empty()) return;
-  saving_ = true;
-  saving_outcomes_ = std::exchange(unsaved_outcomes_, 0);
-  const std::weak_ptr<bool> alive = alive_;
-  commits_.save(std::move(progress), [this, alive, executor = executor_] {
-    asio::post(executor, [this, alive] {
-      const auto still = alive.lock();
-      if (still && *still) on_saved();
-    });
-  });
-}
-
-void Engine::on_saved() {
-  saving_ = false;
-  options_.unsaved->fetch_sub(std::exchange(saving_outcomes_, 0));
-  if (!dirty_.empty() || !unsaved_.empty() || seen_ > saved_through_) save_soon();
-  pump_queue();
-}
-
-Task<void> Engine::run_saves() {
-  for (;;) {
-    save_timer_.expires_at(save_due_);
-    co_await save_timer_.async_wait(asio::as_tuple(asio::use_awaitable));
-    if (save_due_ <= std::chrono::steady_clock::now()) save_now();
-  }
+Task<void> Engine::stop_sending() {
+  stopping_ = true;
+  co_return;
 }
 
 Task<void> Engine::stop(Deadline deadline) {
@@ -341,11 +202,11 @@ Task<void> Engine::stop(Deadline deadline) {
   // failed.
   const auto saved =
       std::make_shared<asio::steady_timer>(executor_, deadline + std::chrono::seconds(5));
-  auto progress = gather();
-  commits_.save(std::move(progress), [saved, executor = executor_] {
+  services_.commits.save(gather(), [saved, executor = executor_] {
     asio::post(executor, [saved] { saved->cancel(); });
   });
   co_await saved->async_wait(asio::as_tuple(asio::use_awaitable));
+  for (const auto& waiter : flushing_) waiter->cancel();
 }
 
 }  // namespace eventhorn::delivery

@@ -2,24 +2,31 @@
 // flight.
 //
 // Life of a delivery: a commit hands its events over (on_commit); each goes to the lanes whose
-// hooks want it; lanes with work wait in their endpoint's ring; workers, at most the endpoint's
-// concurrency, take jobs from the ring and post them; outcomes change the lane and are saved, with
-// the attempts, every few milliseconds. A healthy delivery writes no row of its own: what is not
-// saved as unsettled is settled up to `settled_through`.
+// hooks want it; lanes with work wait in their endpoint's ring; workers, as many as the endpoint's
+// health and the core's budget allow, take jobs from the ring and post them; outcomes change the
+// lane and the endpoint and are saved, with the attempts, every few milliseconds. A healthy
+// delivery writes no row of its own: what is not saved as unsettled is settled up to
+// `settled_through`.
+//
+// An endpoint that cannot be sent to costs nothing per event: its lanes' open segments are behind,
+// and the log has what they miss.
 //
 // Every member runs on the core's executor. start() before anything else; stop() drains and saves.
 #pragma once
 
 #include "async/task_group.h"
 #include "base/metrics.h"
-#include "crypto/hash.h"
 #include "crypto/random.h"
+#include "delivery/budget.h"
 #include "delivery/endpoint.h"
 #include "delivery/lane.h"
 #include "delivery/sender.h"
 #include "store/commit_queue.h"
+#include "store/deliveries.h"
+#include "store/notices.h"
 #include "webhook/outcome.h"
 #include "webhook/retry_schedule.h"
+#include "webhook/signature.h"
 
 #include <boost/asio/steady_timer.hpp>
 
@@ -35,11 +42,15 @@ struct EngineOptions {
   /// This core's place among `cores`: a URL lives on the core that its hash names.
   uint32_t slot = 0;
   uint32_t cores = 1;
-  /// Attempts in flight on this core.
+  /// Attempts in flight on this core ...
   size_t max_in_flight = 1024;
-  size_t max_concurrency_per_url = 64;
+  /// ... and to one host and port.
+  size_t max_per_host = 256;
+  /// Events of one lane that wait for a retry; beyond it the lane sends nothing new.
   size_t max_exceptions = 10'000;
-  /// Bytes of events held for caught-up lanes; beyond it lanes fall behind and read the log.
+  /// The same for the core: beyond it every lane keeps to a few.
+  size_t max_waiting = 100'000;
+  /// Bytes of events held in memory; beyond it lanes fall behind and read the log little by little.
   size_t max_live_bytes = 32 << 20;
   /// Outcomes not yet saved on all cores together: the bound on what a crash repeats beyond the
   /// attempts in flight.
@@ -49,35 +60,64 @@ struct EngineOptions {
   std::chrono::milliseconds save_interval{5};
   webhook::SuccessRule success = webhook::SuccessRule::kAny2xx;
   webhook::RetrySchedule schedule;
+  double retry_jitter = 0.1;  // of schedules that a domain or a URL has of its own
   bool retry_delivered = true;
+  HealthOptions health;
 };
 
-/// The key that signs attempts now; may change while the engine runs.
-using SigningKey = std::function<std::shared_ptr<const crypto::HmacKey>()>;
+/// What an engine works with; everything outlives it.
+struct EngineServices {
+  asio::thread_pool& readers;
+  store::Store& store;
+  store::CommitQueue& commits;
+  store::NoticeBoard& notices;
+  Sender& sender;
+  const Clock& clock;
+  /// The keys that sign attempts now.
+  std::function<webhook::SigningKeys()> keys;
+};
 
 class Engine {
  public:
-  Engine(asio::any_io_executor executor, asio::thread_pool& readers, store::Store& store,
-         store::CommitQueue& commits, Sender& sender, const Clock& clock, SigningKey key,
-         EngineOptions options);
+  using SettingsByUrl = std::unordered_map<std::string, store::EndpointSettings>;
+
+  Engine(asio::any_io_executor executor, EngineServices services, EngineOptions options);
   ~Engine();
 
-  /// Takes up where the last run ended: lanes with rows, retries, and what came after
-  /// `settled_through`.
-  Task<Status> start(std::vector<store::DomainPtr> domains, store::LoadedProgress progress,
+  /// Takes up where the last run ended: endpoints that were not well, lanes with rows, retries, and
+  /// what came after `settled_through`.
+  Task<Status> start(const std::vector<store::DomainPtr>& domains,
+                     const store::LoadedProgress& progress, const SettingsByUrl& settings,
                      Position head);
 
   /// What a commit made durable, in order.
   void on_commit(const store::BatchPtr& batch);
 
-  /// No new attempts; waits for those in flight until `deadline`, gives back the rest, saves
-  /// progress.
+  /// No new attempts.
+  Task<void> stop_sending();
+  /// After stop_sending(), or by itself: waits for attempts in flight until `deadline`, gives back
+  /// the rest, saves progress.
   Task<void> stop(Deadline deadline);
 
-  /// True when this core has the URL.
+  /// True when this core has the URL. Any thread.
   bool owns(const std::string& url) const;
 
-  size_t in_flight() const { return in_flight_; }
+  const asio::any_io_executor& executor() const { return executor_; }
+
+  // What operators see and ask for: store/deliveries.h.
+  std::vector<store::EndpointStatus> endpoints() const;
+  store::EndpointStatus endpoint(const std::string& url) const;
+  std::vector<store::LaneStatus> lanes(const std::string& url) const;
+  Task<store::LaneStatus> lane(LaneId id, DomainUid domain, std::string url);
+  Task<Status> pause(std::string url);
+  Task<Status> resume(std::string url);
+  void settings_changed(const std::string& url, store::EndpointSettings settings);
+  Task<Status> add_segments(LaneId id, DomainUid domain, std::vector<store::SegmentRow> segments);
+  Task<Status> attempt_again(LaneId id, std::vector<EventPtr> events);
+  Task<Status> change_replay(uint64_t replay, store::ReplayAction action);
+
+  /// Retention has dropped everything up to `last`: what lanes had of it is counted and let go.
+  Task<void> expire(Position last);
 
  private:
   struct Route {
@@ -93,88 +133,145 @@ class Engine {
 
   using LanePtr = std::shared_ptr<Lane>;
 
-  // Configuration and intake.
+  // An attempt that has its place.
+  struct Start {
+    LanePtr lane;
+    Job job;
+    Standing standing{};
+  };
+
+  // Configuration and intake (engine.cc).
   void apply_change(const store::DomainChange& change);
   void add_routes(const store::DomainPtr& domain);
   void end_lane(LaneId id);
   void deliver(const EventPtr& event);
+  void offer(Lane& lane, const EventPtr& event, Hook hook);
   LanePtr lane_of(const Routes& routes, LaneId id, const std::string& url);
-  void subscribe(Lane& lane, const store::Domain& domain);
+  LanePtr find_or_make_lane(LaneId id, DomainUid domain);
+  static Lane::Since since_of(const store::Domain& domain, LaneId id);
+  void forget(const LanePtr& lane);
+
+  // Start (start.cc).
+  void load_endpoints(const store::LoadedProgress& progress,
+                      const std::vector<store::DomainPtr>& domains);
+  void load_lanes(const store::LoadedProgress& progress,
+                  const std::vector<store::DomainPtr>& domains);
   Task<Status> replay(Position after, Position head);
 
-  // Attempts.
-  Endpoint& endpoint_of(const std::string& url);
+  // Endpoints: who may send, and what becomes of them (endpoints.cc).
+  const EndpointPtr& endpoint_of(const std::string& url);
+  void apply_settings(Endpoint& endpoint);
+  bool configured(const std::string& url) const;
+  bool segments_allowed(const Lane& lane) const;
   void schedule(const LanePtr& lane);
-  void pump(Endpoint& endpoint);
-  void pump_queue();
+  void schedule_all(const EndpointPtr& endpoint);
+  void pump(const EndpointPtr& endpoint);
+  void pump_queues(Places& places);
   void look_again_soon();
-  bool can_start() const;
+  std::optional<Start> start_next(const EndpointPtr& endpoint);
+  bool has_place(const EndpointPtr& endpoint, Standing standing);
+  void release(Endpoint& endpoint, Standing standing);
   std::optional<Job> take(Endpoint& endpoint, LanePtr& lane);
-  Task<void> work(Endpoint& endpoint, LanePtr lane, Job job);
-  Task<bool> load_event(LanePtr lane, Job& job);
-  Task<void> attempt(Endpoint& endpoint, LanePtr lane, Job job);
-  void finish(Endpoint& endpoint, const LanePtr& lane, const Job& job, const SendReply& reply,
-              std::chrono::milliseconds took);
+  void arm(const EndpointPtr& endpoint);
+  void changed(const EndpointPtr& endpoint, Health::Change change, const std::string& reason);
+  void retime(Endpoint& endpoint);
+  void spill(Endpoint& endpoint);
+  void save_endpoint(const EndpointPtr& endpoint);
+  void notice(store::NoticeKind kind, const Endpoint& endpoint, store::Notice notice);
+  Task<void> run_sweeps();
+  void sweep();
+
+  // Attempts (attempts.cc).
+  Task<void> work(EndpointPtr endpoint, Start start);
+  Task<bool> load_event(const EndpointPtr& endpoint, LanePtr lane, Job& job);
+  Task<void> attempt(EndpointPtr endpoint, LanePtr lane, Job job);
+  Task<SendReply> send(const Endpoint& endpoint, const store::StoredEvent& event, Deadline deadline,
+                       bool fresh_connection);
+  void finish(const EndpointPtr& endpoint, const LanePtr& lane, const Job& job,
+              const SendReply& reply, SteadyTime started);
+  bool not_its_fault(const EndpointPtr& endpoint, const LanePtr& lane, const Job& job,
+                     const webhook::AttemptResult& result);
+  void on_settled(Endpoint& endpoint, const LanePtr& lane, const Job& job);
   void on_failure(Endpoint& endpoint, const LanePtr& lane, const Job& job,
                   const webhook::AttemptResult& result);
+  void on_missed(Endpoint& endpoint, Lane& lane, const Job& job,
+                 const webhook::AttemptResult& result);
+  webhook::RetrySchedule schedule_of(const Endpoint& endpoint, const Lane& lane) const;
+  void set_waiting(Lane& lane, Position position, const Waiting& waiting);
+  void end_waiting(Lane& lane, Position position);
   void record(const Lane& lane, const Job& job, const SendReply& reply, webhook::Verdict verdict,
               std::chrono::milliseconds took);
 
-  // Reading the log for lanes that are behind.
+  // Reading the log for lanes that are behind (catch_up.cc).
   void read_more(const LanePtr& lane);
-  Task<void> read_segment(LanePtr lane, Segment* segment);
+  Task<void> read_segment(LanePtr lane, Segment* segment, store::LaneQuery query);
+  Task<void> expire_lane(LanePtr lane, Position last);
+  Task<void> count_dropped(std::vector<store::LaneQuery> queries, LaneId lane, std::string url,
+                           uint64_t in_memory);
+  void on_expired(const Lane& lane, uint64_t count);
 
-  // Timers.
+  // Timers and saving (saves.cc).
   void wake_at(SteadyTime when, std::function<void()> what);
   void retry_at(SteadyTime when, const LanePtr& lane, Position position);
   Task<void> run_timers();
-
-  // Saving.
   void mark(Lane& lane);
   void save_soon();
   void save_now();
   void on_saved();
   store::Progress gather();
+  void gather_endpoints(store::Progress& progress);
   Task<void> run_saves();
+  Task<Status> flushed();
+
+  // For operators (control.cc).
+  store::EndpointState state_of(const Endpoint& endpoint) const;
+  store::EndpointStatus status_of(const Endpoint& endpoint) const;
+  store::LaneStatus status_of(Lane& lane) const;
 
   struct Meters {
     Meters();
-    metrics::Counter success, rejected, gone, retried, missed, expired, dropped;
-    metrics::Gauge in_flight, behind;
+    metrics::Counter success, rejected, gone, retried, own_fault, missed, expired, dropped;
+    metrics::Counter probe_success, probe_failure;
+    metrics::Gauge in_flight, behind, replays;
+    std::array<metrics::Gauge, 5> endpoints;  // by store::EndpointState
     metrics::Histogram attempt_seconds, lag_seconds;
   };
 
-  asio::any_io_executor executor_;
-  asio::thread_pool& readers_;
-  store::Store& store_;
-  store::CommitQueue& commits_;
-  Sender& sender_;
-  const Clock& clock_;
-  const SigningKey key_;
+  const asio::any_io_executor executor_;
+  const EngineServices services_;
   const EngineOptions options_;
   crypto::RandomPool random_;
 
   std::unordered_map<DomainUid, Routes> routes_;
   std::unordered_map<LaneId, LanePtr> lanes_;  // only lanes with something unsettled
-  std::unordered_map<std::string, std::unique_ptr<Endpoint>> endpoints_;
-  std::deque<Endpoint*> queue_;  // endpoints that wait for a place in the core's budget
+  std::unordered_map<std::string, EndpointPtr> endpoints_;
+  std::unordered_map<std::string, std::weak_ptr<Places>> hosts_;
+  SettingsByUrl settings_;  // of the URLs that have some
   Position seen_;
-  size_t in_flight_ = 0;
+  size_t waiting_ = 0;  // retries of all lanes
   bool stopping_ = false;
+
+  Places places_;
   bool looking_again_ = false;
+  size_t reading_bytes_ = 0;  // that reads under way may bring
 
   std::multimap<SteadyTime, std::function<void()>> wakes_;
   asio::steady_timer wake_timer_;
 
   store::Progress unsaved_;
   std::vector<LaneId> dirty_;
+  std::vector<EndpointPtr> dirty_endpoints_;
   size_t unsaved_outcomes_ = 0;  // of this core, not yet being saved
   size_t saving_outcomes_ = 0;
   bool saving_ = false;
   Position saved_through_;
   SteadyTime save_due_ = SteadyTime::max();
   asio::steady_timer save_timer_;
+  // Those who wait until all that is changed now is saved.
+  std::vector<std::shared_ptr<asio::steady_timer>> flushing_, flush_waits_;
 
+  std::array<size_t, 5> counted_endpoints_{};
+  size_t counted_replays_ = 0;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   TaskGroup tasks_;  // attempts and reads
   TaskGroup loops_;

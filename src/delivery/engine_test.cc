@@ -1,276 +1,7 @@
-#include "delivery/engine.h"
-
-#include "async/block_on.h"
-#include "async/cores.h"
-#include "store/rocks/rocks_store.h"
-
-#include <gtest/gtest.h>
-
-#include <condition_variable>
-#include <deque>
-#include <filesystem>
-#include <map>
-#include <mutex>
-#include <set>
-#include <thread>
+#include "delivery/engine_test_support.h"
 
 namespace eventhorn::delivery {
 namespace {
-
-using namespace std::chrono_literals;
-using webhook::Hook;
-
-// Answers by script: for each (URL, event) the statuses in turn, 200 when they are used up. May
-// hold all answers back.
-class FakeSender final : public Sender {
- public:
-  struct Sent {
-    std::string url;
-    std::string id;
-  };
-
-  std::shared_ptr<Target> open(const std::string& url) override {
-    auto target = std::make_shared<FakeTarget>();
-    target->url = url;
-    return target;
-  }
-
-  Task<SendReply> post(Target& target, std::string_view prefix, std::string_view event,
-                       std::string_view suffix, Deadline) override {
-    const std::string url = static_cast<FakeTarget&>(target).url;
-    const std::string id(event);
-    EXPECT_TRUE(prefix.starts_with(R"({"signature":{"timestamp":")"));
-    EXPECT_EQ(suffix, "}");
-    SendReply reply;
-    {
-      const std::lock_guard lock(mutex_);
-      ++in_flight_;
-      most_in_flight_ = std::max(most_in_flight_, in_flight_);
-      started_.notify_all();
-    }
-    co_await yield_now();
-    while (held() || id == held_id()) co_await sleep_until(std::chrono::steady_clock::now() + 1ms);
-    {
-      const std::lock_guard lock(mutex_);
-      --in_flight_;
-      sent_.push_back({url, id});
-      auto& script = scripts_[url + " " + id];
-      auto& whole = scripts_[url];
-      auto& use = script.empty() ? whole : script;
-      reply.result.status = 200;
-      if (!use.empty()) {
-        reply.result.status = use.front();
-        if (&use == &script || use.size() > 1) use.pop_front();
-      }
-      reply.result.retry_after = retry_after_;
-      started_.notify_all();
-    }
-    co_return reply;
-  }
-
-  /// Statuses for one event; with an empty id for all of the URL, the last one for ever.
-  void script(const std::string& url, const std::string& id, std::deque<int> statuses) {
-    const std::lock_guard lock(mutex_);
-    scripts_[id.empty() ? url : url + " " + id] = std::move(statuses);
-  }
-
-  void hold(bool on) {
-    const std::lock_guard lock(mutex_);
-    held_ = on;
-  }
-
-  void hold_id(const std::string& id) {
-    const std::lock_guard lock(mutex_);
-    held_id_ = id;
-  }
-
-  std::string held_id() {
-    const std::lock_guard lock(mutex_);
-    return held_id_;
-  }
-
-  bool held() {
-    const std::lock_guard lock(mutex_);
-    return held_;
-  }
-
-  template <class F>
-  bool wait(F condition) {
-    std::unique_lock lock(mutex_);
-    return started_.wait_for(lock, 30s, [&] { return condition(sent_, in_flight_); });
-  }
-
-  bool wait_for(size_t count) {
-    return wait([&](const auto& sent, size_t) { return sent.size() >= count; });
-  }
-
-  std::vector<std::string> ids(const std::string& url) {
-    const std::lock_guard lock(mutex_);
-    std::vector<std::string> out;
-    for (const auto& s : sent_) {
-      if (s.url == url) out.push_back(s.id);
-    }
-    return out;
-  }
-
-  size_t most_in_flight() {
-    const std::lock_guard lock(mutex_);
-    return most_in_flight_;
-  }
-
- private:
-  struct FakeTarget final : Target {
-    std::string url;
-  };
-
-  std::mutex mutex_;
-  std::condition_variable started_;
-  std::vector<Sent> sent_;
-  std::map<std::string, std::deque<int>> scripts_;
-  std::optional<std::chrono::seconds> retry_after_;
-  size_t in_flight_ = 0;
-  size_t most_in_flight_ = 0;
-  bool held_ = false;
-  std::string held_id_;
-};
-
-/// One process life: store, commit queue, one engine on one core.
-class Life {
- public:
-  Life(const std::filesystem::path& directory, FakeSender& sender, EngineOptions options)
-      : pool_(2), cores_(1) {
-    store::RocksOptions rocks;
-    rocks.directory = directory;
-    rocks.ballast_bytes = 0;
-    store_ = std::move(store::RocksStore::open(rocks, clock_)).value();
-    store::CommitOptions commit;
-    commit.min_free_bytes = 0;
-    queue_ = std::make_unique<store::CommitQueue>(*store_, directory_, commit);
-    executor_ = asio::any_io_executor(cores_.at(0).get_executor());
-    const auto key = std::make_shared<const crypto::HmacKey>("key");
-    engine_ = std::make_unique<Engine>(
-        executor_, pool_, *store_, *queue_, sender, clock_, [key] { return key; },
-        std::move(options));
-    queue_->subscribe([this](const store::BatchPtr& batch) {
-      asio::post(executor_, [this, batch] { engine_->on_commit(batch); });
-    });
-    cores_.start();
-    const auto domains = *store_->load_domains();
-    (void)directory_.replace_all(domains, kNoPosition);
-    loaded_ = *store_->load_progress();
-    EXPECT_TRUE(store_->reset_slots(1, loaded_.settled_through));
-    EXPECT_TRUE(block_on(executor_, engine_->start(domains, loaded_, store_->head())));
-    queue_->start();
-  }
-
-  ~Life() { stop(); }
-
-  void stop() {
-    if (stopped_) return;
-    stopped_ = true;
-    block_on(executor_, engine_->stop(std::chrono::steady_clock::now() + 5s));
-    queue_->stop();
-    cores_.stop();
-    engine_.reset();
-    pool_.join();
-    queue_.reset();
-    store_.reset();  // so that the next life may open the directory
-  }
-
-  void set_hook(const std::string& name, Hook hook, const std::vector<std::string>& urls) {
-    auto edit = [&](const store::DomainPtr& current, Position at) -> Result<store::DomainPtr> {
-      auto domain =
-          current ? std::make_shared<store::Domain>(*current) : std::make_shared<store::Domain>();
-      if (!current) {
-        domain->uid = {at.value};
-        domain->name = name;
-      }
-      store::set_hook_urls(*domain, hook, urls, at);
-      return store::DomainPtr(domain);
-    };
-    const auto changed = block_on(executor_, queue_->edit(name, edit));
-    ASSERT_TRUE(changed) << changed.error().message;
-  }
-
-  void delete_domain(const std::string& name) {
-    auto edit = [](const store::DomainPtr&, Position) -> Result<store::DomainPtr> {
-      return store::DomainPtr();
-    };
-    ASSERT_TRUE(block_on(executor_, queue_->edit(name, edit)));
-  }
-
-  /// The bytes of these events are their ids, which the fake sender records.
-  void append(const std::string& name, const std::vector<std::string>& ids,
-              event::Name kind = event::Name::kDelivered, bool push = true) {
-    std::vector<store::NewEvent> events;
-    const auto domain = directory_.find(name);
-    ASSERT_TRUE(domain);
-    for (const auto& id : ids) {
-      event::Event e;
-      e.id = id;
-      e.bytes = id;
-      e.timestamp_us = 1'773'222'312'418'237;
-      e.name = kind;
-      events.push_back({domain->uid, shard_of(name), push, std::move(e)});
-    }
-    const auto stored = block_on(executor_, queue_->append(std::move(events)));
-    ASSERT_TRUE(stored) << stored.error().message;
-  }
-
-  /// Until `settled_through` has reached the head, which it does at the latest a second after the
-  /// last event.
-  bool wait_until_saved() {
-    const auto end = std::chrono::steady_clock::now() + 20s;
-    while (std::chrono::steady_clock::now() < end) {
-      const auto progress = store_->load_progress();
-      if (progress && progress->settled_through >= store_->head()) return true;
-      std::this_thread::yield();
-    }
-    return false;
-  }
-
-  const store::LoadedProgress& loaded() const { return loaded_; }
-
- private:
-  SystemClock clock_;
-  std::unique_ptr<store::RocksStore> store_;
-  store::Directory directory_;
-  std::unique_ptr<store::CommitQueue> queue_;
-  asio::thread_pool pool_;
-  Cores cores_;
-  asio::any_io_executor executor_;
-  std::unique_ptr<Engine> engine_;
-  store::LoadedProgress loaded_;
-  bool stopped_ = false;
-};
-
-class EngineTest : public ::testing::Test {
- protected:
-  EngineTest() {
-    std::string pattern =
-        (std::filesystem::temp_directory_path() / "eventhorn-engine-XXXXXX").string();
-    directory_ = ::mkdtemp(pattern.data());
-    options_.schedule = webhook::RetrySchedule({1ms, 1ms}, 0);
-  }
-
-  ~EngineTest() override { std::filesystem::remove_all(directory_); }
-
-  Life start() { return Life(directory_, sender_, options_); }
-
-  static std::vector<std::string> range(const std::string& prefix, size_t count) {
-    std::vector<std::string> out;
-    for (size_t i = 0; i < count; ++i) out.push_back(prefix + std::to_string(i));
-    return out;
-  }
-
-  static std::set<std::string> as_set(const std::vector<std::string>& ids) {
-    return {ids.begin(), ids.end()};
-  }
-
-  std::filesystem::path directory_;
-  FakeSender sender_;
-  EngineOptions options_;
-};
 
 TEST_F(EngineTest, EachEventGoesToEachUrlOnce) {
   auto life = start();
@@ -313,6 +44,25 @@ TEST_F(EngineTest, FailuresAreRetriedThenMissed) {
   EXPECT_TRUE(next.loaded().lanes.empty());
 }
 
+// Reliability R7: a kept connection that the receiver had closed is no failure of the attempt; what
+// goes out a second time is signed anew, as receivers refuse a token that they know.
+TEST_F(EngineTest, StaleConnectionIsReplacedOnceUnderAFreshSignature) {
+  options_.schedule = webhook::RetrySchedule(std::vector<std::chrono::milliseconds>{});
+  sender_.fail_by(webhook::FailureKind::kClosed);
+  sender_.script("http://one/", "closed", {0, 200});
+  sender_.script("http://one/", "twice", {0, 0, 200});
+  auto life = start();
+  life.set_hook("a.example", Hook::kDelivered, {"http://one/"});
+  life.append("a.example", {"closed"});
+  ASSERT_TRUE(sender_.wait_for(2));
+  life.append("a.example", {"twice"});
+  ASSERT_TRUE(sender_.wait_for(4));
+  life.stop();
+  EXPECT_EQ(as_set(sender_.prefixes()).size(), 4U);
+  auto next = start();
+  EXPECT_EQ(next.loaded().missed, 1U) << "a fresh one that is closed is a failure";
+}
+
 // Reliability R14: 406 settles.
 TEST_F(EngineTest, NotAcceptableSettles) {
   sender_.script("http://one/", "no", {406});
@@ -330,7 +80,7 @@ TEST_F(EngineTest, NotAcceptableSettles) {
 // Reliability R15: 410 stops the endpoint; its backlog stays and goes out when the URL is
 // configured again.
 TEST_F(EngineTest, GoneKeepsTheBacklogUntilTheUrlIsConfiguredAgain) {
-  options_.max_concurrency_per_url = 1;
+  options_.health.max_concurrency = 1;
   sender_.script("http://one/", "e0", {410});
   auto life = start();
   life.set_hook("a.example", Hook::kDelivered, {"http://one/"});
@@ -364,20 +114,22 @@ TEST_F(EngineTest, DeliveredIsNotRetriedByMailgunsRule) {
 }
 
 TEST_F(EngineTest, NeverMoreInFlightThanAllowed) {
-  options_.max_in_flight = 6;
-  sender_.hold(true);
+  options_.max_in_flight = 4;
   auto life = start();
+  const auto domain = [](int i) { return "a" + std::to_string(i) + ".example"; };
   for (int i = 0; i < 5; ++i)
-    life.set_hook("a" + std::to_string(i) + ".example", Hook::kDelivered,
-                  {"http://u" + std::to_string(i) + "/"});
-  for (int i = 0; i < 5; ++i) life.append("a" + std::to_string(i) + ".example", range("e", 20));
-  ASSERT_TRUE(sender_.wait([](const auto&, size_t in_flight) { return in_flight == 6; }));
+    life.set_hook(domain(i), Hook::kDelivered, {"http://u" + std::to_string(i) + "/"});
+  for (int i = 0; i < 5; ++i) life.append(domain(i), {"first"});
+  ASSERT_TRUE(sender_.wait_for(5)) << "now all are known to be well";
+  sender_.hold(true);
+  for (int i = 0; i < 5; ++i) life.append(domain(i), range("e", 20));
+  ASSERT_TRUE(sender_.wait([](const auto&, size_t in_flight) { return in_flight == 4; }));
   sender_.hold(false);
-  ASSERT_TRUE(sender_.wait_for(100));
+  ASSERT_TRUE(sender_.wait_for(105));
   life.stop();
-  EXPECT_EQ(sender_.most_in_flight(), 6U);
+  EXPECT_EQ(sender_.most_in_flight(), 4U);
   for (int i = 0; i < 5; ++i)
-    EXPECT_EQ(sender_.ids("http://u" + std::to_string(i) + "/").size(), 20U);
+    EXPECT_EQ(sender_.ids("http://u" + std::to_string(i) + "/").size(), 21U);
 }
 
 TEST_F(EngineTest, ConcurrencyOfAUrlStartsAtFour) {
@@ -584,8 +336,10 @@ TEST_F(EngineTest, UrlsBelongToOneCore) {
   options_.cores = 2;
   auto second = options_;
   second.slot = 1;
-  Engine a(io.get_executor(), pool, *store, queue, sender_, clock, nullptr, options_);
-  Engine b(io.get_executor(), pool, *store, queue, sender_, clock, nullptr, second);
+  store::NoticeBoard notices;
+  const EngineServices services{pool, *store, queue, notices, sender_, clock, nullptr};
+  Engine a(io.get_executor(), services, options_);
+  Engine b(io.get_executor(), services, second);
   size_t mine = 0;
   for (int i = 0; i < 100; ++i) {
     const std::string url = "http://host" + std::to_string(i) + "/";

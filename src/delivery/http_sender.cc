@@ -10,15 +10,20 @@ struct HttpTarget final : Sender::Target {
 
 }  // namespace
 
-std::shared_ptr<Sender::Target> HttpSender::open(const std::string& url) {
+std::shared_ptr<Sender::Target> HttpSender::open(const std::string& url,
+                                                 const store::EndpointSettings& settings) {
   auto target = std::make_shared<HttpTarget>();
   target->url = webhook::parse_target_url(url);
-  if (target->url) target->client = client_.open(*target->url);
+  if (!target->url) return target;
+  http::TargetOptions options;
+  options.headers = settings.headers;
+  options.client_certificate_pem = settings.client_certificate;
+  options.client_key_pem = settings.client_key;
+  target->client = client_.open(*target->url, options);
   return target;
 }
 
-Task<SendReply> HttpSender::post(Target& target, std::string_view prefix, std::string_view event,
-                                 std::string_view suffix, Deadline deadline) {
+Task<SendReply> HttpSender::post(Target& target, Message message, Deadline deadline) {
   auto& http_target = static_cast<HttpTarget&>(target);
   if (!http_target.url) {
     co_await yield_now();
@@ -30,16 +35,18 @@ Task<SendReply> HttpSender::post(Target& target, std::string_view prefix, std::s
   }
   if (http_target.url->target.starts_with("/bin/")) {
     std::string body;
-    body.append(prefix).append(event).append(suffix);
+    body.append(message.prefix).append(message.event).append(message.suffix);
     if (auto local = local_(*http_target.url, std::move(body), deadline)) {
       co_await yield_now();  // a bin answers at once; the loop has other work
       auto answer = co_await std::move(*local);
       co_return SendReply{std::move(answer.result), std::move(answer.body)};
     }
   }
-  const std::array<std::string_view, 3> pieces = {prefix, event, suffix};
-  auto reply = co_await client_.post(*http_target.client, pieces, deadline);
-  co_return SendReply{std::move(reply.result), std::move(reply.body)};
+  const std::array<std::string_view, 3> pieces = {message.prefix, message.event, message.suffix};
+  auto reply = co_await client_.post(
+      *http_target.client, pieces, deadline, message.head,
+      message.fresh_connection ? http::Connection::kFresh : http::Connection::kAny);
+  co_return SendReply{std::move(reply.result), std::move(reply.body), reply.stale};
 }
 
 }  // namespace eventhorn::delivery

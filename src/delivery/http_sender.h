@@ -17,9 +17,9 @@ class HttpSender final : public Sender {
  public:
   HttpSender(http::Client& client, LocalBin local) : client_(client), local_(std::move(local)) {}
 
-  std::shared_ptr<Target> open(const std::string& url) override;
-  Task<SendReply> post(Target& target, std::string_view prefix, std::string_view event,
-                       std::string_view suffix, Deadline deadline) override;
+  std::shared_ptr<Target> open(const std::string& url,
+                               const store::EndpointSettings& settings) override;
+  Task<SendReply> post(Target& target, Message message, Deadline deadline) override;
 
  private:
   http::Client& client_;

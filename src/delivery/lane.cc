@@ -1,11 +1,11 @@
 #include "delivery/lane.h"
 
-#include "base/check.h"
-
 #include <algorithm>
 
 namespace eventhorn::delivery {
 namespace {
+
+constexpr uint8_t kBacklogTurn = 4;  // every so manieth the backlog goes first
 
 // First attempts of one (message, recipient) are ordered within a class.
 uint64_t order_key(const Segment& segment, const EventPtr& event) {
@@ -15,123 +15,28 @@ uint64_t order_key(const Segment& segment, const EventPtr& event) {
 
 }  // namespace
 
-Segment::Segment(Class cls, Position after, std::optional<Position> to)
-    : cls_(cls), after_(after), to_(to), acked_through_(after), read_through_(after) {}
-
-Segment::Segment(const store::SegmentRow& row)
-    : cls_(row.cls),
-      after_(row.after),
-      to_(row.to),
-      acked_through_(row.acked_through),
-      read_through_(row.acked_through),
-      settled_ahead_(row.settled) {}
-
-void Segment::push(const EventPtr& event, Hook hook) {
-  window_.push_back({event->position, hook, Slot::State::kWaiting, event});
-}
-
-bool Segment::offer(const EventPtr& event, Hook hook) {
-  if (event->position <= read_through_) return true;  // a read was faster
-  if (!caught_up_) return false;
-  if (waiting() >= kMaxLive || window_.size() >= kMaxWindow) {
-    caught_up_ = false;
-    return false;
-  }
-  push(event, hook);
-  read_through_ = event->position;
-  return true;
-}
-
-void Segment::fill(const store::LaneSlice& slice, Position seen) {
-  auto ahead = settled_ahead_.begin();
-  for (const auto& event : slice.events) {
-    while (ahead != settled_ahead_.end() && ahead->last < event->position) ++ahead;
-    const auto hook = webhook::hook_for(event->event.name, event->event.severity);
-    if (!hook) continue;
-    push(event, *hook);
-    if (ahead != settled_ahead_.end() && ahead->first <= event->position) {
-      // Keeps its slot, so that row() still knows it once its range is forgotten.
-      window_.back().state = Slot::State::kSettled;
-      window_.back().event.reset();
+store::LaneQuery Lane::query(const Segment& segment) const {
+  store::LaneQuery out;
+  out.domain = domain_;
+  out.cls = segment.cls();
+  out.after = segment.read_through();
+  out.to = segment.to();
+  out.since = since_;
+  if (segment.replay() != 0) {
+    for (auto& since : out.since) {
+      if (since) since = kNoPosition;
     }
   }
-  skip_settled();
-  pop_settled();
-  read_through_ = std::max(read_through_, slice.through);
-  std::erase_if(settled_ahead_,
-                [&](const store::PositionRange& r) { return r.last <= read_through_; });
-  if (window_.empty()) acked_through_ = read_through_;
-  if (open() && slice.at_end && read_through_ >= seen) caught_up_ = true;
-}
-
-Slot* Segment::next() {
-  return has_next() ? &window_[first_waiting_] : nullptr;
-}
-
-void Segment::defer(Slot& slot) {
-  CHECK(&slot == &window_[first_waiting_]);
-  slot.state = Slot::State::kDeferred;
-  ++first_waiting_;
-  ++deferred_;
-  skip_settled();
-}
-
-void Segment::start(Slot& slot) {
-  if (slot.state == Slot::State::kDeferred) {
-    --deferred_;
-  } else {
-    CHECK(&slot == &window_[first_waiting_]);
-    ++first_waiting_;
-  }
-  slot.state = Slot::State::kInFlight;
-  skip_settled();
-}
-
-void Segment::put_back(Slot& slot) {
-  CHECK(slot.state == Slot::State::kInFlight);
-  slot.state = Slot::State::kDeferred;
-  ++deferred_;
-}
-
-void Segment::settle(Slot& slot) {
-  if (slot.state == Slot::State::kDeferred) --deferred_;
-  if (slot.state == Slot::State::kWaiting) {
-    CHECK(&slot == &window_[first_waiting_]);
-    ++first_waiting_;
-  }
-  slot.state = Slot::State::kSettled;
-  slot.event.reset();
-  skip_settled();
-  pop_settled();
-}
-
-void Segment::skip_settled() {
-  while (has_next() && window_[first_waiting_].state == Slot::State::kSettled) ++first_waiting_;
-}
-
-void Segment::pop_settled() {
-  while (!window_.empty() && window_.front().state == Slot::State::kSettled) {
-    acked_through_ = window_.front().position;
-    window_.pop_front();
-    --first_waiting_;
-  }
-  if (window_.empty()) acked_through_ = read_through_;
-}
-
-store::SegmentRow Segment::row() const {
-  store::SegmentRow out{cls_, after_, to_, acked_through_, {}};
-  bool in_run = false;
-  for (const auto& slot : window_) {
-    const bool settled = slot.state == Slot::State::kSettled;
-    if (settled && in_run) {
-      out.settled.back().last = slot.position;
-    } else if (settled) {
-      out.settled.push_back({slot.position, slot.position});
-    }
-    in_run = settled;
-  }
-  out.settled.insert(out.settled.end(), settled_ahead_.begin(), settled_ahead_.end());
+  out.source = segment.source();
+  out.lane = id_;
   return out;
+}
+
+bool Lane::wants(const Segment* segment, Hook hook, Position position) const {
+  const auto& since = since_[static_cast<size_t>(hook)];
+  if (!since) return false;
+  // A retry may be of a replay.
+  return segment == nullptr || segment->replay() != 0 || *since < position;
 }
 
 void Lane::load(const store::LaneRow& row) {
@@ -144,22 +49,33 @@ Segment& Lane::open_segment(Class cls, Position after, bool caught_up) {
     if (s.cls() == cls && s.open()) return s;
   }
   const auto at = std::find_if(segments_.begin(), segments_.end(),
-                               [&](const Segment& s) { return s.cls() > cls; });
+                               [&](const Segment& s) { return s.cls() > cls || s.replay() != 0; });
   auto& made = *segments_.emplace(at, cls, after, std::nullopt);
   if (caught_up) made.fill({{}, after, true}, after);
   return made;
+}
+
+Segment* Lane::begin_live(Class cls, Position at) {
+  join_segments();
+  const auto own = [&](const Segment& s) { return s.cls() == cls && s.replay() == 0; };
+  if (std::count_if(segments_.begin(), segments_.end(), own) > static_cast<long>(kMaxClosed))
+    return nullptr;
+  const auto open = std::find_if(segments_.begin(), segments_.end(),
+                                 [&](const Segment& s) { return own(s) && s.open(); });
+  if (open != segments_.end()) open->close(at);
+  return &open_segment(cls, at, true);
 }
 
 Job Lane::start(Segment& segment, Slot& slot, uint64_t key) {
   segment.start(slot);
   if (key != 0) keys_in_flight_.insert(key);
   ++in_flight_;
-  return {&segment, &slot, slot.position, slot.event, 1, key};
+  return {&segment, &slot, slot.position, slot.event, 1, key, false};
 }
 
 // The hook was removed after the event was read: what was pending is dropped and counted.
 bool Lane::drop_unwanted(Segment& segment, Slot& slot) {
-  if (wants(slot.hook, slot.position)) return false;
+  if (wants(&segment, slot.hook, slot.position)) return false;
   ++dropped_;
   changed_ = true;
   const bool deferred = slot.state == Slot::State::kDeferred;
@@ -183,35 +99,98 @@ std::optional<Job> Lane::take_slot(Segment& segment) {
   return std::nullopt;
 }
 
-std::optional<Job> Lane::take(bool segments_allowed) {
-  while (!due_.empty()) {
-    const Position position = due_.front();
-    due_.pop_front();
-    const auto it = waiting_.find(position);
-    if (it == waiting_.end() || it->second.in_flight) continue;
-    it->second.in_flight = true;
-    ++in_flight_;
-    return Job{nullptr, nullptr, position, nullptr, static_cast<uint16_t>(it->second.attempts + 1),
-               0};
-  }
-  if (!segments_allowed) return std::nullopt;
+std::optional<Job> Lane::take_again() {
   while (!again_.empty()) {
     const auto [segment, slot] = again_.front();
     again_.pop_front();
     if (drop_unwanted(*segment, *slot)) continue;
     return start(*segment, *slot, order_key(*segment, slot->event));
   }
+  return std::nullopt;
+}
+
+Job Lane::start_retry(Position position, Waiting& waiting) {
+  waiting.in_flight = true;
+  ++in_flight_;
+  Job job;
+  job.position = position;
+  job.attempt = static_cast<uint16_t>(waiting.attempts + 1);
+  return job;
+}
+
+std::optional<Job> Lane::take_due() {
+  while (!due_.empty()) {
+    const Position position = due_.front();
+    due_.pop_front();
+    const auto it = waiting_.find(position);
+    if (it == waiting_.end() || it->second.in_flight) continue;
+    return start_retry(position, it->second);
+  }
+  return std::nullopt;
+}
+
+std::optional<Job> Lane::take_backlog(bool segments_allowed) {
+  if (auto job = take_due()) return job;
+  if (!segments_allowed) return std::nullopt;
+  for (auto& segment : segments_) {
+    if (segment.caught_up()) continue;
+    if (auto job = take_slot(segment)) return job;
+  }
+  return std::nullopt;
+}
+
+std::optional<Job> Lane::take_live() {
+  for (auto& segment : segments_) {
+    if (!segment.caught_up()) continue;
+    if (auto job = take_slot(segment)) return job;
+  }
+  return std::nullopt;
+}
+
+std::optional<Job> Lane::take(bool segments_allowed) {
+  if (!segments_allowed) return take_due();
+  if (auto job = take_again()) return job;
+  if (++turn_ % kBacklogTurn == 0) {
+    if (auto job = take_backlog(true)) return job;
+  }
+  if (auto job = take_live()) return job;
+  return take_backlog(true);
+}
+
+std::optional<Job> Lane::take_any_slot() {
+  if (auto job = take_again()) return job;
+  if (auto job = take_live()) return job;
   for (auto& segment : segments_) {
     if (auto job = take_slot(segment)) return job;
   }
   return std::nullopt;
 }
 
+std::optional<Job> Lane::take_oldest_waiting() {
+  auto oldest = waiting_.end();
+  for (auto it = waiting_.begin(); it != waiting_.end(); ++it) {
+    if (it->second.in_flight) continue;
+    if (oldest == waiting_.end() || it->second.last_attempt < oldest->second.last_attempt)
+      oldest = it;
+  }
+  if (oldest == waiting_.end()) return std::nullopt;
+  return start_retry(oldest->first, oldest->second);
+}
+
+std::optional<Job> Lane::take_probe() {
+  probe_waiting_ = !probe_waiting_;
+  auto job = probe_waiting_ ? take_oldest_waiting() : take_any_slot();
+  if (!job) job = probe_waiting_ ? take_any_slot() : take_oldest_waiting();
+  if (job) job->probe = true;
+  return job;
+}
+
 bool Lane::has_work(bool segments_allowed) const {
   if (!due_.empty()) return true;
   if (!segments_allowed) return false;
-  return !again_.empty() || std::any_of(segments_.begin(), segments_.end(),
-                                        [](const Segment& s) { return s.has_next(); });
+  return !again_.empty() || std::any_of(segments_.begin(), segments_.end(), [](const Segment& s) {
+    return s.has_next() || s.wants_read(1);
+  });
 }
 
 void Lane::release(uint64_t key) {
@@ -249,15 +228,65 @@ void Lane::give_back(const Job& job) {
   again_.emplace_front(job.segment, job.slot);
 }
 
-void Lane::due(Position position) {
-  if (waiting_.contains(position)) due_.push_back(position);
+void Lane::due(Position position, SteadyTime now) {
+  const auto it = waiting_.find(position);
+  if (it != waiting_.end() && it->second.due <= now) due_.push_back(position);
 }
 
-Segment* Lane::wants_read() {
+Segment* Lane::wants_read(size_t below) {
+  Segment* out = nullptr;
   for (auto& s : segments_) {
-    if (s.wants_read()) return &s;
+    if (s.reading) return nullptr;
+    if (out == nullptr && s.wants_read(below)) out = &s;
   }
-  return nullptr;
+  return out;
+}
+
+// Forgets slots of a segment behind a position that are held here.
+void Lane::let_go(Segment& segment, Position after) {
+  const auto held = [&](const std::pair<Segment*, Slot*>& p) {
+    return p.first == &segment && p.second->position > after;
+  };
+  std::erase_if(again_, held);
+  for (auto& [key, slots] : deferred_) std::erase_if(slots, held);
+  std::erase_if(deferred_, [](const auto& entry) { return entry.second.empty(); });
+}
+
+void Lane::spill() {
+  for (auto& segment : segments_) {
+    let_go(segment, segment.last_in_flight());
+    segment.spill();
+  }
+}
+
+bool Lane::cancel_replay(uint64_t replay) {
+  bool any = false;
+  for (auto& segment : segments_) {
+    if (segment.replay() != replay) continue;
+    let_go(segment, kNoPosition);
+    segment.cancel();
+    any = true;
+  }
+  return any;
+}
+
+// A closed segment that nobody holds becomes part of the closed one before it, so that a lane that
+// falls behind time and again keeps few.
+void Lane::join_segments() {
+  for (auto it = segments_.begin(); it != segments_.end();) {
+    const auto next = std::next(it);
+    if (next == segments_.end() || next->replay() != 0) return;
+    const bool joinable = it->cls() == next->cls() && it->to() && !next->open();
+    if (joinable && next->last_in_flight() == kNoPosition && !next->reading) {
+      let_go(*next, kNoPosition);
+      next->spill();
+      if (it->absorb(*next)) {
+        segments_.erase(next);
+        continue;
+      }
+    }
+    ++it;
+  }
 }
 
 store::LaneRow Lane::row() {

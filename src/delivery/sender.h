@@ -3,6 +3,7 @@
 #pragma once
 
 #include "async/task.h"
+#include "store/model.h"
 #include "webhook/outcome.h"
 
 #include <memory>
@@ -15,6 +16,20 @@ struct SendReply {
   webhook::AttemptResult result;
   /// First KiB of the answer's body, as it came.
   std::string response;
+  /// It went out on a kept connection that the receiver had closed: to be sent again on a fresh
+  /// one.
+  bool stale = false;
+};
+
+/// What one attempt sends. The pieces must outlive the call.
+struct Message {
+  /// Lines of the request's head beyond the usual ones, "name: value\r\n" each.
+  std::string_view head;
+  // The body is these three, joined.
+  std::string_view prefix;
+  std::string_view event;
+  std::string_view suffix;
+  bool fresh_connection = false;
 };
 
 /// Lives on one core.
@@ -28,12 +43,12 @@ class Sender {
 
   virtual ~Sender() = default;
 
-  virtual std::shared_ptr<Target> open(const std::string& url) = 0;
+  /// `settings` gives custom fields and the client certificate.
+  virtual std::shared_ptr<Target> open(const std::string& url,
+                                       const store::EndpointSettings& settings) = 0;
 
-  /// One POST of prefix + event + suffix. Suspends at least once, ends by the deadline, never
-  /// throws. The pieces must outlive the call.
-  virtual Task<SendReply> post(Target& target, std::string_view prefix, std::string_view event,
-                               std::string_view suffix, Deadline deadline) = 0;
+  /// One POST. Suspends at least once, ends by the deadline, never throws.
+  virtual Task<SendReply> post(Target& target, Message message, Deadline deadline) = 0;
 };
 
 }  // namespace eventhorn::delivery

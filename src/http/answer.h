@@ -15,6 +15,10 @@ namespace eventhorn::http {
 struct ClientReply {
   webhook::AttemptResult result;
   std::string body;  // at most AnswerLimits::keep_body_bytes
+  /// A kept connection turned out to be closed before any byte of an answer: nothing is known of
+  /// the receiver. Worth another try on a fresh one (RFC 9110 section 9.2.2 allows it, since the
+  /// event's id makes it idempotent), with a signature of its own.
+  bool stale = false;
 };
 
 struct AnswerLimits {

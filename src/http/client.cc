@@ -199,48 +199,41 @@ Task<bool> Client::Impl::exchange(Target& target, ClientConnection& connection,
 }
 
 Task<ClientReply> Client::post(Target& target, std::span<const std::string_view> body,
-                               Deadline deadline, std::string_view extra_head) {
+                               Deadline deadline, std::string_view extra_head, Connection which) {
   auto& impl = *impl_;
   ClientReply reply;
   if (!target.unusable.empty()) {
     reply.result = failure(FailureKind::kTls, target.unusable);
     co_return reply;
   }
-  for (int round = 0; round < 2; ++round) {
-    auto connection = round == 0 ? impl.take_idle(target) : nullptr;
-    const bool fresh = !connection;
-    reply = ClientReply();
-    if (fresh) {
-      auto dialled = co_await impl.dial(target, deadline);
-      if (!dialled) {
-        reply.result = std::move(dialled.error());
-        break;
-      }
-      connection = *std::move(dialled);
+  auto connection = which == Connection::kAny ? impl.take_idle(target) : nullptr;
+  const bool fresh = !connection;
+  if (fresh) {
+    auto dialled = co_await impl.dial(target, deadline);
+    if (!dialled) {
+      reply.result = std::move(dialled.error());
+      co_return reply;
     }
-    connection->deadline = deadline;
-
-    struct Busy {
-      std::list<ClientConnection*>& all;
-      std::list<ClientConnection*>::iterator entry;
-
-      ~Busy() { all.erase(entry); }
-    };
-
-    bool keep = false;
-    {
-      const Busy busy{impl.busy, impl.busy.insert(impl.busy.end(), connection.get())};
-      impl.sweep_later();
-      keep = co_await impl.exchange(target, *connection, body, extra_head, reply);
-    }
-    if (keep) {
-      impl.pool->put(*target.route, std::move(connection));
-      break;
-    }
-    const bool stale = !fresh && reply.result.status == 0 &&
-                       reply.result.kind == FailureKind::kClosed && !connection->answered;
-    if (!stale) break;
+    connection = *std::move(dialled);
   }
+  connection->deadline = deadline;
+
+  struct Busy {
+    std::list<ClientConnection*>& all;
+    std::list<ClientConnection*>::iterator entry;
+
+    ~Busy() { all.erase(entry); }
+  };
+
+  bool keep = false;
+  {
+    const Busy busy{impl.busy, impl.busy.insert(impl.busy.end(), connection.get())};
+    impl.sweep_later();
+    keep = co_await impl.exchange(target, *connection, body, extra_head, reply);
+  }
+  reply.stale = !fresh && reply.result.status == 0 && reply.result.kind == FailureKind::kClosed &&
+                !connection->answered;
+  if (keep) impl.pool->put(*target.route, std::move(connection));
   co_return reply;
 }
 

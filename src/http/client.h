@@ -60,6 +60,9 @@ struct TargetOptions {
   std::string client_key_pem{};
 };
 
+/// kAny: a kept connection, where there is one.
+enum class Connection : uint8_t { kAny, kFresh };
+
 class Client {
  public:
   class Target;
@@ -77,12 +80,9 @@ class Client {
   /// POSTs the pieces, joined, as `application/json`. `extra_head` is whole lines,
   /// "name: value\r\n" each, of this request alone (webhook::append_header makes them).
   ///
-  /// Never throws; whatever goes wrong is in the result. When a
-  /// kept connection turns out to be closed before any byte of an answer, the request is sent once
-  /// more on a fresh one (RFC 9110 section 9.2.2 allows it by our knowledge that the event id makes
-  /// it idempotent).
+  /// Never throws; whatever goes wrong is in the result.
   Task<ClientReply> post(Target& target, std::span<const std::string_view> body, Deadline deadline,
-                         std::string_view extra_head = {});
+                         std::string_view extra_head = {}, Connection which = Connection::kAny);
 
   /// The names as this client sees them.
   Resolver& resolver();

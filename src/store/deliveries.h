@@ -78,7 +78,7 @@ class Deliveries {
 
   /// Adds a replay's segments to a lane; answers after they are saved. kNotFound when the lane is
   /// no more; kRateLimited when it has kMaxReplaySegments already.
-  virtual Task<Status> add_segments(LaneId lane, std::string url,
+  virtual Task<Status> add_segments(LaneId lane, DomainUid domain, std::string url,
                                     std::vector<SegmentRow> segments) = 0;
   /// Attempts these events anew, now, whatever became of them; answers after it is saved.
   virtual Task<Status> attempt_again(LaneId lane, std::string url,

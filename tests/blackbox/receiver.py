@@ -127,9 +127,6 @@ class Receiver:
             if fault:
                 self.faults.append(fault)
             answer = self._scripted(delivery.path)
-            if answer in (RESET, b""):
-                # A kept connection that ends so gets the same request once more, on a fresh one (R7).
-                self.tokens.discard(delivery.token)
             if self.keep:
                 self.deliveries.append(delivery)
             self.changed.notify_all()

@@ -1,0 +1,18 @@
+// Runs a coroutine on another core and comes back: how cores ask each other.
+#pragma once
+
+#include "async/task.h"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+namespace eventhorn {
+
+/// Runs `task` on `executor` and returns its result on the caller's. The task must end in its own
+/// time: cancelling the caller does not end it sooner.
+template <class T>
+Task<T> run_on(asio::any_io_executor executor, Task<T> task) {
+  return asio::co_spawn(std::move(executor), std::move(task), asio::use_awaitable);
+}
+
+}  // namespace eventhorn

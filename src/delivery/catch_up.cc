@@ -1,0 +1,137 @@
+// Reading the log for lanes that are behind, and counting what is let go.
+#include "base/log.h"
+#include "delivery/engine.h"
+#include "webhook/url.h"
+
+#include <algorithm>
+
+namespace eventhorn::delivery {
+namespace {
+
+constexpr size_t kMaxReadEvents = 256;
+// One read may take so much, a share of the memory that is left; a little when none is, so that
+// every lane gets on.
+constexpr size_t kMaxReadBytes = 256 << 10;
+constexpr size_t kMinReadBytes = 4 << 10;
+constexpr size_t kReadShare = 16;
+
+}  // namespace
+
+void Engine::read_more(const LanePtr& lane) {
+  const auto& health = lane->endpoint->health;
+  if (stopping_ || health.limit(services_.clock.steady_now()) == 0) return;
+  if (!segments_allowed(*lane)) return;
+  auto* segment = lane->wants_read(health.parked() ? 1 : kReadBelow);
+  if (segment == nullptr) return;
+  const size_t held = store::live_event_bytes() + reading_bytes_;
+  const size_t left = options_.max_live_bytes > held ? options_.max_live_bytes - held : 0;
+  // Over the budget only what has nothing else to send reads more.
+  if (left == 0 && segment->waiting() > 0) return;
+  auto query = lane->query(*segment);
+  // Not beyond what was handed over: `since` is the configuration as of there, and the log may
+  // already hold events of a later one.
+  query.to = std::min(query.to.value_or(seen_), seen_);
+  query.max_events = health.parked() ? 1 : kMaxReadEvents;
+  query.max_bytes = std::clamp(left / kReadShare, kMinReadBytes, kMaxReadBytes);
+  reading_bytes_ += query.max_bytes;
+  segment->reading = true;
+  tasks_.spawn("delivery read", read_segment(lane, segment, query));
+}
+
+Task<void> Engine::read_segment(LanePtr lane, Segment* segment, store::LaneQuery query) {
+  auto read = [&] { return services_.store.read_lane(query); };
+  auto slice = co_await run_blocking(services_.readers, read);
+  reading_bytes_ -= query.max_bytes;
+  segment->reading = false;
+  if (lane->ended) co_return;
+  if (!slice) {
+    log_error("delivery", "cannot read the log, will try again lane={} error={}", lane->id().value,
+              slice.error().message);
+    const std::weak_ptr<Lane> weak = lane;
+    wake_at(services_.clock.steady_now() + std::chrono::seconds(1), [this, weak] {
+      if (const auto l = weak.lock()) schedule(l);
+    });
+    co_return;
+  }
+  // Spilled or cut meanwhile: what came is no longer what comes next.
+  if (segment->read_through() == query.after) {
+    if (slice->expired > 0) on_expired(*lane, slice->expired);
+    segment->fill(*slice, seen_);
+  }
+  mark(*lane);
+  read_more(lane);
+  schedule(lane);
+}
+
+void Engine::on_expired(const Lane& lane, uint64_t count) {
+  meters_.expired.add(static_cast<double>(count));
+  log_warn("delivery",
+           "events dropped by retention before they were delivered lane={} url={} count={}",
+           lane.id().value, webhook::masked(lane.url()), count);
+  store::Notice told;
+  told.count = count;
+  told.reason = "retention dropped events before they were delivered";
+  if (const auto it = routes_.find(lane.domain()); it != routes_.end())
+    told.domain = it->second.domain->name;
+  notice(store::NoticeKind::kExpired, *lane.endpoint, std::move(told));
+}
+
+Task<void> Engine::expire(Position last) {
+  std::vector<LanePtr> behind;
+  for (const auto& [id, lane] : lanes_) behind.push_back(lane);
+  for (const auto& lane : behind) {
+    if (!lane->ended && !stopping_) co_await expire_lane(lane, last);
+  }
+}
+
+// A lane that is sent to counts what is gone when it reads the log; this is for those that are not.
+Task<void> Engine::expire_lane(LanePtr lane, Position last) {
+  uint64_t gone = 0;
+  std::vector<Position> ended;
+  for (const auto& [position, waiting] : lane->waiting()) {
+    if (position <= last && !waiting.in_flight) ended.push_back(position);
+  }
+  for (const Position position : ended) {
+    end_waiting(*lane, position);
+    unsaved_.ended_exceptions.emplace_back(lane->id(), position);
+    ++gone;
+  }
+  for (auto& segment : lane->segments()) {
+    if (segment.caught_up() || !segment.idle() || segment.acked_through() >= last) continue;
+    auto query = lane->query(segment);
+    query.after = segment.acked_through();
+    query.to = std::min(segment.to().value_or(last), last);
+    segment.reading = true;  // so that it stays, and as it is
+    auto count = [&] { return services_.store.count_lane(query); };
+    const auto counted = co_await run_blocking(services_.readers, count);
+    segment.reading = false;
+    if (lane->ended) co_return;
+    if (!counted) {
+      log_error("delivery", "cannot count what retention dropped lane={} error={}",
+                lane->id().value, counted.error().message);
+      continue;
+    }
+    if (!segment.idle()) continue;  // it is being read, and counts there
+    gone += counted->events;
+    segment.skip_to(last);
+  }
+  if (gone > 0) on_expired(*lane, gone);
+  mark(*lane);
+  schedule(lane);
+}
+
+// The backlog of a URL that was removed.
+Task<void> Engine::count_dropped(std::vector<store::LaneQuery> queries, LaneId lane,
+                                 std::string url, uint64_t in_memory) {
+  uint64_t dropped = in_memory;
+  for (const auto& query : queries) {
+    auto count = [&] { return services_.store.count_lane(query); };
+    const auto counted = co_await run_blocking(services_.readers, count);
+    if (counted) dropped += counted->events;
+  }
+  meters_.dropped.add(static_cast<double>(dropped));
+  log_info("delivery", "lane ended lane={} url={} dropped={}", lane.value, webhook::masked(url),
+           dropped);
+}
+
+}  // namespace eventhorn::delivery

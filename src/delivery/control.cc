@@ -1,0 +1,194 @@
+// What operators see and ask for.
+#include "base/log.h"
+#include "delivery/engine.h"
+#include "webhook/url.h"
+
+#include <algorithm>
+
+namespace eventhorn::delivery {
+
+store::EndpointState Engine::state_of(const Endpoint& endpoint) const {
+  switch (endpoint.health.state()) {
+    case Health::State::kParked:
+      return store::EndpointState::kParked;
+    case Health::State::kGone:
+      return store::EndpointState::kGone;
+    case Health::State::kPaused:
+      return store::EndpointState::kPaused;
+    case Health::State::kActive:
+      break;
+  }
+  const bool throttled =
+      std::any_of(endpoint.lanes.begin(), endpoint.lanes.end(),
+                  [&](const auto& entry) { return !segments_allowed(*entry.second); });
+  return throttled ? store::EndpointState::kThrottled : store::EndpointState::kActive;
+}
+
+store::EndpointStatus Engine::status_of(const Endpoint& endpoint) const {
+  const auto now = services_.clock.steady_now();
+  store::EndpointStatus out;
+  out.url = endpoint.url;
+  out.state = state_of(endpoint);
+  out.reason = endpoint.reason;
+  if (out.state == store::EndpointState::kThrottled && out.reason.empty())
+    out.reason = "as many events wait for a retry as may";
+  out.since = endpoint.since;
+  out.last_success = endpoint.last_success;
+  out.last_failure = endpoint.last_failure;
+  const auto ready = endpoint.health.ready_at();
+  if (ready > now && ready != SteadyTime::max()) {
+    out.next_attempt = services_.clock.now() + std::chrono::duration_cast<Micros>(ready - now);
+  }
+  out.failures_in_row = endpoint.health.failures_in_row();
+  out.in_flight = endpoint.workers;
+  out.concurrency = endpoint.health.limit(now);
+  for (const auto& [id, lane] : endpoint.lanes) out.waiting += lane->waiting().size();
+  out.lanes = endpoint.lanes.size();
+  out.rate = endpoint.rate.at(now);
+  return out;
+}
+
+std::vector<store::EndpointStatus> Engine::endpoints() const {
+  std::vector<store::EndpointStatus> out;
+  out.reserve(endpoints_.size());
+  for (const auto& [url, endpoint] : endpoints_) out.push_back(status_of(*endpoint));
+  return out;
+}
+
+store::EndpointStatus Engine::endpoint(const std::string& url) const {
+  if (const auto it = endpoints_.find(url); it != endpoints_.end()) return status_of(*it->second);
+  store::EndpointStatus idle;
+  idle.url = url;
+  idle.concurrency = Health(options_.health).limit(services_.clock.steady_now());
+  return idle;
+}
+
+store::LaneStatus Engine::status_of(Lane& lane) const {
+  store::LaneStatus out;
+  out.id = lane.id();
+  out.domain = lane.domain();
+  out.url = lane.url();
+  out.segments = lane.row().segments;
+  out.through = seen_;
+  out.waiting = lane.waiting().size();
+  out.in_flight = lane.in_flight();
+  out.throttled = !segments_allowed(lane);
+  return out;
+}
+
+std::vector<store::LaneStatus> Engine::lanes(const std::string& url) const {
+  std::vector<store::LaneStatus> out;
+  for (const auto& [id, lane] : lanes_) {
+    if (url.empty() || lane->url() == url) out.push_back(status_of(*lane));
+  }
+  return out;
+}
+
+// The picture first: what is decided while it is being saved shows as unsettled, never the other
+// way round.
+Task<store::LaneStatus> Engine::lane(LaneId id, DomainUid domain, std::string url) {
+  store::LaneStatus out;
+  out.id = id;
+  out.domain = domain;
+  out.url = std::move(url);
+  out.through = seen_;
+  if (const auto it = lanes_.find(id); it != lanes_.end()) out = status_of(*it->second);
+  // When the store takes nothing now, reading it will say so.
+  (void)co_await flushed();
+  co_return out;
+}
+
+Task<Status> Engine::pause(std::string url) {
+  const auto endpoint = endpoint_of(url);
+  if (endpoint->health.state() != Health::State::kPaused) {
+    endpoint->health.pause();
+    endpoint->since = services_.clock.now();
+    endpoint->reason = "paused by its operator";
+    log_info("delivery", "endpoint paused url={}", webhook::masked(url));
+    spill(*endpoint);
+    save_endpoint(endpoint);
+  }
+  auto saved = co_await flushed();
+  co_return saved;
+}
+
+Task<Status> Engine::resume(std::string url) {
+  const auto endpoint = endpoint_of(url);
+  changed(endpoint, endpoint->health.resume(services_.clock.steady_now()),
+          "resumed by its operator");
+  auto saved = co_await flushed();
+  co_return saved;
+}
+
+void Engine::settings_changed(const std::string& url, store::EndpointSettings settings) {
+  if (settings == store::EndpointSettings()) {
+    settings_.erase(url);
+  } else {
+    settings_[url] = settings;
+  }
+  const auto it = endpoints_.find(url);
+  if (it == endpoints_.end()) return;
+  it->second->settings = std::move(settings);
+  apply_settings(*it->second);
+  pump(EndpointPtr(it->second));
+}
+
+Task<Status> Engine::add_segments(LaneId id, DomainUid domain,
+                                  std::vector<store::SegmentRow> segments) {
+  const auto lane = find_or_make_lane(id, domain);
+  if (!lane) co_return fail(Errc::kNotFound, "the webhook was removed");
+  const auto replays = static_cast<size_t>(
+      std::count_if(lane->segments().begin(), lane->segments().end(),
+                    [](const Segment& s) { return s.replay() != 0 && !s.settled(); }));
+  if (replays + segments.size() > store::kMaxReplaySegments)
+    co_return fail(Errc::kRateLimited, "the webhook has too many replays under way");
+  for (const auto& segment : segments) lane->add(segment);
+  mark(*lane);
+  schedule(lane);
+  auto saved = co_await flushed();
+  co_return saved;
+}
+
+Task<Status> Engine::attempt_again(LaneId id, std::vector<EventPtr> events) {
+  if (events.empty()) co_return Status{};
+  const auto lane = find_or_make_lane(id, events.front()->domain);
+  if (!lane) co_return fail(Errc::kNotFound, "the webhook was removed");
+  const auto now = services_.clock.now();
+  for (const auto& event : events) {
+    const auto hook = webhook::hook_for(event->event.name, event->event.severity);
+    if (!hook) continue;
+    if (lane->find_waiting(event->position) == nullptr) {
+      unsaved_.exceptions.push_back({id, event->position, false, 0, now, Micros{}, 0, *hook});
+      set_waiting(*lane, event->position, {0, now, Micros{}, 0, *hook});
+    }
+    lane->find_waiting(event->position)->due = {};
+    lane->due(event->position, services_.clock.steady_now());
+  }
+  mark(*lane);
+  schedule(lane);
+  auto saved = co_await flushed();
+  co_return saved;
+}
+
+Task<Status> Engine::change_replay(uint64_t replay, store::ReplayAction action) {
+  std::vector<LanePtr> touched;
+  for (const auto& [id, lane] : lanes_) {
+    if (action == store::ReplayAction::kCancel) {
+      if (lane->cancel_replay(replay)) touched.push_back(lane);
+      continue;
+    }
+    for (auto& segment : lane->segments()) {
+      if (segment.replay() != replay) continue;
+      segment.paused = action == store::ReplayAction::kPause;
+      if (touched.empty() || touched.back() != lane) touched.push_back(lane);
+    }
+  }
+  for (const auto& lane : touched) {
+    mark(*lane);
+    schedule(lane);
+  }
+  auto saved = co_await flushed();
+  co_return saved;
+}
+
+}  // namespace eventhorn::delivery

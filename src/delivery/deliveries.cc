@@ -1,0 +1,107 @@
+#include "delivery/deliveries.h"
+
+#include "async/hop.h"
+#include "base/check.h"
+
+#include <algorithm>
+#include <iterator>
+
+namespace eventhorn::delivery {
+namespace {
+
+Task<std::vector<store::EndpointStatus>> read_endpoints(Engine& engine) {
+  co_return engine.endpoints();
+}
+
+Task<store::EndpointStatus> read_endpoint(Engine& engine, std::string url) {
+  co_return engine.endpoint(url);
+}
+
+Task<std::vector<store::LaneStatus>> read_lanes(Engine& engine, std::string url) {
+  co_return engine.lanes(url);
+}
+
+Task<void> tell_settings(Engine& engine, std::string url, store::EndpointSettings settings) {
+  engine.settings_changed(url, std::move(settings));
+  co_return;
+}
+
+template <class T>
+void append(std::vector<T>& all, std::vector<T> some) {
+  all.insert(all.end(), std::make_move_iterator(some.begin()), std::make_move_iterator(some.end()));
+}
+
+}  // namespace
+
+Engine& EngineDeliveries::owner(const std::string& url) const {
+  const auto it =
+      std::find_if(engines_.begin(), engines_.end(), [&](const Engine* e) { return e->owns(url); });
+  CHECK(it != engines_.end());
+  return **it;
+}
+
+Task<std::vector<store::EndpointStatus>> EngineDeliveries::endpoints() {
+  std::vector<store::EndpointStatus> out;
+  for (auto* engine : engines_) {
+    auto some = co_await run_on(engine->executor(), read_endpoints(*engine));
+    append(out, std::move(some));
+  }
+  co_return out;
+}
+
+Task<store::EndpointStatus> EngineDeliveries::endpoint(std::string url) {
+  auto& engine = owner(url);
+  return run_on(engine.executor(), read_endpoint(engine, std::move(url)));
+}
+
+Task<std::vector<store::LaneStatus>> EngineDeliveries::lanes(std::string url) {
+  std::vector<store::LaneStatus> out;
+  for (auto* engine : engines_) {
+    if (!url.empty() && !engine->owns(url)) continue;
+    auto some = co_await run_on(engine->executor(), read_lanes(*engine, url));
+    append(out, std::move(some));
+  }
+  co_return out;
+}
+
+Task<store::LaneStatus> EngineDeliveries::lane(LaneId lane, DomainUid domain, std::string url) {
+  auto& engine = owner(url);
+  return run_on(engine.executor(), engine.lane(lane, domain, std::move(url)));
+}
+
+Task<Status> EngineDeliveries::pause(std::string url) {
+  auto& engine = owner(url);
+  return run_on(engine.executor(), engine.pause(std::move(url)));
+}
+
+Task<Status> EngineDeliveries::resume(std::string url) {
+  auto& engine = owner(url);
+  return run_on(engine.executor(), engine.resume(std::move(url)));
+}
+
+Task<void> EngineDeliveries::settings_changed(std::string url, store::EndpointSettings settings) {
+  auto& engine = owner(url);
+  return run_on(engine.executor(), tell_settings(engine, std::move(url), std::move(settings)));
+}
+
+Task<Status> EngineDeliveries::add_segments(LaneId lane, DomainUid domain, std::string url,
+                                            std::vector<store::SegmentRow> segments) {
+  auto& engine = owner(url);
+  return run_on(engine.executor(), engine.add_segments(lane, domain, std::move(segments)));
+}
+
+Task<Status> EngineDeliveries::attempt_again(LaneId lane, std::string url,
+                                             std::vector<store::EventPtr> events) {
+  auto& engine = owner(url);
+  return run_on(engine.executor(), engine.attempt_again(lane, std::move(events)));
+}
+
+Task<Status> EngineDeliveries::change_replay(uint64_t replay, store::ReplayAction action) {
+  for (auto* engine : engines_) {
+    auto changed = co_await run_on(engine->executor(), engine->change_replay(replay, action));
+    if (!changed) co_return changed;
+  }
+  co_return Status{};
+}
+
+}  // namespace eventhorn::delivery

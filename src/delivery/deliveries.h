@@ -1,0 +1,36 @@
+// store::Deliveries over the engines of all cores.
+#pragma once
+
+#include "delivery/engine.h"
+#include "store/deliveries.h"
+
+#include <vector>
+
+namespace eventhorn::delivery {
+
+/// The engines must outlive it, and their cores must run while it is used.
+class EngineDeliveries final : public store::Deliveries {
+ public:
+  /// One engine for each core. Call before any other member.
+  void add(Engine& engine) { engines_.push_back(&engine); }
+
+  Task<std::vector<store::EndpointStatus>> endpoints() override;
+  Task<store::EndpointStatus> endpoint(std::string url) override;
+  Task<std::vector<store::LaneStatus>> lanes(std::string url) override;
+  Task<store::LaneStatus> lane(LaneId lane, DomainUid domain, std::string url) override;
+  Task<Status> pause(std::string url) override;
+  Task<Status> resume(std::string url) override;
+  Task<void> settings_changed(std::string url, store::EndpointSettings settings) override;
+  Task<Status> add_segments(LaneId lane, DomainUid domain, std::string url,
+                            std::vector<store::SegmentRow> segments) override;
+  Task<Status> attempt_again(LaneId lane, std::string url,
+                             std::vector<store::EventPtr> events) override;
+  Task<Status> change_replay(uint64_t replay, store::ReplayAction action) override;
+
+ private:
+  Engine& owner(const std::string& url) const;
+
+  std::vector<Engine*> engines_;
+};
+
+}  // namespace eventhorn::delivery

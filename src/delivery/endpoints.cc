@@ -1,0 +1,365 @@
+// Endpoints: who may send next, and what their health makes of their lanes.
+#include "base/log.h"
+#include "base/strings.h"
+#include "delivery/engine.h"
+#include "webhook/url.h"
+
+#include <algorithm>
+
+namespace eventhorn::delivery {
+namespace {
+
+constexpr size_t kFewWaiting = 64;  // of a lane while the core has more than enough
+constexpr std::chrono::seconds kSweepInterval{1};
+constexpr std::chrono::minutes kKeepIdle{5};  // an endpoint that is well and has nothing to do
+
+metrics::Counter outcome_counter(const char* outcome) {
+  return metrics::counter("eventhorn_deliveries_total", "Attempts by outcome",
+                          {{"outcome", outcome}});
+}
+
+metrics::Counter probe_counter(const char* outcome) {
+  return metrics::counter("eventhorn_probes_total", "Attempts to parked endpoints by outcome",
+                          {{"outcome", outcome}});
+}
+
+metrics::Gauge state_gauge(store::EndpointState state) {
+  return metrics::gauge("eventhorn_endpoints", "Endpoints in use or not well, by state",
+                        {{"state", std::string(to_string(state))}});
+}
+
+}  // namespace
+
+Engine::Meters::Meters()
+    : success(outcome_counter("success")),
+      rejected(outcome_counter("rejected")),
+      gone(outcome_counter("gone")),
+      retried(outcome_counter("retry")),
+      own_fault(outcome_counter("own_fault")),
+      missed(metrics::counter("eventhorn_missed_total",
+                              "Events given up for a URL after the last attempt")),
+      expired(metrics::counter("eventhorn_missed_expired_total",
+                               "Events that retention dropped before they were delivered")),
+      dropped(metrics::counter("eventhorn_dropped_total",
+                               "Pending events dropped because their webhook was removed")),
+      probe_success(probe_counter("success")),
+      probe_failure(probe_counter("failure")),
+      in_flight(metrics::gauge("eventhorn_deliveries_in_flight", "Attempts in flight")),
+      behind(metrics::gauge("eventhorn_lanes_behind",
+                            "Lanes that read the log because they are behind")),
+      replays(metrics::gauge("eventhorn_replays_active", "Segments of replays not yet done")),
+      endpoints{
+          state_gauge(store::EndpointState::kActive), state_gauge(store::EndpointState::kThrottled),
+          state_gauge(store::EndpointState::kParked), state_gauge(store::EndpointState::kGone),
+          state_gauge(store::EndpointState::kPaused)},
+      attempt_seconds(metrics::histogram("eventhorn_attempt_seconds", "Time of an attempt",
+                                         metrics::latency_buckets())),
+      lag_seconds(metrics::histogram("eventhorn_delivery_lag_seconds",
+                                     "From commit to a success at the first attempt",
+                                     metrics::latency_buckets())) {}
+
+const EndpointPtr& Engine::endpoint_of(const std::string& url) {
+  auto& endpoint = endpoints_[url];
+  if (!endpoint) {
+    endpoint = std::make_shared<Endpoint>(url, options_.health);
+    endpoint->used = services_.clock.steady_now();
+    endpoint->since = services_.clock.now();
+    if (const auto it = settings_.find(url); it != settings_.end()) endpoint->settings = it->second;
+    const auto parsed = webhook::parse_target_url(url);
+    const auto name = parsed ? parsed->host + ":" + std::to_string(parsed->port) : url;
+    endpoint->host = hosts_[name].lock();
+    if (!endpoint->host)
+      hosts_[name] = endpoint->host = std::make_shared<Places>(options_.max_per_host);
+    apply_settings(*endpoint);
+  }
+  return endpoint;
+}
+
+void Engine::apply_settings(Endpoint& endpoint) {
+  const auto& settings = endpoint.settings;
+  auto health = options_.health;
+  if (settings.rate_limit > 0) health.rate_limit = settings.rate_limit;
+  if (settings.max_concurrency > 0) health.max_concurrency = settings.max_concurrency;
+  endpoint.health.set_options(health);
+  endpoint.schedule.reset();
+  if (settings.retry_schedule)
+    endpoint.schedule.emplace(*settings.retry_schedule, options_.retry_jitter);
+  endpoint.secrets.clear();
+  for (const auto& secret : settings.secrets) {
+    auto parsed = webhook::parse_standard_secret(secret.text);
+    if (settings.standard_webhooks && parsed) endpoint.secrets.push_back(*std::move(parsed));
+  }
+  endpoint.target = services_.sender.open(endpoint.url, settings);
+}
+
+// True while a domain names the URL. Looks at all of them: for rare moments.
+bool Engine::configured(const std::string& url) const {
+  return std::any_of(routes_.begin(), routes_.end(), [&](const auto& entry) {
+    const auto& lanes = entry.second.domain->lanes;
+    return std::any_of(lanes.begin(), lanes.end(), [&](const auto& l) { return l.url == url; });
+  });
+}
+
+bool Engine::segments_allowed(const Lane& lane) const {
+  const size_t most = waiting_ < options_.max_waiting
+                          ? options_.max_exceptions
+                          : std::min(options_.max_exceptions, kFewWaiting);
+  return lane.waiting().size() < most;
+}
+
+void Engine::schedule(const LanePtr& lane) {
+  if (lane->ended) return;
+  const auto endpoint = lane->endpoint->shared_from_this();
+  // A parked endpoint is probed with what waits for a retry, too.
+  const bool probed = endpoint->health.parked() && !lane->waiting().empty();
+  if (!lane->in_ring && (probed || lane->has_work(segments_allowed(*lane)))) {
+    lane->in_ring = true;
+    endpoint->ring.push_back(lane);
+  }
+  pump(endpoint);
+}
+
+void Engine::schedule_all(const EndpointPtr& endpoint) {
+  std::vector<LanePtr> lanes;
+  for (const auto& [id, lane] : endpoint->lanes) lanes.push_back(lane);
+  for (const auto& lane : lanes) schedule(lane);
+}
+
+void Engine::pump(const EndpointPtr& endpoint) {
+  while (auto start = start_next(endpoint))
+    tasks_.spawn("delivery", work(endpoint, *std::move(start)));
+}
+
+// Takes the next job of an endpoint together with its place; nullopt when it has none, may not send
+// now (then it is woken), or waits for a place.
+std::optional<Engine::Start> Engine::start_next(const EndpointPtr& endpoint) {
+  auto& e = *endpoint;
+  const auto now = services_.clock.steady_now();
+  if (stopping_ || e.ring.empty() || e.workers >= e.health.limit(now)) return std::nullopt;
+  if (e.health.ready_at() > now) {
+    arm(endpoint);
+    return std::nullopt;
+  }
+  Start start;
+  start.standing = e.standing(now);
+  if (!has_place(endpoint, start.standing)) return std::nullopt;
+  auto job = take(e, start.lane);
+  if (!job) return std::nullopt;
+  start.job = *std::move(job);
+  places_.budget.take(start.standing);
+  e.host->budget.take(start.standing);
+  meters_.in_flight.add(1);
+  if (e.workers++ == 0) e.last_sign = now;
+  e.used = now;
+  e.health.on_start(now);
+  return start;
+}
+
+bool Engine::has_place(const EndpointPtr& endpoint, Standing standing) {
+  auto& e = *endpoint;
+  const bool unsaved_full = *options_.unsaved >= options_.max_unsaved;
+  if (unsaved_full) look_again_soon();
+  for (auto* places : {&places_, e.host.get()}) {
+    const auto answer =
+        unsaved_full ? Budget::Answer::kFull : places->budget.ask(standing, e.workers);
+    if (answer == Budget::Answer::kYes) continue;
+    if (answer == Budget::Answer::kFull && !std::exchange(e.in_queue, true))
+      places->queues[static_cast<size_t>(standing)].push_back(endpoint);
+    return false;
+  }
+  return true;
+}
+
+void Engine::release(Endpoint& endpoint, Standing standing) {
+  places_.budget.release(standing);
+  endpoint.host->budget.release(standing);
+  meters_.in_flight.add(-1);
+  --endpoint.workers;
+  pump_queues(*endpoint.host);
+}
+
+// The bound on unsaved outcomes is shared by the cores, and another core's save wakes nobody here.
+void Engine::look_again_soon() {
+  if (std::exchange(looking_again_, true)) return;
+  wake_at(services_.clock.steady_now() + options_.save_interval, [this] {
+    looking_again_ = false;
+    pump_queues(places_);
+  });
+}
+
+// Those who wait for a place come first, the well ones before the doubtful.
+void Engine::pump_queues(Places& places) {
+  const auto now = services_.clock.steady_now();
+  for (auto& queue : places.queues) {
+    for (size_t n = queue.size(); n > 0 && !queue.empty(); --n) {
+      if (*options_.unsaved >= options_.max_unsaved) return look_again_soon();
+      const auto endpoint = queue.front().lock();
+      if (endpoint &&
+          places.budget.ask(endpoint->standing(now), endpoint->workers) == Budget::Answer::kFull) {
+        break;
+      }
+      queue.pop_front();
+      if (!endpoint) continue;
+      endpoint->in_queue = false;
+      pump(endpoint);
+    }
+  }
+}
+
+std::optional<Job> Engine::take(Endpoint& endpoint, LanePtr& lane) {
+  while (!endpoint.ring.empty()) {
+    lane = std::move(endpoint.ring.front());
+    endpoint.ring.pop_front();
+    std::optional<Job> job;
+    if (!lane->ended) {
+      job = endpoint.health.parked() ? lane->take_probe() : lane->take(segments_allowed(*lane));
+      if (lane->take_changed()) mark(*lane);
+      read_more(lane);
+    }
+    if (job) {
+      endpoint.ring.push_back(lane);
+      return job;
+    }
+    lane->in_ring = false;
+  }
+  return std::nullopt;
+}
+
+// Wakes the endpoint when it may send, or is to be parked.
+void Engine::arm(const EndpointPtr& endpoint) {
+  auto when = endpoint->health.park_at();
+  const auto ready = endpoint->health.ready_at();
+  if (!endpoint->ring.empty() && ready > services_.clock.steady_now()) when = std::min(when, ready);
+  if (when >= endpoint->wake) return;
+  endpoint->wake = when;
+  const std::weak_ptr<Endpoint> weak = endpoint;
+  wake_at(when, [this, weak] {
+    const auto e = weak.lock();
+    if (!e) return;
+    e->wake = SteadyTime::max();
+    const auto now = services_.clock.steady_now();
+    changed(e, e->health.on_time(now, random_.fraction()), e->reason);
+    pump(e);
+    arm(e);
+  });
+}
+
+void Engine::changed(const EndpointPtr& endpoint, Health::Change change,
+                     const std::string& reason) {
+  if (change == Health::Change::kNone) return;
+  auto& e = *endpoint;
+  e.since = services_.clock.now();
+  e.reason = reason;
+  store::Notice told;
+  told.reason = reason;
+  switch (change) {
+    case Health::Change::kParked:
+      log_warn("delivery", "endpoint parked: only probes are sent url={} failures={} reason={}",
+               webhook::masked(e.url), e.health.failures_in_row(), escape_for_log(reason));
+      notice(store::NoticeKind::kParked, e, std::move(told));
+      spill(e);
+      break;
+    case Health::Change::kGone:
+      log_warn("delivery",
+               "endpoint is gone: nothing is sent to it until it is resumed or its URL configured "
+               "again url={} reason={}",
+               webhook::masked(e.url), escape_for_log(reason));
+      notice(store::NoticeKind::kGone, e, std::move(told));
+      spill(e);
+      break;
+    default:
+      log_info("delivery", "endpoint returned url={} reason={}", webhook::masked(e.url),
+               escape_for_log(reason));
+      notice(store::NoticeKind::kReturned, e, std::move(told));
+      e.reason.clear();
+      retime(e);
+  }
+  save_endpoint(endpoint);
+  schedule_all(endpoint);
+}
+
+// What waits for a retry waits no longer than the slow start, spread over it. What a probe failed
+// with counts as an attempt now, since another event got through, and waits by the schedule.
+void Engine::retime(Endpoint& endpoint) {
+  const auto now = services_.clock.now();
+  const auto steady_now = services_.clock.steady_now();
+  for (const auto& [id, lane] : endpoint.lanes) {
+    const auto schedule = schedule_of(endpoint, *lane);
+    lane->forget_due();
+    for (auto& [position, waiting] : lane->waiting()) {
+      if (waiting.in_flight) continue;
+      const auto spread =
+          std::chrono::duration_cast<Micros>(options_.health.slow_start * random_.fraction());
+      auto due = std::min(waiting.due, steady_now + spread);
+      const auto next = schedule.next_delay(waiting.attempts + 1U, random_.fraction());
+      // One that has no attempt left after this one makes its last now.
+      if (std::exchange(waiting.probed, false) && next) {
+        ++waiting.attempts;
+        waiting.last_attempt = now;
+        waiting.delay = *next;
+        due = steady_now + *next;
+        unsaved_.exceptions.push_back({id, position, false, waiting.attempts, now, waiting.delay,
+                                       waiting.last_status, waiting.hook});
+      }
+      retry_at(due, lane, position);
+    }
+  }
+  save_soon();
+}
+
+// What waits in memory is read again when it can be sent.
+void Engine::spill(Endpoint& endpoint) {
+  for (const auto& [id, lane] : endpoint.lanes) {
+    lane->spill();
+    mark(*lane);
+  }
+}
+
+void Engine::notice(store::NoticeKind kind, const Endpoint& endpoint, store::Notice notice) {
+  notice.kind = kind;
+  notice.at = services_.clock.now();
+  notice.url = webhook::masked(endpoint.url);
+  services_.notices.post(std::move(notice));
+}
+
+Task<void> Engine::run_sweeps() {
+  for (;;) {
+    co_await sleep_until(services_.clock.steady_now() + kSweepInterval);
+    sweep();
+  }
+}
+
+// Counts endpoints, and forgets those that are idle and well.
+void Engine::sweep() {
+  const auto now = services_.clock.steady_now();
+  std::array<size_t, 5> counts{};
+  size_t replays = 0;
+  bool forgotten = false;
+  for (auto it = endpoints_.begin(); it != endpoints_.end();) {
+    const auto& e = *it->second;
+    const bool idle =
+        e.lanes.empty() && e.workers == 0 && !e.dirty && e.health.state() == Health::State::kActive;
+    if (idle && now - e.used > kKeepIdle) {
+      it = endpoints_.erase(it);
+      forgotten = true;
+      continue;
+    }
+    ++counts[static_cast<size_t>(state_of(e))];
+    for (const auto& [id, lane] : e.lanes) {
+      replays += static_cast<size_t>(
+          std::count_if(lane->segments().begin(), lane->segments().end(),
+                        [](const Segment& s) { return s.replay() != 0 && !s.settled(); }));
+    }
+    ++it;
+  }
+  if (forgotten) std::erase_if(hosts_, [](const auto& entry) { return entry.second.expired(); });
+  const auto difference = [](size_t a, size_t b) {
+    return static_cast<double>(a) - static_cast<double>(b);
+  };
+  for (size_t i = 0; i < counts.size(); ++i)
+    meters_.endpoints[i].add(difference(counts[i], counted_endpoints_[i]));
+  counted_endpoints_ = counts;
+  meters_.replays.add(difference(replays, std::exchange(counted_replays_, replays)));
+}
+
+}  // namespace eventhorn::delivery

@@ -1,0 +1,167 @@
+// Timers, and saving: what changed is gathered every few milliseconds into one write.
+#include "delivery/engine.h"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+namespace eventhorn::delivery {
+namespace {
+
+constexpr std::chrono::milliseconds kIdleSave{1000};
+constexpr std::chrono::seconds kFlushTimeout{10};
+
+}  // namespace
+
+void Engine::wake_at(SteadyTime when, std::function<void()> what) {
+  const bool earliest = wakes_.empty() || when < wakes_.begin()->first;
+  wakes_.emplace(when, std::move(what));
+  if (earliest) wake_timer_.expires_at(when);
+}
+
+void Engine::retry_at(SteadyTime when, const LanePtr& lane, Position position) {
+  auto* waiting = lane->find_waiting(position);
+  if (waiting == nullptr) return;
+  waiting->due = when;
+  const std::weak_ptr<Lane> weak = lane;
+  wake_at(when, [this, weak, position] {
+    const auto l = weak.lock();
+    if (!l || l->ended) return;
+    l->due(position, services_.clock.steady_now());
+    schedule(l);
+  });
+}
+
+Task<void> Engine::run_timers() {
+  for (;;) {
+    wake_timer_.expires_at(wakes_.empty() ? SteadyTime::max() : wakes_.begin()->first);
+    co_await wake_timer_.async_wait(asio::as_tuple(asio::use_awaitable));
+    while (!wakes_.empty() && wakes_.begin()->first <= services_.clock.steady_now()) {
+      const auto what = std::move(wakes_.begin()->second);
+      wakes_.erase(wakes_.begin());
+      what();
+    }
+  }
+}
+
+void Engine::mark(Lane& lane) {
+  if (!lane.dirty) {
+    lane.dirty = true;
+    dirty_.push_back(lane.id());
+  }
+  save_soon();
+}
+
+void Engine::save_endpoint(const EndpointPtr& endpoint) {
+  if (endpoint->dirty) return;
+  endpoint->dirty = true;
+  dirty_endpoints_.push_back(endpoint);
+  save_soon();
+}
+
+void Engine::save_soon() {
+  if (saving_) return;  // on_saved() asks again
+  const bool changes =
+      !dirty_.empty() || !dirty_endpoints_.empty() || !unsaved_.empty() || !flush_waits_.empty();
+  const auto due = services_.clock.steady_now() + (changes ? options_.save_interval : kIdleSave);
+  if (due >= save_due_) return;
+  save_due_ = due;
+  save_timer_.expires_at(save_due_);
+}
+
+void Engine::gather_endpoints(store::Progress& progress) {
+  for (const auto& endpoint : std::exchange(dirty_endpoints_, {})) {
+    endpoint->dirty = false;
+    const auto& health = endpoint->health;
+    if (health.state() != Health::State::kActive) {
+      progress.endpoints.push_back({endpoint->url, health.state(), endpoint->since,
+                                    endpoint->last_success.value_or(SystemTime{}), health.probes(),
+                                    health.healthy_peak(), endpoint->reason});
+      endpoint->stored = true;
+    } else if (endpoint->stored) {
+      progress.well_endpoints.push_back(endpoint->url);
+      endpoint->stored = false;
+    }
+  }
+}
+
+store::Progress Engine::gather() {
+  auto progress = std::exchange(unsaved_, {});
+  gather_endpoints(progress);
+  for (const LaneId id : dirty_) {
+    const auto it = lanes_.find(id);
+    if (it == lanes_.end()) continue;
+    const auto lane = it->second;
+    lane->dirty = false;
+    meters_.dropped.add(static_cast<double>(lane->take_dropped()));
+    auto row = lane->row();
+    const bool behind = lane->behind();
+    if (behind != lane->counted_behind) meters_.behind.add(behind ? 1 : -1);
+    lane->counted_behind = behind;
+    if (!row.segments.empty()) {
+      lane->has_row = true;
+      progress.lanes.push_back(std::move(row));
+    } else if (lane->has_row) {
+      lane->has_row = false;
+      progress.settled_lanes.push_back(id);
+    }
+    if (lane->settled()) forget(lane);
+  }
+  dirty_.clear();
+  progress.slot = options_.slot;
+  if (seen_ > saved_through_) progress.settled_through = seen_;
+  saved_through_ = seen_;
+  flushing_.insert(flushing_.end(), flush_waits_.begin(), flush_waits_.end());
+  flush_waits_.clear();
+  return progress;
+}
+
+void Engine::save_now() {
+  save_due_ = SteadyTime::max();
+  if (saving_) return;
+  auto progress = gather();
+  if (progress.empty() && flushing_.empty()) return;
+  saving_ = true;
+  saving_outcomes_ = std::exchange(unsaved_outcomes_, 0);
+  const std::weak_ptr<bool> alive = alive_;
+  services_.commits.save(std::move(progress), [this, alive, executor = executor_] {
+    asio::post(executor, [this, alive] {
+      const auto still = alive.lock();
+      if (still && *still) on_saved();
+    });
+  });
+}
+
+void Engine::on_saved() {
+  saving_ = false;
+  options_.unsaved->fetch_sub(std::exchange(saving_outcomes_, 0));
+  for (const auto& waiter : std::exchange(flushing_, {})) waiter->cancel();
+  if (!dirty_.empty() || !dirty_endpoints_.empty() || !unsaved_.empty() || !flush_waits_.empty() ||
+      seen_ > saved_through_) {
+    save_soon();
+  }
+  pump_queues(places_);
+}
+
+Task<void> Engine::run_saves() {
+  for (;;) {
+    save_timer_.expires_at(save_due_);
+    co_await save_timer_.async_wait(asio::as_tuple(asio::use_awaitable));
+    if (save_due_ <= services_.clock.steady_now()) save_now();
+  }
+}
+
+// Ends when all that is changed now is written. kUnavailable when the store does not take it in
+// time; it is written later.
+Task<Status> Engine::flushed() {
+  const auto saved =
+      std::make_shared<asio::steady_timer>(executor_, services_.clock.steady_now() + kFlushTimeout);
+  flush_waits_.push_back(saved);
+  save_now();
+  const auto [error] = co_await saved->async_wait(asio::as_tuple(asio::use_awaitable));
+  if (error) co_return Status{};
+  co_return fail(Errc::kUnavailable,
+                 "cannot be saved now: the store does not take it; see its log");
+}
+
+}  // namespace eventhorn::delivery

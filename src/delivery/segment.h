@@ -1,0 +1,147 @@
+// A segment of a lane: a range of positions of one class, open at the end or not, and how far it is
+// settled. Pure state, no I/O.
+//
+// Its window holds the events that are read but not settled, in the order of the log; what is
+// settled ahead of the first unsettled one stays in the window until the gap closes. A segment that
+// is caught up gets its events straight from the commit; any other one is filled by reads of the
+// log. What waits in a window may be spilled at any time: it is read again.
+#pragma once
+
+#include "store/store.h"
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <vector>
+
+namespace eventhorn::delivery {
+
+using store::EventPtr;
+using webhook::Class;
+using webhook::Hook;
+
+/// Slots a window may hold: the bound on the settled set of a stored segment.
+inline constexpr size_t kMaxWindow = 8192;
+/// Slots a caught-up segment may have waiting before it falls behind and reads the log instead.
+inline constexpr size_t kMaxLive = 1024;
+/// A segment that is behind is read when fewer slots than this wait.
+inline constexpr size_t kReadBelow = 128;
+
+struct Slot {
+  enum class State : uint8_t { kWaiting, kDeferred, kInFlight, kSettled };
+
+  Position position;
+  Hook hook{};
+  State state = State::kWaiting;
+  EventPtr event;  // null once settled
+};
+
+class Segment {
+ public:
+  Segment(Class cls, Position after, std::optional<Position> to);
+  explicit Segment(const store::SegmentRow& row);
+
+  Class cls() const { return cls_; }
+
+  bool open() const { return !to_; }
+
+  bool caught_up() const { return caught_up_; }
+
+  store::SegmentRow::Source source() const { return source_; }
+
+  /// 0 for the lane's own.
+  uint64_t replay() const { return replay_; }
+
+  /// Nothing is left to do: no slot waits, and no event may come by a read.
+  bool settled() const { return window_.empty() && (caught_up_ || read_to_end()); }
+
+  size_t waiting() const { return window_.size() - first_waiting_ + deferred_; }
+
+  /// True while no slot of it is held by anyone outside: it may be changed as a whole.
+  bool idle() const { return in_flight_ == 0 && deferred_ == 0 && !reading; }
+
+  /// True when a read of the log is due: fewer than `below` slots wait.
+  bool wants_read(size_t below) const {
+    return !reading && !paused && !caught_up_ && !read_to_end() && waiting() < below &&
+           window_.size() < kMaxWindow;
+  }
+
+  Position read_through() const { return read_through_; }
+
+  Position acked_through() const { return acked_through_; }
+
+  std::optional<Position> to() const { return to_; }
+
+  /// Takes an event handed over by a commit. False when it is not taken: the segment is, or now is,
+  /// behind.
+  bool offer(const EventPtr& event, Hook hook);
+
+  /// From now on the events come from the log.
+  void fall_behind() { caught_up_ = false; }
+
+  /// Ends an open segment after `to`; every event of it up to there was offered or can be read.
+  void close(Position to);
+
+  /// Takes a slice of the log. `seen`: the last commit handed over on this core; a slice that
+  /// reaches it makes an open segment caught up.
+  void fill(const store::LaneSlice& slice, Position seen);
+
+  /// The next slot that nobody has started; null when there is none in memory.
+  Slot* next();
+
+  bool has_next() const { return first_waiting_ < window_.size() && !paused; }
+
+  void defer(Slot& slot);
+  /// A waiting (then it is next()'s) or deferred slot is being sent.
+  void start(Slot& slot);
+  /// A slot in flight becomes a deferred one; the caller keeps it at hand.
+  void put_back(Slot& slot);
+  void settle(Slot& slot);
+
+  /// The last slot in flight; slots behind it are let go by spill(). kNoPosition when none is.
+  Position last_in_flight() const;
+
+  /// Lets go of the slots behind the last one in flight, deferred ones too: nobody may hold one of
+  /// them. The segment is behind then.
+  void spill();
+
+  /// Takes over the rest of `next`, a later closed or open segment that is idle and spilled. False,
+  /// changing nothing, when the settled set would grow beyond its bound.
+  bool absorb(const Segment& next);
+
+  /// Everything up to `to` is settled, whatever it was; only while idle.
+  void skip_to(Position to);
+
+  /// Nothing more is sent of it than what is in flight.
+  void cancel();
+
+  store::SegmentRow row() const;
+
+  bool reading = false;
+  /// A replay that its operator holds.
+  bool paused = false;
+
+ private:
+  bool read_to_end() const { return to_ && read_through_ >= *to_; }
+
+  void push(const EventPtr& event, Hook hook);
+  void skip_settled();
+  void pop_settled();
+  std::vector<store::PositionRange> settled_from(size_t index) const;
+
+  Class cls_;
+  store::SegmentRow::Source source_ = store::SegmentRow::Source::kLog;
+  uint64_t replay_ = 0;
+  Position after_;
+  std::optional<Position> to_;
+  Position acked_through_;
+  Position read_through_;
+  bool caught_up_ = false;
+  std::deque<Slot> window_;   // pointers to slots stay good: only the ends move
+  size_t first_waiting_ = 0;  // index of the first slot never started
+  size_t deferred_ = 0;
+  size_t in_flight_ = 0;
+  std::vector<store::PositionRange> settled_ahead_;  // beyond read_through_, in order, disjoint
+};
+
+}  // namespace eventhorn::delivery

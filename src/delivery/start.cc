@@ -1,0 +1,122 @@
+// The start: what earlier processes left is taken up.
+#include "base/log.h"
+#include "delivery/engine.h"
+#include "webhook/url.h"
+
+#include <unordered_set>
+
+namespace eventhorn::delivery {
+namespace {
+
+constexpr size_t kReplayChunk = 8192;
+
+}  // namespace
+
+Task<Status> Engine::start(const std::vector<store::DomainPtr>& domains,
+                           const store::LoadedProgress& progress, const SettingsByUrl& settings,
+                           Position head) {
+  for (const auto& [url, s] : settings) {
+    if (owns(url)) settings_.emplace(url, s);
+  }
+  for (const auto& domain : domains) add_routes(domain);
+  load_endpoints(progress, domains);
+  load_lanes(progress, domains);
+  seen_ = head;
+  const auto begin = progress.begin_of(options_.slot, options_.cores);
+  auto replayed = co_await replay(begin, head);
+  if (!replayed) co_return replayed;
+  for (const auto& [id, lane] : lanes_) {
+    mark(*lane);
+    schedule(lane);
+  }
+  loops_.spawn("delivery timers", run_timers());
+  loops_.spawn("delivery saves", run_saves());
+  loops_.spawn("delivery sweeps", run_sweeps());
+  save_soon();
+  co_return Status{};
+}
+
+// Rows of URLs that no domain names any more are dropped.
+void Engine::load_endpoints(const store::LoadedProgress& progress,
+                            const std::vector<store::DomainPtr>& domains) {
+  std::unordered_map<std::string_view, const store::EndpointRow*> rows;
+  for (const auto& row : progress.endpoints) {
+    if (owns(row.url)) rows.emplace(row.url, &row);
+  }
+  if (rows.empty()) return;
+  const auto now = services_.clock.steady_now();
+  for (const auto& domain : domains) {
+    for (const auto& lane : domain->lanes) {
+      const auto it = rows.find(lane.url);
+      if (it == rows.end()) continue;
+      const auto& row = *it->second;
+      auto& endpoint = *endpoint_of(row.url);
+      endpoint.health.load(row, now, random_.fraction());
+      endpoint.stored = true;
+      endpoint.since = row.since;
+      endpoint.reason = row.reason;
+      if (row.last_success != SystemTime{}) endpoint.last_success = row.last_success;
+      rows.erase(it);
+    }
+  }
+  for (const auto& [url, row] : rows) unsaved_.well_endpoints.emplace_back(url);
+}
+
+void Engine::load_lanes(const store::LoadedProgress& progress,
+                        const std::vector<store::DomainPtr>& domains) {
+  std::unordered_set<LaneId> wanted;
+  for (const auto& row : progress.lanes) wanted.insert(row.lane);
+  for (const auto& row : progress.waiting) wanted.insert(row.lane);
+  std::unordered_map<LaneId, DomainUid> domain_of;
+  for (const auto& domain : domains) {
+    for (const auto& lane : domain->lanes) {
+      if (wanted.contains(lane.id)) domain_of.emplace(lane.id, domain->uid);
+    }
+  }
+  const auto load = [&](LaneId id) -> LanePtr {
+    const auto domain = domain_of.find(id);
+    if (domain != domain_of.end()) return find_or_make_lane(id, domain->second);
+    if (options_.slot == 0) unsaved_.ended_lanes.push_back(id);
+    return nullptr;
+  };
+  for (const auto& row : progress.lanes) {
+    if (const auto lane = load(row.lane)) lane->load(row);
+  }
+  const auto now = services_.clock.now();
+  const auto steady_now = services_.clock.steady_now();
+  for (const auto& row : progress.waiting) {
+    const auto lane = load(row.lane);
+    if (!lane) continue;
+    set_waiting(*lane, row.position,
+                {row.attempts, row.last_attempt, row.delay, row.last_status, row.hook});
+    const auto delay = std::chrono::duration_cast<std::chrono::milliseconds>(row.delay);
+    const auto due = webhook::due_on_load(row.last_attempt, delay, now);
+    retry_at(steady_now + (due - now), lane, row.position);
+  }
+}
+
+// Lanes without a row have settled everything up to `after`; what came later is theirs to read.
+Task<Status> Engine::replay(Position after, Position head) {
+  const Position from = after;
+  while (after < head) {
+    auto read = [&] { return services_.store.read_heads(after, kReplayChunk); };
+    auto heads = co_await run_blocking(services_.readers, read);
+    if (!heads) co_return fail(std::move(heads).error());
+    if (heads->empty()) break;
+    for (const auto& h : *heads) {
+      const auto hook = h.push ? webhook::hook_for(h.name, h.severity) : std::nullopt;
+      if (!hook) continue;
+      const auto it = routes_.find(h.domain);
+      if (it == routes_.end()) continue;
+      for (const auto& route : it->second.hooks[static_cast<size_t>(*hook)]) {
+        if (route.since < h.position)
+          lane_of(it->second, route.lane, *route.url)
+              ->open_segment(webhook::class_of(*hook), from, false);
+      }
+    }
+    after = heads->back().position;
+  }
+  co_return Status{};
+}
+
+}  // namespace eventhorn::delivery
