@@ -117,8 +117,9 @@ class TestApi {
     commits.emplace(*store, directory, commit_options(options));
     services.emplace(Services{clock, *store, directory, *commits, readers, keys, limiter, bins,
                               guard, settings, deliveries,
-                              [this](const std::string& url, std::string body, Deadline deadline) {
-                                return post(url, std::move(body), deadline);
+                              [this](const std::string& url, std::string body,
+                                     std::string extra_head, Deadline deadline) {
+                                return post(url, std::move(body), std::move(extra_head), deadline);
                               },
                               resolver, notices});
     for (auto* routes :
@@ -200,6 +201,7 @@ class TestApi {
   /// What Services::post was last asked for, and what it answers.
   std::string posted_url;
   std::string posted_body;
+  std::string posted_head;
   Deadline posted_deadline;
   http::ClientReply reply;
 
@@ -223,9 +225,11 @@ class TestApi {
     co_return out;
   }
 
-  Task<http::ClientReply> post(std::string url, std::string body, Deadline deadline) {
+  Task<http::ClientReply> post(std::string url, std::string body, std::string extra_head,
+                               Deadline deadline) {
     posted_url = std::move(url);
     posted_body = std::move(body);
+    posted_head = std::move(extra_head);
     posted_deadline = deadline;
     co_return reply;
   }

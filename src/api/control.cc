@@ -48,7 +48,7 @@ std::optional<std::vector<std::string>> texts_of(const json::Value& value) {
   } else {
     for (const auto& member : *value.as_object()) {
       const auto item = scalar_text(member.value);
-      if (!item) return std::nullopt;
+      if (!item || member.key.find(':') != std::string::npos) return std::nullopt;
       out.push_back(member.key + ": " + *item);
     }
   }
@@ -66,7 +66,8 @@ Result<http::Form> parse_json_fields(std::string_view body) {
     if (!texts) {
       return fail(
           Errc::kInvalidArgument,
-          clipped(member.key, 64) + ": must be a value, a list of values or an object of values");
+          clipped(member.key, 64) +
+              ": must be a value, a list of values or an object of values by names without colons");
     }
     for (const auto& text : *texts) fields.push_back({member.key, text});
     if (fields.size() > kMaxJsonValues)

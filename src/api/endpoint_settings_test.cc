@@ -242,7 +242,7 @@ TEST(Bodies, MayBeFormsOrJson) {
   EXPECT_THAT(read("application/json", "[1]"),
               ElementsAre("400", HasSubstr("body: must be a json object")));
   EXPECT_THAT(read("application/json", "{\"a\":"), ElementsAre("400", HasSubstr("invalid json")));
-  for (const auto* nested : {R"({"a":[[1]]})", R"({"a":{"b":[1]}})"}) {
+  for (const auto* nested : {R"({"a":[[1]]})", R"({"a":{"b":[1]}})", R"({"a":{"b:c":1}})"}) {
     EXPECT_THAT(read("application/json", nested),
                 ElementsAre("400", HasSubstr("a: must be a value, a list of values or an object")));
   }

@@ -56,9 +56,9 @@ struct Services {
   const Settings& settings;
   store::Deliveries& deliveries;
   /// POSTs a body to a webhook URL from the current core, under the guard of deliveries, bins in
-  /// process included.
+  /// process included. `extra_head`: as of http::Client::post; bins do not record it.
   std::function<Task<http::ClientReply>(const std::string& url, std::string body,
-                                        Deadline deadline)>
+                                        std::string extra_head, Deadline deadline)>
       post;
   /// Host names, on any core.
   http::Resolver& resolver;

@@ -187,15 +187,21 @@ Task<http::Response> remove(Services& services, http::RequestContext& context) {
   co_return webhook_response("Webhook has been deleted", change->before->urls(*hook));
 }
 
-std::string signed_sample(const Services& services, std::string_view domain, Hook hook) {
+struct SignedSample {
+  std::string body;
+  std::string extra_head;
+};
+
+SignedSample signed_sample(const Services& services, std::string_view domain, Hook hook) {
   crypto::RandomPool pool;
   const SystemTime now = services.clock.now();
   const std::string id = base64url_encode(crypto::random_bytes(16));
-  const auto signature = webhook::make_signature(*services.keys.signing_key(), now, pool);
+  const auto keys = services.keys.signing_keys();
+  const auto signature = webhook::make_signature(*keys.current, now, pool);
   std::string body = webhook::payload_prefix(signature);
   body += event::make_sample(webhook::to_string(hook), domain, services.keys.account_id(), now, id);
   body += webhook::kPayloadSuffix;
-  return body;
+  return {std::move(body), webhook::previous_signature_head(keys, signature)};
 }
 
 // `code` is null for 200 and otherwise what came back; an attempt without answer is reported as a
@@ -224,10 +230,11 @@ Task<http::Response> test(Services& services, http::RequestContext& context) {
   if (!form) co_return form.error();
   const auto urls = co_await read_urls(services, context.request, *form, 1);
   if (!urls) co_return urls.error();
-  std::string body = signed_sample(services, (*domain)->name, *hook);
+  auto sample = signed_sample(services, (*domain)->name, *hook);
   const Deadline limit = services.clock.steady_now() + services.settings.attempt_timeout;
   const auto reply =
-      co_await services.post(urls->front(), std::move(body), std::min(limit, context.deadline));
+      co_await services.post(urls->front(), std::move(sample.body), std::move(sample.extra_head),
+                             std::min(limit, context.deadline));
   co_return http::json_response(200, test_report(reply));
 }
 

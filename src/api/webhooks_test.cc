@@ -393,7 +393,25 @@ TEST(TestCall, SendsASignedSampleThatIsNotKept) {
   ASSERT_NE(event->find("domain"), nullptr);
   EXPECT_EQ(text_at(*event->find("domain"), "name"), "example.org");
   EXPECT_EQ(text_at(*event, "id").size(), 22U);
+  EXPECT_EQ(api.posted_head, "") << "there is no previous key";
   EXPECT_EQ(api.store->head(), head);
+}
+
+// Reliability A3.
+TEST(TestCall, IsSignedByThePreviousKeyToo) {
+  WithDomain api;
+  api.reply.result.status = 200;
+  ASSERT_EQ(api.send("POST", "/eventhorn/v1/signing-key/stage").status, 200);
+  ASSERT_EQ(api.send("POST", "/eventhorn/v1/signing-key/promote").status, 200);
+  api.ask("PUT", std::string(kHooks) + "/opened/test", Pairs{{"url", "https://a.example/"}});
+  const auto body = parsed(api.posted_body);
+  const auto* signature = body.find("signature");
+  ASSERT_NE(signature, nullptr);
+  EXPECT_EQ(api.posted_head,
+            "Eventhorn-Previous-Signature: " +
+                webhook::sign_token(crypto::HmacKey(kSigningKey), text_at(*signature, "timestamp"),
+                                    text_at(*signature, "token")) +
+                "\r\n");
 }
 
 TEST(TestCall, ReportsWhatCameBack) {

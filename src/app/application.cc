@@ -126,7 +126,8 @@ struct Application::Impl {
   Task<void> end_housekeeping();
   Result<std::string> listen();
   http::ServerOptions server_options(const config::ListenAddress& address) const;
-  Task<http::ClientReply> post(std::string url, std::string body, Deadline deadline);
+  Task<http::ClientReply> post(std::string url, std::string body, std::string extra_head,
+                               Deadline deadline);
 
   Task<http::Response> handle(http::Request& request, Deadline deadline) const {
     return router.handle(request, deadline);
@@ -295,7 +296,7 @@ Task<void> Application::Impl::end_housekeeping() {
 }
 
 Task<http::ClientReply> Application::Impl::post(std::string url, std::string body,
-                                                Deadline deadline) {
+                                                std::string extra_head, Deadline deadline) {
   http::ClientReply reply;
   const auto target = webhook::parse_target_url(url);
   if (!target) {
@@ -313,7 +314,7 @@ Task<http::ClientReply> Application::Impl::post(std::string url, std::string bod
   auto& client = here == per_core.end() ? per_core.front()->client : (*here)->client;
   const auto opened = client.open(*target);
   const std::array<std::string_view, 1> pieces = {body};
-  reply = co_await client.post(*opened, pieces, deadline, {}, http::Connection::kFresh);
+  reply = co_await client.post(*opened, pieces, deadline, extra_head, http::Connection::kFresh);
   co_return reply;
 }
 
@@ -339,13 +340,13 @@ Result<std::string> Application::Impl::listen() {
   settings.max_batch_items = config.events.max_batch_items;
   settings.webhook_rate_limit = config.api.webhook_rate_limit;
   settings.attempt_timeout = config.delivery.timeout;
-  services.reset(
-      new api::Services{clock, *store, directory, *commits, *readers, *keys, *limiter, *bins,
-                        *guard, settings, deliveries,
-                        [this](const std::string& url, std::string body, Deadline deadline) {
-                          return post(url, std::move(body), deadline);
-                        },
-                        resolver, notices});
+  services.reset(new api::Services{
+      clock, *store, directory, *commits, *readers, *keys, *limiter, *bins, *guard, settings,
+      deliveries,
+      [this](const std::string& url, std::string body, std::string extra_head, Deadline deadline) {
+        return post(url, std::move(body), std::move(extra_head), deadline);
+      },
+      resolver, notices});
   for (auto* routes :
        {api::ingest_routes, api::domain_routes, api::webhook_routes, api::event_routes,
         api::bin_routes, api::endpoint_routes, api::endpoint_settings_routes,

@@ -9,6 +9,9 @@
 #include <cstdlib>
 #include <filesystem>
 #include <string>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <thread>
 
 namespace eventhorn::app {
@@ -44,7 +47,16 @@ sigset_t shutdown_signals() {
   return set;
 }
 
+// What the process holds and makes is for its user alone: keys and mail addresses are in both.
+void keep_secrets() {
+  umask(0077);
+  constexpr rlimit kNoCore{0, 0};
+  setrlimit(RLIMIT_CORE, &kNoCore);
+  prctl(PR_SET_DUMPABLE, 0);  // nor a core through a pipe, nor a debugger of the same user
+}
+
 int serve(const cli::Serve& command) {
+  keep_secrets();
   config::Config config;
   if (!load_config(command.sources, config)) return 2;
   set_log_level(config.log.level);

@@ -21,13 +21,6 @@ Result<std::chrono::milliseconds> parse_delay(std::string_view text) {
   return delay;
 }
 
-std::string base64_encode(std::string_view bytes) {
-  std::string out = base64url_encode(bytes);
-  for (char& c : out) c = c == '-' ? '+' : c == '_' ? '/' : c;
-  out.append((4 - out.size() % 4) % 4, '=');
-  return out;
-}
-
 void write_item(json::Writer& out, const Captured& request) {
   out.begin_object();
   out.key("id").value(request.number);

@@ -140,6 +140,11 @@ TEST(Config, WrongTypesNameKeyRuleAndPlace) {
   EXPECT_THAT(only_error("delivery.timeout", "10"),
               StartsWith("delivery.timeout: must be a duration such as"));
   EXPECT_THAT(only_error("delivery.retry_schedule", "5m,soon"), HasSubstr("must be a duration"));
+  std::string many = "1s";
+  for (int i = 1; i < 32; ++i) many += ",1s";
+  EXPECT_THAT(load_set({{"delivery.retry_schedule", many}}).findings.errors, testing::IsEmpty());
+  EXPECT_THAT(only_error("delivery.retry_schedule", many + ",1s"),
+              HasSubstr("must have at most 32 delays"));
   EXPECT_THAT(only_error("delivery.retry_schedule", "[5]"), HasSubstr("must be a list of strings"));
   EXPECT_THAT(only_error("store.min_free", "10MB"), HasSubstr("must be a size"));
   EXPECT_THAT(only_error("store.min_free", "99999999TiB"), HasSubstr("must be a size"));
@@ -317,6 +322,9 @@ TEST(Config, PasswordsAreNotShown) {
               AllOf(HasSubstr("postgresql://me:***@db/x"), testing::Not(HasSubstr("cr@t"))));
   const Loaded proxied = load_set({{"delivery.proxy", "\"http://me:se:cr@t@proxy:3128\""}});
   EXPECT_THAT(render(proxied.config), HasSubstr("http://me:***@proxy:3128"));
+  const Loaded alerted = load_set({{"alerts.url", "\"https://me:se:cr%40t@a.example/x\""}});
+  EXPECT_THAT(render(alerted.config),
+              AllOf(HasSubstr("me:***@a.example/x"), testing::Not(HasSubstr("cr%40t"))));
   EXPECT_THAT(load_set({{"delivery.proxy", "\"ftp://me:secret@proxy\""}}).findings.errors,
               ElementsAre(testing::Not(HasSubstr("secret"))));
   EXPECT_THAT(load_set({{"store.url", "redis://me:secret@db"}}).findings.errors,

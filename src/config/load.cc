@@ -3,6 +3,7 @@
 #include "base/strings.h"
 #include "config/fields.h"
 #include "config/value.h"
+#include "webhook/url.h"
 
 #include <fmt/format.h>
 
@@ -143,6 +144,7 @@ std::string render(const Config& config) {
   Config shown = config;
   shown.store.url = mask_password(config.store.url);
   shown.delivery.proxy = mask_password(config.delivery.proxy);
+  shown.alerts.url = webhook::masked(config.alerts.url);
   std::string out;
   std::string section;
   for (const std::string_view line : split(default_toml(), '\n')) {

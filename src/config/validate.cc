@@ -1,6 +1,7 @@
 #include "base/strings.h"
 #include "config/config.h"
 #include "config/fields.h"
+#include "webhook/retry_schedule.h"
 #include "webhook/url.h"
 
 #include <fmt/format.h>
@@ -104,6 +105,10 @@ class Validator {
 
   void check_delivery() {
     const Delivery& delivery = config_.delivery;
+    if (delivery.retry_schedule.size() > webhook::kMaxRetries) {
+      error("delivery.retry_schedule",
+            fmt::format("must have at most {} delays", webhook::kMaxRetries));
+    }
     check_networks("delivery.allow_networks", delivery.allow_networks);
     for (const std::string& network : delivery.allow_networks) {
       if (network.ends_with("/0")) {

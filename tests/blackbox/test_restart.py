@@ -1,5 +1,6 @@
 """Start, stop and start again: readiness, draining, keys, and one process per data directory."""
 import os
+import pathlib
 import signal
 import socket
 import stat
@@ -194,8 +195,13 @@ class Keys(Case):
     def test_other_secrets_are_private_too(self):
         """A10: nothing in the data directory is for other users."""
         server = self.start(env={"EVENTHORN_API_KEY": None, "EVENTHORN_SIGNING_KEY": None})
-        for path in server.data.rglob("*_key"):
+        for path in server.data.rglob("*"):
             self.assertEqual(stat.S_IMODE(path.stat().st_mode) & 0o077, 0, path)
+
+    def test_no_core_is_dumped(self):
+        """A10."""
+        limits = pathlib.Path(f"/proc/{self.start(LOOPBACK).process.pid}/limits").read_text()
+        self.assertRegex(limits, r"Max core file size +0 +0 ")
 
     def test_keys_from_the_environment(self):
         server = self.start()

@@ -69,11 +69,11 @@ class Certificates:
 NAMES = {
     "expired": "expired",
     "self-signed": "self",
-    "wrong host": "mismatch",
-    "unknown authority": "unable to get",
-    "sha1": "too weak",
+    "wrong host": "another host",
+    "unknown authority": "unknown authority",
+    "sha1": "weak signature",
     "TLS 1.0": "TLS",
     "TLS 1.1": "TLS",
-    "client certificate 1.2": "TLS",
-    "client certificate": "certificate required",
+    "client certificate 1.2": "wants a client certificate",
+    "client certificate": "wants a client certificate",
 }

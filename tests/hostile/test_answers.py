@@ -288,5 +288,5 @@ class Records(Hostile):
             with self.subTest(failure):
                 records = self.eventually(lambda d=domain, o=one: (a := self.attempts(d, o)) and len(a) >= 2 and a,
                                           "two attempts to be recorded")
-                self.assertEqual({r["failure"] for r in records}, {failure})
+                self.assertEqual({r["outcome"] for r in records}, {failure})
                 self.assertNotIn("127.0.0.1", " ".join(r.get("error", "") for r in records))
