@@ -193,7 +193,9 @@ void Engine::pump_queues(Places& places) {
   const auto now = services_.clock.steady_now();
   for (auto& queue : places.queues) {
     for (size_t n = queue.size(); n > 0 && !queue.empty(); --n) {
-      if (*options_.unsaved >= options_.max_unsaved) return look_again_soon();
+      // Whoever waits at a host moves over here, where a save wakes it.
+      if (&places == &places_ && *options_.unsaved >= options_.max_unsaved)
+        return look_again_soon();
       const auto endpoint = queue.front().lock();
       if (endpoint &&
           places.budget.ask(endpoint->standing(now), endpoint->workers) == Budget::Answer::kFull) {

@@ -167,8 +167,10 @@ void Engine::offer(Lane& lane, const EventPtr& event, Hook hook) {
     mark(lane);
     return;
   }
-  const bool scarce = store::live_event_bytes() > options_.max_live_bytes;
-  if (scarce && open.waiting() >= kReadBelow) open.fall_behind();
+  const size_t held = store::live_event_bytes();
+  const bool scarce = held > options_.max_live_bytes;
+  const size_t enough = held > 2 * options_.max_live_bytes ? 1 : kReadBelow;
+  if (scarce && open.waiting() >= enough) open.fall_behind();
   mark(lane);
   if (open.offer(event, hook) || scarce) return;
   // The live events go on beside the backlog.

@@ -49,7 +49,8 @@ class Signing(Case):
 
 class Rotation(Signing):
     def test_stage_promote_retire(self):
-        """A3: the body is signed with the current key throughout, and changes with promote, no sooner."""
+        """A3: the body is signed with the current key throughout, and changes with promote, no sooner; until the old
+        key is retired it signs a field of its own."""
         server = self.start_with_hook()
         self.texts = [SIGNING_KEY]
         self.assertEqual(server.get(OURS).json,
@@ -63,7 +64,11 @@ class Rotation(Signing):
         self.assertEqual(promoted["current"], staged)
         self.assertEqual(promoted["previous"],
                          {"id": key_id(SIGNING_KEY), "created_at": None, "retires_at": None})
-        self.assertEqual(self.signed_with(server)[0], staged["key"])
+        key, delivery = self.signed_with(server)
+        self.assertEqual(key, staged["key"])
+        text = (delivery.timestamp + delivery.token).encode()
+        self.assertEqual([value for name, value in delivery.fields if name.lower() == SECOND.lower()],
+                         [hmac.new(SIGNING_KEY.encode(), text, hashlib.sha256).hexdigest()])
         self.assertEqual(self.step(server, "retire"), {"current": staged})
         key, delivery = self.signed_with(server)
         self.assertEqual(key, staged["key"])
