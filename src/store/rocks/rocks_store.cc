@@ -21,6 +21,7 @@ namespace {
 constexpr std::array<const char*, 7> kFamilyNames = {"default", "log",      "ids",  "times",
                                                      "classes", "attempts", "tries"};
 constexpr size_t kBlockCacheBytes = 48 << 20;
+constexpr int kCacheShardBits = 4;
 
 rocksdb::ColumnFamilyOptions family_options(const std::shared_ptr<rocksdb::Cache>& cache,
                                             bool is_log, bool point_reads) {
@@ -32,6 +33,11 @@ rocksdb::ColumnFamilyOptions family_options(const std::shared_ptr<rocksdb::Cache
   if (point_reads) {
     table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
     table.whole_key_filtering = true;
+    // The filter of a whole file of ids is larger than a shard of the cache: as one block it would
+    // be read from the file for each look-up.
+    table.partition_filters = true;
+    table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
+    table.pin_top_level_index_and_filter = true;
   }
   rocksdb::ColumnFamilyOptions out;
   out.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
@@ -104,7 +110,9 @@ void RocksStore::close_db() {
 }
 
 Status RocksStore::open_db() {
-  const auto cache = rocksdb::NewLRUCache(kBlockCacheBytes);
+  const auto cache = rocksdb::NewLRUCache(kBlockCacheBytes, kCacheShardBits,
+                                          /*strict_capacity_limit=*/false,
+                                          /*high_pri_pool_ratio=*/0.5);
   std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
   for (size_t i = 0; i < kFamilies; ++i) {
     auto options = family_options(cache, i == kLog, i == kIds || i == kMeta);
