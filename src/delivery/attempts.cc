@@ -15,9 +15,7 @@ constexpr std::chrono::seconds kAfterOwnFault{1};
 constexpr std::chrono::minutes kBetweenMissNotices{1};
 
 std::string describe(const webhook::AttemptResult& result) {
-  if (result.error.empty()) return "status " + std::to_string(result.status);
-  return result.status == 0 ? result.error
-                            : "status " + std::to_string(result.status) + ": " + result.error;
+  return result.error.empty() ? "HTTP status " + std::to_string(result.status) : result.error;
 }
 
 }  // namespace

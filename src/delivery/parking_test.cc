@@ -41,7 +41,7 @@ class ParkingTest : public EngineTest {
 TEST_F(ParkingTest, ParkedEndpointGetsProbesOnlyAndEverythingOnReturn) {
   auto life = start();
   park(life);
-  EXPECT_EQ(life.endpoint(kUrl).reason, "status 500");
+  EXPECT_EQ(life.endpoint(kUrl).reason, "HTTP status 500");
   const size_t before = sender_.ids(kUrl).size();
   life.append("a.example", range("later", 3000));
   ASSERT_TRUE(sender_.wait_for(before + 5)) << "probes go on";
@@ -107,7 +107,7 @@ TEST_F(ParkingTest, ParkingSurvivesARestart) {
   sender_.script(kUrl, "", {200});
   auto life = start();
   EXPECT_EQ(life.endpoint(kUrl).state, EndpointState::kParked);
-  EXPECT_EQ(life.endpoint(kUrl).reason, "status 500");
+  EXPECT_EQ(life.endpoint(kUrl).reason, "HTTP status 500");
   EXPECT_TRUE(life.endpoint(kUrl).next_attempt);
   EXPECT_EQ(sender_.ids(kUrl).size(), before);
   EXPECT_TRUE(life.run(life.deliveries().resume(kUrl)));
