@@ -204,6 +204,7 @@ void Engine::on_failure(Endpoint& endpoint, const LanePtr& lane, const Job& job,
   if (job.probe && endpoint.health.parked()) {
     --waiting.attempts;  // it counts when another event gets through
     waiting.probed = true;
+    waiting.due = SteadyTime::max();
   } else {
     const bool may_retry =
         options_.retry_delivered || job.event->event.name != event::Name::kDelivered;

@@ -14,6 +14,7 @@ constexpr size_t kMaxReadEvents = 256;
 constexpr size_t kMaxReadBytes = 256 << 10;
 constexpr size_t kMinReadBytes = 4 << 10;
 constexpr size_t kReadShare = 16;
+constexpr size_t kSmallEvent = 512;  // bytes; no more events are looked up than may fit
 
 }  // namespace
 
@@ -31,8 +32,8 @@ void Engine::read_more(const LanePtr& lane) {
   // Not beyond what was handed over: `since` is the configuration as of there, and the log may
   // already hold events of a later one.
   query.to = std::min(query.to.value_or(seen_), seen_);
-  query.max_events = health.parked() ? 1 : kMaxReadEvents;
   query.max_bytes = std::clamp(left / kReadShare, kMinReadBytes, kMaxReadBytes);
+  query.max_events = health.parked() ? 1 : std::min(kMaxReadEvents, query.max_bytes / kSmallEvent);
   reading_bytes_ += query.max_bytes;
   segment->reading = true;
   tasks_.spawn("delivery read", read_segment(lane, segment, query));

@@ -11,6 +11,7 @@ namespace {
 
 constexpr size_t kFewWaiting = 64;  // of a lane while the core has more than enough
 constexpr std::chrono::seconds kSweepInterval{1};
+constexpr std::chrono::milliseconds kBetweenRetimed{5};  // of a lane, after a return
 constexpr std::chrono::minutes kKeepIdle{5};  // an endpoint that is well and has nothing to do
 
 metrics::Counter outcome_counter(const char* outcome) {
@@ -278,30 +279,26 @@ void Engine::changed(const EndpointPtr& endpoint, Health::Change change,
   schedule_all(endpoint);
 }
 
-// What waits for a retry waits no longer than the slow start, spread over it. What a probe failed
-// with counts as an attempt now, since another event got through, and waits by the schedule.
+// What waits for a retry waits no longer than the slow start, spread over it. A failed probe counts
+// as an attempt of its event now, since another event got through, unless that would have been the
+// last.
 void Engine::retime(Endpoint& endpoint) {
-  const auto now = services_.clock.now();
   const auto steady_now = services_.clock.steady_now();
   for (const auto& [id, lane] : endpoint.lanes) {
     const auto schedule = schedule_of(endpoint, *lane);
     lane->forget_due();
+    const auto window = std::min<std::chrono::milliseconds>(
+        options_.health.slow_start, kBetweenRetimed * lane->waiting().size());
     for (auto& [position, waiting] : lane->waiting()) {
       if (waiting.in_flight) continue;
-      const auto spread =
-          std::chrono::duration_cast<Micros>(options_.health.slow_start * random_.fraction());
-      auto due = std::min(waiting.due, steady_now + spread);
-      const auto next = schedule.next_delay(waiting.attempts + 1U, random_.fraction());
-      // One that has no attempt left after this one makes its last now.
-      if (std::exchange(waiting.probed, false) && next) {
+      if (std::exchange(waiting.probed, false) && schedule.next_delay(waiting.attempts + 1U, 0)) {
         ++waiting.attempts;
-        waiting.last_attempt = now;
-        waiting.delay = *next;
-        due = steady_now + *next;
-        unsaved_.exceptions.push_back({id, position, false, waiting.attempts, now, waiting.delay,
-                                       waiting.last_status, waiting.hook});
+        unsaved_.exceptions.push_back({id, position, false, waiting.attempts, waiting.last_attempt,
+                                       waiting.delay, waiting.last_status, waiting.hook});
       }
-      retry_at(due, lane, position);
+      const auto spread = window * random_.fraction();
+      retry_at(std::min(waiting.due, steady_now + std::chrono::duration_cast<Micros>(spread)), lane,
+               position);
     }
   }
   save_soon();
