@@ -114,7 +114,7 @@ Health::Change Health::on_success(SteadyTime now, uint32_t in_flight) {
   }
   // Whoever comes out of trouble begins gently, parked or not.
   if (failed >= kTrialFailures) begin_slow_start(now);
-  if (now - returned_at_ >= kForgiven) probes_ = 0;
+  if (now >= returned_at_ + kForgiven) probes_ = 0;
   if (now >= slow_until_) note_peak(now, in_flight);
   if (in_flight >= limit_ && limit_ < options_.max_concurrency) ++limit_;
   return Change::kNone;
@@ -128,7 +128,7 @@ Health::Change Health::on_failure(SteadyTime started, SteadyTime now, double jit
     limit_ = std::max(1U, limit_ / 2);
     halved_at_ = now;
   }
-  const bool on_trial = returned_at_ != SteadyTime::min() && now - returned_at_ < kTrial;
+  const bool on_trial = now < returned_at_ + kTrial;
   if (on_trial && failures_ >= std::min(kTrialFailures, options_.park_after_failures))
     return park(now, jitter);
   return on_time(now, jitter);

@@ -56,7 +56,7 @@ class Missed(Recovery):
         """Never silent: listed with URL, attempts and the last status; a replay of what was missed sends each once."""
         port, domain, ids = self.misses(50)
         listed = self.missed(domain)
-        self.assertEqual({item["event"] for item in listed}, set(ids))
+        self.assertEqual({item["id"] for item in listed}, set(ids))
         self.assertEqual({(item["url"], item["attempts"], item["status"]) for item in listed}, {(port.url(), 3, 500)})
         self.replay(domain=domain, missed="yes")
         self.await_counts(port, ids, 1)
@@ -70,14 +70,14 @@ class Missed(Recovery):
         self.replay(domain=domain, missed="yes")
         self.eventually(lambda: self.missed_total() == missed + 10, "them to be missed again")
         self.assertEqual(port.requests - attempts, 30)
-        self.assertEqual({item["event"] for item in self.missed(domain)}, set(ids))
+        self.assertEqual({item["id"] for item in self.missed(domain)}, set(ids))
 
     def test_missed_events_survive_a_kill(self):
         server = self.server = self.start(*NO_PARKING)
         port, domain, ids = self.misses(20)
         server.kill()
         server.start()
-        self.assertEqual({item["event"] for item in self.missed(domain)}, set(ids))
+        self.assertEqual({item["id"] for item in self.missed(domain)}, set(ids))
         self.replay(domain=domain, missed="yes")
         self.await_counts(port, ids, 1)
 
