@@ -94,7 +94,7 @@ struct Delivery {
   /// From parking to the first probe; doubled by each that fails, up to probe_max_interval.
   milliseconds probe_interval{30'000};
   milliseconds probe_max_interval = std::chrono::minutes(10);
-  /// How long an endpoint that works again gets at most twice its last healthy concurrency.
+  /// How long an endpoint that works again gets at most its last healthy concurrency.
   milliseconds slow_start{10'000};
   Success success = Success::k2xx;
   /// Events of one lane that may wait for a retry; above it the lane waits.

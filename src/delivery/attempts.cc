@@ -221,7 +221,6 @@ void Engine::on_failure(Endpoint& endpoint, const LanePtr& lane, const Job& job,
 
 void Engine::on_missed(Endpoint& endpoint, Lane& lane, const Job& job,
                        const webhook::AttemptResult& result) {
-  meters_.missed.add();
   end_waiting(lane, job.position);
   log_warn("delivery",
            "event missed after its last attempt event={} lane={} url={} attempts={} status={} "

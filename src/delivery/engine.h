@@ -263,6 +263,7 @@ class Engine {
   std::vector<EndpointPtr> dirty_endpoints_;
   size_t unsaved_outcomes_ = 0;  // of this core, not yet being saved
   size_t saving_outcomes_ = 0;
+  size_t saving_missed_ = 0;
   bool saving_ = false;
   Position saved_through_;
   SteadyTime save_due_ = SteadyTime::max();

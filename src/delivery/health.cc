@@ -61,7 +61,7 @@ uint32_t Health::limit(SteadyTime now) const {
   }
   if (now >= slow_until_) return limit_;
   const uint32_t peak = healthy_peak();
-  return std::min(limit_, 2 * (peak == 0 ? kStartLimit : peak));
+  return std::min(limit_, peak == 0 ? kStartLimit : peak);
 }
 
 SteadyTime Health::ready_at() const {

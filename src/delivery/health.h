@@ -6,8 +6,7 @@
 // that were under way together halve it once, until four have come in a row. Failures in a row also
 // space the attempts. After enough of them, over enough time, the endpoint is parked: one probe at
 // a time, on a backoff. A success returns it, on trial at first, and for a while with no more at
-// once than twice what it bore when it was last well. Gone (410) and paused: nothing until
-// resume().
+// once than it bore when it was last well. Gone (410) and paused: nothing until resume().
 #pragma once
 
 #include "base/time.h"

@@ -107,14 +107,14 @@ TEST_F(HealthTest, ProbesBackOffToTheirBoundWithJitter) {
   EXPECT_NEAR(std::chrono::duration<double>(health_.ready_at() - now_).count(), 660, 0.01);
 }
 
-TEST_F(HealthTest, ReturnStartsSlowlyAndKeepsToTwiceTheLastHealthyPeak) {
+TEST_F(HealthTest, ReturnStartsSlowlyAndKeepsToTheLastHealthyPeak) {
   for (uint32_t i = 1; i <= 10; ++i) succeed(i);
   EXPECT_EQ(health_.healthy_peak(), 10U);
   park();
   EXPECT_EQ(probe(true), Change::kReturned);
   EXPECT_EQ(health_.limit(now_), 1U);
   for (uint32_t i = 0; i < 100; ++i) succeed(health_.limit(now_));
-  EXPECT_EQ(health_.limit(now_), 20U);
+  EXPECT_EQ(health_.limit(now_), 10U);
   now_ += options_.slow_start;
   for (uint32_t i = 0; i < 100; ++i) succeed(health_.limit(now_));
   EXPECT_EQ(health_.limit(now_), options_.max_concurrency);
@@ -208,7 +208,7 @@ TEST_F(HealthTest, LoadTakesUpTheBackoffAndThePeak) {
   EXPECT_EQ(health_.ready_at() - now_, 8 * options_.probe_interval);
   EXPECT_EQ(probe(true), Change::kReturned);
   for (uint32_t i = 0; i < 100; ++i) succeed(health_.limit(now_));
-  EXPECT_EQ(health_.limit(now_), 6U);
+  EXPECT_EQ(health_.limit(now_), 3U);
 }
 
 }  // namespace

@@ -5,6 +5,8 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <algorithm>
+
 namespace eventhorn::delivery {
 namespace {
 
@@ -122,6 +124,9 @@ void Engine::save_now() {
   auto progress = gather();
   if (progress.empty() && flushing_.empty()) return;
   saving_ = true;
+  saving_missed_ = static_cast<size_t>(
+      std::count_if(progress.exceptions.begin(), progress.exceptions.end(),
+                    [](const store::ExceptionRow& row) { return row.missed; }));
   saving_outcomes_ = std::exchange(unsaved_outcomes_, 0);
   const std::weak_ptr<bool> alive = alive_;
   services_.commits.save(std::move(progress), [this, alive, executor = executor_] {
@@ -135,6 +140,8 @@ void Engine::save_now() {
 void Engine::on_saved() {
   saving_ = false;
   options_.unsaved->fetch_sub(std::exchange(saving_outcomes_, 0));
+  // Whoever sees the count finds them listed.
+  meters_.missed.add(static_cast<double>(std::exchange(saving_missed_, 0)));
   for (const auto& waiter : std::exchange(flushing_, {})) waiter->cancel();
   if (!dirty_.empty() || !dirty_endpoints_.empty() || !unsaved_.empty() || !flush_waits_.empty() ||
       seen_ > saved_through_) {

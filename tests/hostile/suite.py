@@ -27,7 +27,7 @@ NO_PARKING = (*SMALL, "delivery.park_after_failures=1000000")
 PASSWORD = "hunter2-of-the-url"  # in the URLs of some receivers; it may be in no log
 
 # What the server is yet to learn; tests of it are skipped, and lines of docs/RELIABILITY.md that rest on them say so.
-NOT_YET = frozenset({"parking", "endpoints", "missed", "replay", "unacked_by"})
+NOT_YET = frozenset()
 
 
 def wants(*features):
