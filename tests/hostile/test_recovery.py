@@ -12,9 +12,8 @@ class Recovery(Hostile):
         """(receiver, domain, ids): a receiver, now good, that missed `count` events."""
         port = self.farm.start("answers", 500)
         domain = self.domain_for(port.url(), name=name)
-        missed = self.missed_total()
         ids = self.ingest_many(domain, count, kind=name)
-        self.eventually(lambda: self.missed_total() == missed + count, "all to be missed")
+        self.eventually(lambda: len(self.missed(domain)) == count, "all to be missed")
         port.behave("answers", 200)
         return port, domain, ids
 
