@@ -8,7 +8,6 @@ import random
 import secrets
 import threading
 import time
-import unittest
 import urllib.parse
 
 import behaviours  # noqa: F401 (names them for Farm.start)
@@ -25,15 +24,6 @@ PARKING = (*SMALL, "delivery.park_after_failures=5", "delivery.park_after=1s", "
            "delivery.probe_max_interval=1s", "delivery.slow_start=2s")
 NO_PARKING = (*SMALL, "delivery.park_after_failures=1000000")
 PASSWORD = "hunter2-of-the-url"  # in the URLs of some receivers; it may be in no log
-
-# What the server is yet to learn; tests of it are skipped, and lines of docs/RELIABILITY.md that rest on them say so.
-NOT_YET = frozenset()
-
-
-def wants(*features):
-    missing = sorted(NOT_YET.intersection(features))
-    return unittest.skipIf(missing, f"not yet: {', '.join(missing)}")
-
 
 def scaled(number):
     return max(1, int(number * SCALE))

@@ -4,7 +4,7 @@ import time
 from behaviours import FOLDED, WIRE, retry_after_forms
 from certificates import NAMES, Certificates
 from harness import SECONDS, event
-from suite import NO_PARKING, PASSWORD, SMALL, Hostile, wants
+from suite import NO_PARKING, PASSWORD, SMALL, Hostile
 
 ATTEMPTS = 3  # of an event that always fails, by the schedule of SMALL
 
@@ -268,7 +268,6 @@ class Ramp(Hostile):
         self.assertGreater(len(port.confirmed), 150)
 
 
-@wants("attempts")
 class Records(Hostile):
     settings = NO_PARKING
 

@@ -4,7 +4,7 @@ import os
 import time
 
 from harness import event
-from suite import NO_PARKING, PARKING, SEED, Hostile, percentile, scaled, wants
+from suite import NO_PARKING, PARKING, SEED, Hostile, percentile, scaled
 
 EVENTS = int(os.environ.get("HOSTILE_EVENTS", str(scaled(5_000))))
 TIMEOUT = 1.0  # delivery.timeout of the settings: who waits for a black hole waits that long
@@ -111,7 +111,6 @@ class SharedUrl(Hostile):
         pass
 
 
-@wants("parking", "endpoints")
 class SharedUrlParked(SharedUrl):
     def while_dead(self, port):
         """One probe at a time, of another event each."""
@@ -190,7 +189,6 @@ class Poison(Hostile):
         """Twenty that fail again and again neither park the endpoint for ever nor burn the others' attempts."""
         self.poison(20, 50)
 
-    @wants("parking", "endpoints")
     def test_the_endpoint_is_active_afterwards(self):
         port, _ = self.poison(20, 50)
         self.await_state(port.url(), "active")

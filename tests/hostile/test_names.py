@@ -3,12 +3,11 @@ import time
 
 from harness import LOOPBACK, event
 from names import NXDOMAIN, SERVFAIL, STALL, Names
-from suite import NO_PARKING, Hostile, percentile, wants
+from suite import NO_PARKING, Hostile, percentile
 
 ALLOW_BOTH = "delivery.allow_networks=127.0.0.0/8,::1/128"
 
 
-@wants("dns")
 class Resolving(Hostile):
     def setUp(self):
         super().setUp()
@@ -103,7 +102,6 @@ class Resolving(Hostile):
         self.assertLess(time.monotonic() - start, 1, "dns.timeout holds nobody else")
 
 
-@wants("dns")
 class Guarded(Hostile):
     """S1, S5, S6, S7, S17: what counts is the address that is dialled. Only 127.0.0.2 may be reached."""
 

@@ -2,12 +2,11 @@
 import time
 
 from harness import event
-from suite import PARKING, SMALL, Hostile, scaled, wants
+from suite import PARKING, SMALL, Hostile, scaled
 
 SLOW_START = 2.0  # seconds, of the settings
 
 
-@wants("parking", "endpoints")
 class Parked(Hostile):
     settings = PARKING
 
@@ -32,7 +31,6 @@ class Parked(Hostile):
         self.eventually(lambda: self.state(port.url(), server) == "active", "the endpoint to be active")
         self.assertEqual(self.missed_total(server), missed)
 
-    @wants("notices")
     def test_what_an_operator_sees(self):
         """State, reason, since, the next probe; a metric, a line in the log and a notice. And again when it returns."""
         port, domain = self.park("answers", 503)
@@ -142,7 +140,6 @@ class Parked(Hostile):
         producer.stop()
 
 
-@wants("endpoints")
 class Held(Hostile):
     """Gone, paused and throttled."""
 
@@ -190,7 +187,6 @@ class Held(Hostile):
         self.await_all(port, domain)
         self.assertEqual(self.missed_total(server), 0)
 
-    @wants("notices")
     def test_alerts_to_a_black_hole(self):
         """Nobody hears the notices: deliveries do not mind, and the process ends when it is told to."""
         alerts = self.farm.start("reads_nothing")
@@ -205,7 +201,6 @@ class Held(Hostile):
         server.stop()
         server.start()
 
-    @wants("notices")
     def test_gone_is_said(self):
         port, _ = self.gone()
         kinds = lambda: [n["kind"] for n in self.items("notices") if n["url"] == port.url()]
@@ -246,7 +241,6 @@ class Held(Hostile):
         self.await_state(port.url(), "active", server)
 
 
-@wants("parking")
 class Outage(Hostile):
 
     settings = PARKING

@@ -1,10 +1,9 @@
 """S15: an egress proxy is no way around the guard, and its faults are not those of the receivers."""
 from harness import event
 from names import Names
-from suite import NO_PARKING, Hostile, wants
+from suite import NO_PARKING, Hostile
 
 
-@wants("proxy")
 class Proxy(Hostile):
     def setUp(self):
         super().setUp()

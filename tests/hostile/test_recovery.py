@@ -2,7 +2,7 @@
 import time
 
 from harness import event
-from suite import NO_PARKING, PARKING, Hostile, scaled, wants
+from suite import NO_PARKING, PARKING, Hostile, scaled
 
 
 class Recovery(Hostile):
@@ -49,7 +49,6 @@ class Recovery(Hostile):
         return self.items("missed", server, domain=domain)
 
 
-@wants("missed", "replay")
 class Missed(Recovery):
     def test_listed_and_replayed(self):
         """Never silent: listed with URL, attempts and the last status; a replay of what was missed sends each once."""
@@ -87,7 +86,6 @@ class Missed(Recovery):
             self.await_counts(port, ids, 1)
 
 
-@wants("replay")
 class Replay(Recovery):
     def test_by_ids(self):
         port, domain, ids = self.delivered(50)
@@ -161,7 +159,6 @@ class Replay(Recovery):
         self.eventually(lambda: self.replay_state(again) == "done", "it to be done")
 
 
-@wants("unacked_by")
 class Unacked(Recovery):
     settings = PARKING
 

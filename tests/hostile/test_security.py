@@ -5,7 +5,7 @@ import hmac
 import threading
 
 from harness import SIGNING_KEY, event
-from suite import NO_PARKING, PASSWORD, Hostile, endpoint_id, token, wants
+from suite import NO_PARKING, PASSWORD, Hostile, endpoint_id, token
 
 
 class Rotation(Hostile):
@@ -16,7 +16,6 @@ class Rotation(Hostile):
         self.assertEqual(answer.status, 200, answer)
         return answer.json
 
-    @wants("signing keys")
     def test_staged_key_learned_first(self):
         """Stage, promote, retire under load: a receiver that learns the staged key when it is staged, and forgets the
         old one when it is retired, never sees a bad signature (tearDown looks at the farm's faults)."""
@@ -43,7 +42,6 @@ class Rotation(Hostile):
         seen = port.requests
         self.eventually(lambda: port.requests > seen + 20, "deliveries under the keys of now")
 
-    @wants("signing keys")
     def test_mailguns_way_switches_at_once(self):
         """The body is signed by the new key from the answer on; the old one signs in a field of its own."""
         server = self.start(*NO_PARKING)
@@ -103,7 +101,6 @@ class Fields(Hostile):
                         {"X-A": "b\0c"}, {"X:A": "b"}):
             self.assertEqual(self.put(port.url(), headers=headers).status, 400, headers)
 
-    @wants("settings of URLs")
     def test_event_derived_fields(self):
         """S11: an id with line breaks or beyond ASCII makes no field of its own."""
         port = self.farm.start("answers", 200, keep=True)
@@ -121,7 +118,6 @@ class Fields(Hostile):
             self.assertEqual(len(request.values("webhook-id")), 1)
             self.assertTrue(request.head.isascii())
 
-    @wants("settings of URLs")
     def test_custom_fields_and_bearer_are_sent_and_hidden(self):
         """A10: sent as given; never shown again, never logged."""
         port = self.farm.start("answers", 500, keep=True)
@@ -137,7 +133,6 @@ class Fields(Hostile):
         self.assertEqual(shown.status, 200, shown)
         self.assertNotIn(PASSWORD.encode(), shown.body)
 
-    @wants("settings of URLs")
     def test_standard_webhooks(self):
         """The signature is over what is sent; after a rotation both secrets sign."""
         port = self.farm.start("answers", 200, keep=True)

@@ -6,7 +6,7 @@ import threading
 import time
 
 from harness import event
-from suite import NO_PARKING, PARKING, Hostile, wants
+from suite import NO_PARKING, PARKING, Hostile
 
 HOUR, YEAR = 3600, 365 * 86400
 
@@ -91,7 +91,6 @@ class Clock(Shimmed):
                 self.assertEqual(port.duplicates, 0)
                 self.assertEqual(self.missed_total(server), 0)
 
-    @wants("parking", "endpoints")
     def test_jumps_while_parked(self):
         """Probes go on at their own pace, and Retry-After is counted in real time."""
         for seconds in (-HOUR, YEAR):
