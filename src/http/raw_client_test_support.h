@@ -66,6 +66,12 @@ class RawClient {
     return ASN1_INTEGER_get(X509_get0_serialNumber(cert.get()));
   }
 
+  /// Waits until something can be read, without reading it.
+  bool readable() const {
+    pollfd waiting{fd_, POLLIN, 0};
+    return poll(&waiting, 1, 20'000) == 1;
+  }
+
   /// May fail half-way when the server has closed: that is for the reply to show.
   void send(std::string_view bytes) {
     while (!bytes.empty()) {
