@@ -105,11 +105,11 @@ class TestServer {
   std::promise<void> inside_;
   std::promise<void> gate_;
   bool gate_shut_ = true;
-  asio::thread_pool pool_{1};
   Router router_;
   Cores cores_;
   std::optional<Server> server_;
   uint16_t port_ = 0;
+  asio::thread_pool pool_{1};  // comes back to the cores: joined before they go
 };
 
 /// "METHOD target HTTP/1.1" with Host, the fields given (each with CR LF) and the body.
