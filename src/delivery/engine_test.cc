@@ -44,6 +44,26 @@ TEST_F(EngineTest, FailuresAreRetriedThenMissed) {
   EXPECT_TRUE(next.loaded().lanes.empty());
 }
 
+// Whoever sees the count finds the events in the list.
+TEST_F(EngineTest, MissedEventsAreCountedOnceTheyAreListed) {
+  options_.schedule = webhook::RetrySchedule(std::vector<std::chrono::milliseconds>{});
+  options_.save_interval = 300ms;
+  sender_.script("http://one/", "", {500});
+  const auto missed = metrics::counter("eventhorn_missed_total", "");
+  const double before = missed.value();
+  auto life = start();
+  life.set_hook("a.example", Hook::kDelivered, {"http://one/"});
+  life.append("a.example", {"never"});
+  const auto end = std::chrono::steady_clock::now() + 20s;
+  while (missed.value() == before && std::chrono::steady_clock::now() < end)
+    std::this_thread::yield();
+  EXPECT_EQ(missed.value() - before, 1);
+  const auto lane = life.domain("a.example")->lanes.front().id;
+  const auto listed = life.store().read_exceptions(lane, kNoPosition, 10, true);
+  ASSERT_TRUE(listed);
+  EXPECT_EQ(listed->size(), 1U);
+}
+
 // Reliability R7: a kept connection that the receiver had closed is no failure of the attempt; what
 // goes out a second time is signed anew, as receivers refuse a token that they know.
 TEST_F(EngineTest, StaleConnectionIsReplacedOnceUnderAFreshSignature) {

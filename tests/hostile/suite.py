@@ -25,6 +25,7 @@ PARKING = (*SMALL, "delivery.park_after_failures=5", "delivery.park_after=1s", "
 NO_PARKING = (*SMALL, "delivery.park_after_failures=1000000")
 PASSWORD = "hunter2-of-the-url"  # in the URLs of some receivers; it may be in no log
 
+
 def scaled(number):
     return max(1, int(number * SCALE))
 

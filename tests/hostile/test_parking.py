@@ -2,7 +2,7 @@
 import time
 
 from harness import event
-from suite import PARKING, SMALL, Hostile, scaled
+from suite import PARKING, SMALL, Hostile, endpoint_id, scaled
 
 SLOW_START = 2.0  # seconds, of the settings
 
@@ -33,23 +33,25 @@ class Parked(Hostile):
 
     def test_what_an_operator_sees(self):
         """State, reason, since, the next probe; a metric, a line in the log and a notice. And again when it returns."""
+        self.server = self.start(*PARKING)  # of its own: there is one parked endpoint, and then none
         port, domain = self.park("answers", 503)
         shown = self.endpoint(port.url())
-        self.assertEqual((shown["id"], shown["url"], shown["state"]), (shown["id"], port.url(), "parked"))
+        self.assertEqual((shown["id"], shown["url"], shown["state"]), (endpoint_id(port.url()), port.url(), "parked"))
         self.assertIn("503", shown["reason"])
         for field in ("since", "next_attempt", "last_failure"):
             self.assertTrue(shown[field], (field, shown))
         self.assertGreaterEqual(shown["failures_in_row"], 5)
         listed = [item["url"] for item in self.items("endpoints", state="parked")]
-        self.assertIn(port.url(), listed)
-        self.assertEqual([item["url"] for item in self.items("endpoints", state="parked", url=port.url())], [port.url()])
-        self.eventually(lambda: self.server.metric("eventhorn_endpoints", state="parked") >= 1, "the metric")
+        self.assertEqual(listed, [port.url()])
+        metric = lambda: self.server.metric("eventhorn_endpoints", state="parked")
+        self.eventually(lambda: metric() == 1, "the metric")
         self.assertIn("parked", self.server.stderr())
         kinds = lambda: [n["kind"] for n in self.items("notices") if n["url"] == port.url()]
         self.eventually(lambda: kinds() == ["endpoint.parked"], "the notice")
         self.come_back(port, domain)
         self.eventually(lambda: kinds()[-1] == "endpoint.returned", "the notice of the return")
-        self.assertEqual(self.items("endpoints", state="parked", url=port.url()), [])
+        self.assertEqual(self.items("endpoints", state="parked"), [])
+        self.eventually(lambda: metric() == 0, "the metric of the return")
 
     def test_probes(self):
         """One at a time, a different event each, further and further apart up to the bound; no attempt is used up."""
