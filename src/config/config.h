@@ -83,7 +83,7 @@ struct Delivery {
   uint32_t max_in_flight = 1024;
   /// Attempts under way to one URL, once adaptive concurrency has grown that far.
   uint32_t max_concurrency_per_url = 64;
-  /// Attempts under way to one host, whatever the URLs.
+  /// Attempts under way to one host and port, whatever the URLs.
   uint32_t max_per_host = 256;
   /// Attempts per second to one URL; 0 is no limit.
   uint32_t rate_limit = 0;
