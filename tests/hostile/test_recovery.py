@@ -203,6 +203,7 @@ class Unacked(Recovery):
         port = self.farm.start("no_answer")
         domain = self.domain_for(port.url())
         ids = self.ingest_many(domain, scaled(500))
+        self.await_state(port.url(), "parked")
         producer = self.produce([domain], 100)
         first = self.server.get(f"/eventhorn/v1/{domain}/events?unacked_by={port.url()}&limit=50")
         bound = len(self.ledger.ids(domain))
