@@ -11,6 +11,7 @@ namespace {
 
 constexpr size_t kFewWaiting = 64;  // of a lane while the core has more than enough
 constexpr std::chrono::seconds kSweepInterval{1};
+constexpr int kSweepShare = 200;  // one part of the time in so many, with very many endpoints
 constexpr std::chrono::milliseconds kBetweenRetimed{5};  // of a lane, after a return
 constexpr std::chrono::minutes kKeepIdle{5};  // an endpoint that is well and has nothing to do
 
@@ -188,18 +189,21 @@ void Engine::look_again_soon() {
   });
 }
 
-// Those who wait for a place come first, the well ones before the doubtful.
+// Those who wait for a place come first, the well ones before the doubtful. Whoever has become
+// doubtful, or better, while it waited goes to the queue where it now belongs.
 void Engine::pump_queues(Places& places) {
   const auto now = services_.clock.steady_now();
-  for (auto& queue : places.queues) {
+  for (size_t i = 0; i < places.queues.size(); ++i) {
+    auto& queue = places.queues[i];
     for (size_t n = queue.size(); n > 0 && !queue.empty(); --n) {
       // Whoever waits at a host moves over here, where a save wakes it.
       if (&places == &places_ && *options_.unsaved >= options_.max_unsaved)
         return look_again_soon();
       const auto endpoint = queue.front().lock();
-      if (endpoint &&
-          places.budget.ask(endpoint->standing(now), endpoint->workers) == Budget::Answer::kFull) {
-        break;
+      if (endpoint) {
+        const auto standing = endpoint->standing(now);
+        const auto answer = places.budget.ask(standing, endpoint->workers);
+        if (static_cast<size_t>(standing) == i && answer == Budget::Answer::kFull) break;
       }
       queue.pop_front();
       if (!endpoint) continue;
@@ -215,7 +219,9 @@ std::optional<Job> Engine::take(Endpoint& endpoint, LanePtr& lane) {
     endpoint.ring.pop_front();
     std::optional<Job> job;
     if (!lane->ended) {
-      job = endpoint.health.parked() ? lane->take_probe() : lane->take(segments_allowed(*lane));
+      job = endpoint.health.parked()
+                ? lane->take_probe()
+                : lane->take(segments_allowed(*lane), services_.clock.steady_now());
       if (lane->take_changed()) mark(*lane);
       read_more(lane);
     }
@@ -322,9 +328,13 @@ void Engine::notice(store::NoticeKind kind, const Endpoint& endpoint, store::Not
 }
 
 Task<void> Engine::run_sweeps() {
+  SteadyTime::duration took{};
   for (;;) {
-    co_await sleep_until(services_.clock.steady_now() + kSweepInterval);
+    co_await sleep_until(services_.clock.steady_now() +
+                         std::max<SteadyTime::duration>(kSweepInterval, kSweepShare * took));
+    const auto started = services_.clock.steady_now();
     sweep();
+    took = services_.clock.steady_now() - started;
   }
 }
 

@@ -108,8 +108,9 @@ void Engine::end_lane(LaneId id) {
   if (endpoint->health.state() != Health::State::kActive && endpoint->lanes.empty() &&
       !configured(endpoint->url)) {
     // Nobody names the URL any more; its next life begins well.
-    unsaved_.well_endpoints.push_back(endpoint->url);
-    endpoints_.erase(endpoint->url);
+    (void)endpoint->health.resume(services_.clock.steady_now());
+    endpoint->reason.clear();
+    save_endpoint(endpoint);
   }
 }
 

@@ -118,19 +118,20 @@ Job Lane::start_retry(Position position, Waiting& waiting) {
   return job;
 }
 
-std::optional<Job> Lane::take_due() {
+std::optional<Job> Lane::take_due(SteadyTime now) {
   while (!due_.empty()) {
     const Position position = due_.front();
     due_.pop_front();
     const auto it = waiting_.find(position);
-    if (it == waiting_.end() || it->second.in_flight) continue;
+    // It may have been tried, and put off, since its time came.
+    if (it == waiting_.end() || it->second.in_flight || it->second.due > now) continue;
     return start_retry(position, it->second);
   }
   return std::nullopt;
 }
 
-std::optional<Job> Lane::take_backlog(bool segments_allowed) {
-  if (auto job = take_due()) return job;
+std::optional<Job> Lane::take_backlog(bool segments_allowed, SteadyTime now) {
+  if (auto job = take_due(now)) return job;
   if (!segments_allowed) return std::nullopt;
   for (auto& segment : segments_) {
     if (segment.caught_up()) continue;
@@ -147,14 +148,14 @@ std::optional<Job> Lane::take_live() {
   return std::nullopt;
 }
 
-std::optional<Job> Lane::take(bool segments_allowed) {
-  if (!segments_allowed) return take_due();
+std::optional<Job> Lane::take(bool segments_allowed, SteadyTime now) {
+  if (!segments_allowed) return take_due(now);
   if (auto job = take_again()) return job;
   if (++turn_ % kBacklogTurn == 0) {
-    if (auto job = take_backlog(true)) return job;
+    if (auto job = take_backlog(true, now)) return job;
   }
   if (auto job = take_live()) return job;
-  return take_backlog(true);
+  return take_backlog(true, now);
 }
 
 std::optional<Job> Lane::take_any_slot() {

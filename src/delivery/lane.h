@@ -86,7 +86,7 @@ class Lane {
 
   /// The next attempt to make; never two at once of one message and recipient. `segments_allowed`
   /// false: retries only.
-  std::optional<Job> take(bool segments_allowed);
+  std::optional<Job> take(bool segments_allowed, SteadyTime now);
 
   /// An attempt that finds out whether the endpoint is back: of a segment's next event and of the
   /// waiting one that was tried longest ago, in turn.
@@ -159,8 +159,8 @@ class Lane {
 
  private:
   std::optional<Job> take_again();
-  std::optional<Job> take_due();
-  std::optional<Job> take_backlog(bool segments_allowed);
+  std::optional<Job> take_due(SteadyTime now);
+  std::optional<Job> take_backlog(bool segments_allowed, SteadyTime now);
   std::optional<Job> take_live();
   std::optional<Job> take_slot(Segment& segment);
   std::optional<Job> take_any_slot();
@@ -176,9 +176,9 @@ class Lane {
   DomainUid domain_;
   std::string url_;
   Since since_;
-  std::list<Segment> segments_;          // own ones by class, oldest first; then replays
-  std::map<Position, Waiting> waiting_;  // bounded by delivery.max_exceptions
-  std::deque<Position> due_;
+  std::list<Segment> segments_;                   // own ones by class, oldest first; then replays
+  std::map<Position, Waiting> waiting_;           // bounded by delivery.max_exceptions
+  std::deque<Position> due_;                      // may be: the time in waiting_ decides
   std::deque<std::pair<Segment*, Slot*>> again_;  // taken before everything else
   std::unordered_set<uint64_t> keys_in_flight_;
   std::unordered_map<uint64_t, std::deque<std::pair<Segment*, Slot*>>> deferred_;

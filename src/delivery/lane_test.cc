@@ -43,7 +43,7 @@ TEST(Lane, HealthyLaneKeepsNothing) {
   auto lane = make_lane();
   offer(*lane, make_event(5));
   EXPECT_FALSE(lane->settled());
-  const auto job = lane->take(true);
+  const auto job = lane->take(true, {});
   ASSERT_TRUE(job);
   EXPECT_EQ(job->position.value, 5U);
   lane->settle(*job);
@@ -57,7 +57,7 @@ TEST(Lane, UrgentComesBeforeNormalBeforeBulk) {
   offer(*lane, make_event(2, event::Name::kDelivered));
   offer(*lane, make_event(3, event::Name::kComplained));
   std::vector<uint64_t> order;
-  while (const auto job = lane->take(true)) order.push_back(job->position.value);
+  while (const auto job = lane->take(true, {})) order.push_back(job->position.value);
   EXPECT_EQ(order, (std::vector<uint64_t>{3, 2, 1}));
 }
 
@@ -67,23 +67,23 @@ TEST(Lane, FirstAttemptsOfOneMessageAndRecipientFollowTheLogOneAtATime) {
   offer(*lane, make_event(2, event::Name::kDelivered, 77));
   offer(*lane, make_event(3, event::Name::kDelivered, 88));
   offer(*lane, make_event(4, event::Name::kDelivered, 77));
-  const auto first = lane->take(true);
-  const auto other = lane->take(true);
+  const auto first = lane->take(true, {});
+  const auto other = lane->take(true, {});
   ASSERT_TRUE(first && other);
   EXPECT_EQ(first->position.value, 1U);
   EXPECT_EQ(other->position.value, 3U);
-  EXPECT_FALSE(lane->take(true));
+  EXPECT_FALSE(lane->take(true, {}));
   lane->settle(*first);
-  const auto second = lane->take(true);
+  const auto second = lane->take(true, {});
   ASSERT_TRUE(second);
   EXPECT_EQ(second->position.value, 2U);
-  EXPECT_FALSE(lane->take(true)) << "4 must wait for 2";
+  EXPECT_FALSE(lane->take(true, {})) << "4 must wait for 2";
   lane->give_back(*second);
-  const auto again = lane->take(true);
+  const auto again = lane->take(true, {});
   ASSERT_TRUE(again);
   EXPECT_EQ(again->position.value, 2U) << "what is given back comes first";
   lane->settle(*again);
-  EXPECT_EQ(lane->take(true)->position.value, 4U);
+  EXPECT_EQ(lane->take(true, {})->position.value, 4U);
 }
 
 TEST(Lane, DropsWhatNoHookWantsAnyMore) {
@@ -91,13 +91,13 @@ TEST(Lane, DropsWhatNoHookWantsAnyMore) {
   offer(*lane, make_event(1, event::Name::kDelivered, 7));
   offer(*lane, make_event(2, event::Name::kDelivered, 7));
   offer(*lane, make_event(3, event::Name::kAccepted, 7));
-  const auto first = lane->take(true);
-  EXPECT_FALSE(lane->take(true));  // 2 and 3 are deferred behind 1
+  const auto first = lane->take(true, {});
+  EXPECT_FALSE(lane->take(true, {}));  // 2 and 3 are deferred behind 1
   auto since = all_since(0);
   since[static_cast<size_t>(Hook::kDelivered)] = std::nullopt;
   lane->subscribe(since);
   lane->settle(*first);
-  const auto next = lane->take(true);
+  const auto next = lane->take(true, {});
   ASSERT_TRUE(next) << "dropping a deferred event must free the ones behind it";
   EXPECT_EQ(next->position.value, 3U);
   EXPECT_EQ(lane->take_dropped(), 1U);
@@ -110,29 +110,46 @@ TEST(Lane, ReAddedHookStartsAnew) {
   since[static_cast<size_t>(Hook::kDelivered)] = Position{11};
   lane->subscribe(since);
   offer(*lane, make_event(12));
-  const auto job = lane->take(true);
+  const auto job = lane->take(true, {});
   ASSERT_TRUE(job);
   EXPECT_EQ(job->position.value, 12U);
   EXPECT_EQ(lane->take_dropped(), 1U);
 }
 
+// A timer that was set before the last attempt does not bring the next one forward.
+TEST(Lane, RetryPutOffIsNotTakenEarly) {
+  auto lane = make_lane();
+  const SteadyTime now{std::chrono::hours(1)};
+  const auto later = now + std::chrono::minutes(5);
+  lane->wait({1}, {1, {}, {}, 500, Hook::kDelivered, now});
+  lane->due({1}, now);
+  const auto retry = lane->take(true, now);
+  ASSERT_TRUE(retry);
+  lane->due({1}, now);
+  lane->wait({1}, {2, {}, {}, 500, Hook::kDelivered, later});
+  lane->settle(*retry);
+  EXPECT_FALSE(lane->take(true, now));
+  lane->due({1}, later);
+  EXPECT_TRUE(lane->take(true, later));
+}
+
 TEST(Lane, RetriesGoOnceEach) {
   auto lane = make_lane();
   offer(*lane, make_event(1));
-  const auto job = lane->take(true);
+  const auto job = lane->take(true, {});
   lane->wait(job->position, {1, {}, {}, 500, Hook::kDelivered});
   lane->settle(*job);
   EXPECT_EQ(lane->waiting().size(), 1U);
   lane->due({1}, {});
   lane->due({1}, {});
-  const auto retry = lane->take(true);
+  const auto retry = lane->take(true, {});
   offer(*lane, make_event(2));
   ASSERT_TRUE(retry);
   EXPECT_EQ(retry->position.value, 1U);
   EXPECT_EQ(retry->attempt, 2);
   EXPECT_EQ(retry->segment, nullptr);
-  EXPECT_EQ(lane->take(true)->position.value, 2U);
-  EXPECT_FALSE(lane->take(true)) << "a retry in flight is not taken twice";
+  EXPECT_EQ(lane->take(true, {})->position.value, 2U);
+  EXPECT_FALSE(lane->take(true, {})) << "a retry in flight is not taken twice";
   lane->settle(*retry);
   lane->end_waiting({1});
   EXPECT_EQ(lane->waiting().size(), 0U);
@@ -146,7 +163,7 @@ TEST(Lane, FullWindowFallsBehindAndReadsTheLog) {
   EXPECT_EQ(position, kMaxLive + 1);
   EXPECT_FALSE(segment.caught_up());
   EXPECT_EQ(lane->wants_read(kReadBelow), nullptr) << "enough waits in memory";
-  while (segment.waiting() > 0) lane->settle(*lane->take(true));
+  while (segment.waiting() > 0) lane->settle(*lane->take(true, {}));
   ASSERT_EQ(lane->wants_read(kReadBelow), &segment);
   EXPECT_EQ(segment.read_through().value, kMaxLive);
   store::LaneSlice slice;
@@ -197,7 +214,7 @@ TEST(Lane, RowKeepsExactlyWhatIsUnsettled) {
           slice.through = slice.at_end ? Position{position} : slice.events.back()->position;
           segment.fill(slice, {position});
         }
-        if (auto job = lane->take(true); job && random() % 3 != 0) {
+        if (auto job = lane->take(true, {}); job && random() % 3 != 0) {
           EXPECT_TRUE(unsettled.contains(job->position.value))
               << "sent again: " << job->position.value;
           in_flight.push_back(*job);
@@ -300,7 +317,7 @@ class LaneModel {
   }
 
   void take() {
-    auto job = random_() % 3 == 0 ? lane_->take_probe() : lane_->take(true);
+    auto job = random_() % 3 == 0 ? lane_->take_probe() : lane_->take(true, {});
     if (!job) return;
     EXPECT_TRUE(unsettled_.contains(job->position.value)) << "again: " << job->position.value;
     for (const auto& other : in_flight_) EXPECT_NE(other.position, job->position);
@@ -358,7 +375,7 @@ TEST(Lane, LiveGoesBeforeTheBacklogThreeTimesOfFour) {
   ASSERT_NE(live, nullptr);
   for (uint64_t i = 31; i <= 50; ++i) ASSERT_TRUE(live->offer(make_event(i), Hook::kDelivered));
   std::vector<uint64_t> order;
-  for (int i = 0; i < 8; ++i) order.push_back(lane->take(true)->position.value);
+  for (int i = 0; i < 8; ++i) order.push_back(lane->take(true, {})->position.value);
   EXPECT_EQ(order, (std::vector<uint64_t>{31, 32, 33, 1, 34, 35, 36, 2}));
 }
 
@@ -371,7 +388,7 @@ TEST(Lane, FallingBehindTimeAndAgainKeepsFewSegments) {
     ASSERT_NE(live, nullptr);
     for (int i = 0; i < 10; ++i) {
       ASSERT_TRUE(live->offer(make_event(++position), Hook::kDelivered));
-      if (i % 3 == 0) lane->settle(*lane->take(true));
+      if (i % 3 == 0) lane->settle(*lane->take(true, {}));
     }
   }
   EXPECT_LE(lane->segments().size(), 3U);
@@ -387,7 +404,7 @@ TEST(Lane, SegmentsThatCannotBeJoinedAreBounded) {
     if (live == nullptr) break;
     ASSERT_TRUE(live->offer(make_event(++position), Hook::kDelivered));
     ASSERT_TRUE(live->offer(make_event(++position), Hook::kDelivered));
-    held.push_back(*lane->take(true));
+    held.push_back(*lane->take(true, {}));
     live->fall_behind();
   }
   EXPECT_EQ(live, nullptr);
@@ -400,7 +417,7 @@ TEST(Lane, ProbesTakeADifferentEventEachInTurn) {
   auto lane = make_lane();
   for (uint64_t i = 1; i <= 3; ++i) {
     offer(*lane, make_event(i));
-    lane->settle(*lane->take(true));
+    lane->settle(*lane->take(true, {}));
     lane->wait({i}, {1, from_micros(static_cast<int64_t>(i)), {}, 500, Hook::kDelivered});
   }
   offer(*lane, make_event(10));
@@ -444,15 +461,15 @@ TEST(Lane, AReplayTakesWhatHooksNameNowAndMayBeHeldAndCancelled) {
     slice.events.push_back(make_event(i, event::Name::kDelivered, 3));
   slice.through = {5};
   replay.fill(slice, {200});
-  const auto job = lane->take(true);
+  const auto job = lane->take(true, {});
   ASSERT_TRUE(job);
   EXPECT_EQ(job->position.value, 1U) << "though the hook began later";
-  EXPECT_FALSE(lane->take(true)) << "one at a time";
+  EXPECT_FALSE(lane->take(true, {})) << "one at a time";
   EXPECT_FALSE(lane->cancel_replay(8));
   EXPECT_TRUE(lane->cancel_replay(7));
-  EXPECT_FALSE(lane->take(true));
+  EXPECT_FALSE(lane->take(true, {}));
   lane->settle(*job);
-  EXPECT_FALSE(lane->take(true));
+  EXPECT_FALSE(lane->take(true, {}));
   EXPECT_TRUE(lane->settled());
 }
 

@@ -169,6 +169,35 @@ TEST_F(ParkingTest, HangingReceiversLeaveRoomForOthers) {
   sender_.hold_url("");
 }
 
+// An endpoint that begins to hang while it waits for a place is passed over by those that are well.
+TEST_F(ParkingTest, WhoeverHangsWhileItWaitsHoldsUpNobody) {
+  options_.max_in_flight = 8;
+  options_.health.park_after = 1h;
+  auto life = start();
+  for (const std::string name : {"hanging", "slow", "good"}) {
+    life.set_hook(name + ".example", Hook::kDelivered, {"http://" + name + "/"});
+    life.append(name + ".example", {name});
+  }
+  ASSERT_TRUE(sender_.wait_for(3)) << "all three are known to be well";
+  sender_.hold_url("http://hang");
+  sender_.hold_id("slow-2");
+  for (int i = 0; i < 6; ++i) {
+    const std::string n = std::to_string(i);
+    life.set_hook("h" + n + ".example", Hook::kDelivered, {"http://hang" + n + "/"});
+    life.append("h" + n + ".example", {"hole"});
+  }
+  life.append("hanging.example", {"hanging-2"});
+  life.append("slow.example", {"slow-2"});
+  ASSERT_TRUE(sender_.wait([](const auto&, size_t in_flight) { return in_flight == 8; }));
+  const auto doubted = std::chrono::steady_clock::now() + 1100ms;
+  life.append("hanging.example", {"hanging-3"});
+  life.append("good.example", {"good-2"});
+  while (std::chrono::steady_clock::now() < doubted) std::this_thread::yield();
+  sender_.hold_id("");
+  EXPECT_TRUE(sender_.wait_for(5)) << "slow-2 made room for good-2";
+  sender_.hold_url("");
+}
+
 TEST_F(ParkingTest, FaultsOfOursAreNotHeldAgainstTheReceiver) {
   options_.schedule = webhook::RetrySchedule(std::vector<std::chrono::milliseconds>{});
   options_.health.park_after = 0ms;
