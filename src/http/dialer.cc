@@ -104,7 +104,10 @@ Task<Attempted<Connected>> Dialer::connect(std::vector<IpAddress> addresses, uin
     // One address that the proxy can't reach must not use up the time of the others.
     const auto share = (deadline - now) / static_cast<int64_t>(addresses.size() - i);
     last = co_await tunnel(*resolved, addresses[i], port, now + share);
-    if (last || last.error().kind != FailureKind::kProxy) break;
+    if (last || last.error().kind == FailureKind::kCancelled ||
+        last.error().kind == FailureKind::kLocal) {
+      break;
+    }
   }
   co_return last;
 }
@@ -127,7 +130,9 @@ Task<Attempted<Connected>> Dialer::tunnel(std::vector<IpAddress> proxy_addresses
     const Watch watch(executor, deadline, close);
     result = co_await open_tunnel(connected->socket, *options_.proxy, to_endpoint(to, port));
   }
-  if (timed_out) co_return failed(FailureKind::kProxy, "proxy: no answer to CONNECT in time");
+  // The proxy took the connection: it waits for the receiver.
+  if (timed_out)
+    co_return failed(FailureKind::kTimeout, "connect: the proxy did not connect in time");
   if (result.kind != FailureKind::kNone)
     co_return Attempted<Connected>(tl::unexpect, std::move(result));
   connected->address = to;

@@ -72,7 +72,8 @@ class Race : public std::enable_shared_from_this<Race> {
     if (winner_) return std::move(*winner_);
     if (cancelled) return failed(FailureKind::kCancelled, "interrupted");
     if (!running_.empty()) return failed(FailureKind::kConnect, "connect timed out");
-    if (local_fault_)
+    // What one family lacks here is no excuse for a receiver that refused at the other's address.
+    if (local_fault_ && !error_)
       return failed(FailureKind::kLocal, "can't connect from here: " + local_fault_.message());
     return failed(FailureKind::kConnect, "connect: " + error_.message());
   }

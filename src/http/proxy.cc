@@ -33,6 +33,10 @@ AttemptResult judge(std::string_view head) {
   const bool is_http = head.starts_with("HTTP/1.0 ") || head.starts_with("HTTP/1.1 ");
   if (!is_http || !status) return failure(FailureKind::kProxy, "proxy: not an HTTP answer");
   if (*status / 100 == 2) return {};
+  // RFC 9110 section 15.6: of what lies behind a gateway, not of the gateway.
+  if (*status == 502 || *status == 503)
+    return failure(FailureKind::kConnect, "connect: proxy status " + std::to_string(*status));
+  if (*status == 504) return failure(FailureKind::kTimeout, "connect: proxy status 504");
   return failure(FailureKind::kProxy,
                  "proxy: refused to connect with status " + std::to_string(*status));
 }
