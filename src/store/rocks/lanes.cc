@@ -120,7 +120,7 @@ Result<LaneSlice> RocksStore::read_lane(const LaneQuery& q) {
   out.at_end = !found.stopped;
   out.expired = found.expired;
   std::vector<EventPtr> events;
-  TRY_STATUS(fetch(found.positions, events));
+  TRY_STATUS(fetch(found.positions, q.max_bytes, events));
   size_t bytes = 0;
   for (auto& event : events) {
     if (!event) {
@@ -131,9 +131,13 @@ Result<LaneSlice> RocksStore::read_lane(const LaneQuery& q) {
     if (bytes > q.max_bytes && !out.events.empty()) {
       out.through = out.events.back()->position;
       out.at_end = false;
-      break;
+      return out;
     }
     out.events.push_back(std::move(event));
+  }
+  if (events.size() < found.positions.size()) {
+    out.through = found.positions[events.size() - 1];
+    out.at_end = false;
   }
   return out;
 }

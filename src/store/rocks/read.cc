@@ -8,12 +8,15 @@
 #include <rocksdb/db.h>
 
 #include <algorithm>
+#include <array>
 
 namespace eventhorn::store {
 namespace {
 
 // Positions so close together are read by one walk over the log instead of a look-up each.
 constexpr uint64_t kDenseFactor = 4;
+constexpr size_t kFetchAtOnce = 32;  // as RocksDB batches look-ups
+constexpr size_t kAllBytes = SIZE_MAX;
 
 struct Row {
   int64_t timestamp_us;
@@ -120,39 +123,53 @@ class TimeWalk {
 
 }  // namespace
 
-Status RocksStore::fetch(const std::vector<Position>& positions, std::vector<EventPtr>& out) {
+// Positions that lie close together.
+Status RocksStore::fetch_run(const std::vector<Position>& positions, size_t max_bytes,
+                             std::vector<EventPtr>& out) {
+  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}, family(kLog)));
+  it->Seek(format::u64_key(positions.front().value));
+  size_t bytes = 0;
+  for (const Position want : positions) {
+    if (bytes > max_bytes) break;
+    while (it->Valid() && format::get_u64_be(it->key().data()) < want.value) it->Next();
+    if (it->Valid() && format::get_u64_be(it->key().data()) == want.value) {
+      TRY(auto e, format::decode_log(want, it->value().ToStringView()));
+      bytes += e->event.bytes.size();
+      out.push_back(std::move(e));
+    } else {
+      out.push_back(nullptr);
+    }
+  }
+  return to_status(it->status(), "reading the log");
+}
+
+Status RocksStore::fetch(const std::vector<Position>& positions, size_t max_bytes,
+                         std::vector<EventPtr>& out) {
   if (positions.empty()) return {};
   const bool sorted = std::is_sorted(positions.begin(), positions.end());
   const uint64_t span = sorted ? positions.back().value - positions.front().value + 1 : 0;
-  if (sorted && positions.size() > 8 && span <= positions.size() * kDenseFactor) {
-    const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}, family(kLog)));
-    it->Seek(format::u64_key(positions.front().value));
-    for (const Position want : positions) {
-      while (it->Valid() && format::get_u64_be(it->key().data()) < want.value) it->Next();
-      if (it->Valid() && format::get_u64_be(it->key().data()) == want.value) {
-        TRY(auto e, format::decode_log(want, it->value().ToStringView()));
-        out.push_back(std::move(e));
-      } else {
+  if (sorted && positions.size() > 8 && span <= positions.size() * kDenseFactor)
+    return fetch_run(positions, max_bytes, out);
+  std::array<std::string, kFetchAtOnce> keys;
+  std::array<rocksdb::Slice, kFetchAtOnce> slices;
+  std::array<rocksdb::PinnableSlice, kFetchAtOnce> values;
+  std::array<rocksdb::Status, kFetchAtOnce> statuses;
+  size_t bytes = 0;
+  for (size_t done = 0; done < positions.size() && bytes <= max_bytes; done += kFetchAtOnce) {
+    const size_t n = std::min(kFetchAtOnce, positions.size() - done);
+    for (size_t i = 0; i < n; ++i) slices[i] = keys[i] = format::u64_key(positions[done + i].value);
+    db_->MultiGet({}, family(kLog), n, slices.data(), values.data(), statuses.data());
+    for (size_t i = 0; i < n; ++i) {
+      if (statuses[i].IsNotFound()) {
         out.push_back(nullptr);
+        continue;
       }
+      TRY_STATUS(to_status(statuses[i], "reading the log"));
+      TRY(auto e, format::decode_log(positions[done + i], values[i].ToStringView()));
+      values[i].Reset();
+      bytes += e->event.bytes.size();
+      out.push_back(std::move(e));
     }
-    return to_status(it->status(), "reading the log");
-  }
-  std::vector<std::string> keys;
-  keys.reserve(positions.size());
-  for (const Position p : positions) keys.push_back(format::u64_key(p.value));
-  const std::vector<rocksdb::Slice> slices(keys.begin(), keys.end());
-  std::vector<rocksdb::PinnableSlice> values(keys.size());
-  std::vector<rocksdb::Status> statuses(keys.size());
-  db_->MultiGet({}, family(kLog), slices.size(), slices.data(), values.data(), statuses.data());
-  for (size_t i = 0; i < keys.size(); ++i) {
-    if (statuses[i].IsNotFound()) {
-      out.push_back(nullptr);
-      continue;
-    }
-    TRY_STATUS(to_status(statuses[i], "reading the log"));
-    TRY(auto e, format::decode_log(positions[i], values[i].ToStringView()));
-    out.push_back(std::move(e));
   }
   return {};
 }
@@ -162,7 +179,7 @@ Result<std::vector<EventPtr>> RocksStore::read_events(const std::vector<Position
   TRY_STATUS(usable());
   std::vector<EventPtr> out;
   out.reserve(positions.size());
-  TRY_STATUS(fetch(positions, out));
+  TRY_STATUS(fetch(positions, kAllBytes, out));
   return out;
 }
 
@@ -197,7 +214,7 @@ Result<PageSlice> RocksStore::read_page(const PageQuery& q) {
   // row taken.
   const auto drain = [&]() -> Result<bool> {
     std::vector<EventPtr> events;
-    TRY_STATUS(fetch(chunk, events));
+    TRY_STATUS(fetch(chunk, kAllBytes, events));
     for (size_t i = 0; i < events.size(); ++i) {
       if (out.events.size() == q.max_events) return true;
       out.reached = PageCursor{chunk_rows[i].timestamp_us, chunk_rows[i].id};

@@ -145,7 +145,11 @@ class RocksStore final : public Store {
   static void candidates_from_tail(const Tail::Runs& runs, Candidates& found);
 
   // read.cc
-  Status fetch(const std::vector<Position>& positions, std::vector<EventPtr>& out);
+  /// Null for those that are no more; ends early once more than `max_bytes` of events are read.
+  Status fetch(const std::vector<Position>& positions, size_t max_bytes,
+               std::vector<EventPtr>& out);
+  Status fetch_run(const std::vector<Position>& positions, size_t max_bytes,
+                   std::vector<EventPtr>& out);
 
   rocksdb::ColumnFamilyHandle* family(Family f) const { return families_[f]; }
 
