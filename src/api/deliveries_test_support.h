@@ -3,6 +3,8 @@
 
 #include "store/deliveries.h"
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <map>
 #include <string>
@@ -21,6 +23,7 @@ class FakeDeliveries final : public store::Deliveries {
   std::map<uint64_t, Error> errors;
   /// What was asked for, each in a line.
   std::vector<std::string> calls;
+  uint64_t last_version = 0;
 
   Task<std::vector<store::EndpointStatus>> endpoints() override { co_return endpoint_list; }
 
@@ -52,7 +55,9 @@ class FakeDeliveries final : public store::Deliveries {
 
   Task<Status> resume(std::string url) override { co_return note(0, "resume " + url); }
 
-  Task<void> settings_changed(std::string url, store::EndpointSettings settings) override {
+  Task<void> settings_changed(std::string url, store::EndpointSettings settings,
+                              uint64_t version) override {
+    EXPECT_GT(version, std::exchange(last_version, version));
     calls.push_back("settings " + url);
     settings_of[url] = std::move(settings);
     co_return;

@@ -23,9 +23,10 @@ constexpr size_t kMaxSecrets = 2;
 /// What is done to the settings of a URL, on a reader's thread; an error changes nothing.
 using SettingsEdit = std::function<Status(EndpointSettings&)>;
 
-/// One change at a time, so that none undoes another.
+/// One change at a time, so that none undoes another; numbered, so that delivery knows the last.
 struct Changes {
   std::mutex mutex;
+  uint64_t count = 0;
 };
 
 Result<EndpointSettings> load(store::Store& store, const std::string& url) {
@@ -36,16 +37,18 @@ Result<EndpointSettings> load(store::Store& store, const std::string& url) {
 
 Task<Result<EndpointSettings>> change(Services& services, Changes& changes, const std::string& url,
                                       const SettingsEdit& edit) {
+  uint64_t version = 0;
   const auto run = [&]() -> Result<EndpointSettings> {
     const std::lock_guard lock(changes.mutex);
     TRY(auto settings, load(services.store, url));
     TRY_STATUS(edit(settings));
     TRY_STATUS(services.store.save_value(store::endpoint_settings_key(url),
                                          store::encode_endpoint_settings(settings)));
+    version = ++changes.count;
     return settings;
   };
   auto settings = co_await run_blocking(services.readers, run);
-  if (settings) co_await services.deliveries.settings_changed(url, *settings);
+  if (settings) co_await services.deliveries.settings_changed(url, *settings, version);
   co_return settings;
 }
 
@@ -98,13 +101,15 @@ Task<http::Response> remove(Services& services, Changes& changes, http::RequestC
                             bool by_id) {
   const auto url = co_await find_url(services, context, by_id);
   if (!url) co_return error_response(url.error());
+  uint64_t version = 0;
   const auto run = [&] {
     const std::lock_guard lock(changes.mutex);
+    version = ++changes.count;
     return services.store.remove_value(store::endpoint_settings_key(*url));
   };
   const auto removed = co_await run_blocking(services.readers, run);
   if (!removed) co_return error_response(removed.error());
-  co_await services.deliveries.settings_changed(*url, EndpointSettings());
+  co_await services.deliveries.settings_changed(*url, EndpointSettings(), version);
   co_return http::message_response(200, "Settings have been removed");
 }
 

@@ -2,6 +2,7 @@
 #include "api/endpoint_settings.h"
 #include "api/event_range.h"
 #include "base/strings.h"
+#include "http/client_tls.h"
 #include "webhook/headers.h"
 #include "webhook/url.h"
 
@@ -16,6 +17,7 @@ namespace {
 using store::EndpointSettings;
 using webhook::Header;
 
+constexpr double kMinRate = 0.001;
 constexpr double kMaxRate = 1'000'000;
 constexpr uint64_t kMaxConcurrency = 10'000;
 constexpr size_t kMaxPemBytes = 64 << 10;
@@ -31,8 +33,8 @@ Result<double> parse_rate(std::string_view text) {
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   const bool whole = text.empty() || (error == std::errc() && end == text.data() + text.size());
-  if (!whole || !(value >= 0 && value <= kMaxRate))
-    return invalid("rate_limit", "must be a number from 0 to 1000000");
+  if (!whole || !(value == 0 || (value >= kMinRate && value <= kMaxRate)))
+    return invalid("rate_limit", "must be 0 (none) or a number from 0.001 to 1000000");
   return value;
 }
 
@@ -142,7 +144,12 @@ Status apply_endpoint_settings(const http::Form& form, EndpointSettings& setting
   if (settings.client_certificate.empty() != settings.client_key.empty()) {
     return invalid("client_certificate", "must be set together with client_key");
   }
-  return {};
+  const auto usable =
+      http::check_client_certificate(settings.client_certificate, settings.client_key);
+  if (usable) return {};
+  const std::string_view why = usable.error().message;
+  const auto rule = why.substr(why.find(": ") + 2);
+  return invalid(why.starts_with("client key") ? "client_key" : "client_certificate", rule);
 }
 
 void write_endpoint_settings(json::Writer& w, std::string_view url,

@@ -1,6 +1,9 @@
 #include "api/control.h"
 #include "api/control_test_support.h"
+#include "http/tls_files_test_support.h"
 #include "store/settings.h"
+
+#include <fstream>
 
 namespace eventhorn::api::testing {
 namespace {
@@ -81,21 +84,33 @@ TEST(EndpointSettings, SecretsAreNotShown) {
   EXPECT_THAT(api.deliveries.settings_of[kUrl].headers, IsEmpty());
 }
 
+std::string read_file(const std::string& path) {
+  std::ifstream in(path);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
 TEST(EndpointSettings, ClientCertificate) {
   ControlApi api;
+  const http::testing::TlsFiles files(1);
+  const std::string certificate = read_file(files.cert());
+  const std::string key = read_file(files.key());
   const auto body =
-      api.ok("PUT", kByUrl, Pairs{{"client_certificate", kCertificate}, {"client_key", kKey}});
+      api.ok("PUT", kByUrl, Pairs{{"client_certificate", certificate}, {"client_key", key}});
   EXPECT_THAT(body, HasSubstr("\"client_certificate\":\"-----BEGIN CERTIFICATE-----\\nMIIB"));
   EXPECT_THAT(body, HasSubstr(R"("client_key":"***")"));
-  EXPECT_EQ(api.deliveries.settings_of[kUrl].client_certificate, kCertificate);
-  EXPECT_EQ(api.deliveries.settings_of[kUrl].client_key, kKey);
+  EXPECT_EQ(api.deliveries.settings_of[kUrl].client_certificate, certificate);
+  EXPECT_EQ(api.deliveries.settings_of[kUrl].client_key, key);
   // Renewed for the same key.
-  const auto renewed = kCertificate + kCertificate;
+  const auto renewed = certificate + certificate;
   api.ok("PUT", kById, Pairs{{"client_certificate", renewed}, {"client_key", "***"}});
   EXPECT_EQ(api.deliveries.settings_of[kUrl].client_certificate, renewed);
-  EXPECT_EQ(api.deliveries.settings_of[kUrl].client_key, kKey);
+  EXPECT_EQ(api.deliveries.settings_of[kUrl].client_key, key);
   EXPECT_EQ(api.ask("PUT", kById, Pairs{{"client_key", ""}}),
             message(400, "client_certificate: must be set together with client_key"));
+  files.write(2);
+  EXPECT_EQ(api.ask("PUT", kById, Pairs{{"client_key", read_file(files.key())}}),
+            message(400, "client_key: does not belong to the client certificate"));
+  EXPECT_EQ(api.deliveries.settings_of[kUrl].client_key, key);
   api.ok("PUT", kById, Pairs{{"client_certificate", ""}, {"client_key", ""}});
   EXPECT_EQ(api.deliveries.settings_of[kUrl], store::EndpointSettings());
 }
@@ -103,10 +118,13 @@ TEST(EndpointSettings, ClientCertificate) {
 TEST(EndpointSettings, AreChecked) {
   ControlApi api;
   const std::pair<Pairs, std::string> cases[] = {
-      {{{"rate_limit", "-1"}}, "rate_limit: must be a number from 0 to 1000000"},
-      {{{"rate_limit", "1000001"}}, "rate_limit: must be a number from 0 to 1000000"},
-      {{{"rate_limit", "nan"}}, "rate_limit: must be a number from 0 to 1000000"},
-      {{{"rate_limit", "5x"}}, "rate_limit: must be a number from 0 to 1000000"},
+      {{{"rate_limit", "-1"}}, "rate_limit: must be 0 (none) or a number from 0.001 to 1000000"},
+      {{{"rate_limit", "1000001"}},
+       "rate_limit: must be 0 (none) or a number from 0.001 to 1000000"},
+      {{{"rate_limit", "0.0001"}},
+       "rate_limit: must be 0 (none) or a number from 0.001 to 1000000"},
+      {{{"rate_limit", "nan"}}, "rate_limit: must be 0 (none) or a number from 0.001 to 1000000"},
+      {{{"rate_limit", "5x"}}, "rate_limit: must be 0 (none) or a number from 0.001 to 1000000"},
       {{{"max_concurrency", "10001"}}, "max_concurrency: must be a number from 0 to 10000"},
       {{{"max_concurrency", "1.5"}}, "max_concurrency: must be a number from 0 to 10000"},
       {{{"headers", "X-A"}}, R"(headers: must be \"Name: value\")"},
@@ -119,6 +137,8 @@ TEST(EndpointSettings, AreChecked) {
       {{{"client_certificate", kCertificate}, {"client_key", kCertificate}},
        "client_key: must be a private key in PEM"},
       {{{"client_certificate", "x"}, {"client_key", kKey}},
+       "client_certificate: must be a certificate in PEM"},
+      {{{"client_certificate", kCertificate}, {"client_key", kKey}},
        "client_certificate: must be a certificate in PEM"},
       {{{"client_certificate", kCertificate}},
        "client_certificate: must be set together with client_key"},

@@ -68,7 +68,7 @@ void write_endpoint(json::Writer& w, const EndpointStatus& endpoint, const Backl
   w.key("settled_per_minute").value(std::llround(endpoint.rate * 60));
   w.key("backlog");
   write_backlog(w, backlog, now);
-  write_eta(w, "eta_seconds", backlog.events(), endpoint.rate);
+  write_eta(w, "eta_seconds", backlog.events(), endpoint.pace);
   w.end_object();
 }
 

@@ -60,6 +60,7 @@ TEST(Endpoints, ShowHealthAndBacklog) {
   endpoint.concurrency = 4;
   endpoint.waiting = 2;
   endpoint.rate = 0.25;
+  endpoint.pace = 0.25;
   api.clock.advance(std::chrono::seconds(10));
   // a, c and d, of 58, 58 and 59 bytes, and the two that wait.
   const std::string expected =
@@ -159,7 +160,7 @@ TEST(Lanes, ShowSegmentsAndFigures) {
   lane.segments[1].to = b;
   lane.segments[1].replay = 77;
   lane.segments[1].paused = true;
-  api.endpoint(kSecretUrl).rate = 2;
+  api.endpoint(kSecretUrl).pace = 2;
   const auto id = std::to_string(api.lane(kSecretUrl).value);
   const auto p = [](Position position) { return std::to_string(position.value); };
   const std::string expected =

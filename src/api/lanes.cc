@@ -99,7 +99,7 @@ Result<std::vector<Lane>> lanes_of_page(const store::Directory& directory, const
 Task<std::unordered_map<std::string, double>> read_rates(Services& services) {
   const auto endpoints = co_await services.deliveries.endpoints();
   std::unordered_map<std::string, double> out;
-  for (const auto& endpoint : endpoints) out[endpoint.url] = endpoint.rate;
+  for (const auto& endpoint : endpoints) out[endpoint.url] = endpoint.pace;
   co_return out;
 }
 
@@ -152,7 +152,7 @@ Task<http::Response> get(Services& services, http::RequestContext& context) {
   if (!figures) co_return error_response(figures.error());
   std::string body;
   json::Writer w(body);
-  write_lane(w, lane, *figures, endpoint.rate, services.clock.now());
+  write_lane(w, lane, *figures, endpoint.pace, services.clock.now());
   co_return http::json_response(200, std::move(body));
 }
 

@@ -89,7 +89,7 @@ void ReplaySize::add(const std::string& url, const store::EventCount& count) {
 Task<std::string> ReplaySize::to_json(Services& services) const {
   const auto endpoints = co_await services.deliveries.endpoints();
   std::unordered_map<std::string, double> rates;
-  for (const auto& endpoint : endpoints) rates[endpoint.url] = endpoint.rate;
+  for (const auto& endpoint : endpoints) rates[endpoint.url] = endpoint.pace;
   // URLs are served side by side: the slowest decides.
   uint64_t events = 0;
   double rate = 1;

@@ -67,8 +67,8 @@ TEST(ReplayEvents, GoToTheLanesWhoseHooksNameThem) {
 TEST(ReplayEvents, DryRunChangesNothing) {
   ReplayApi api;
   api.add("a");
-  api.endpoint(kUrl).rate = 4;
-  api.endpoint(kSecretUrl).rate = 0.1;
+  api.endpoint(kUrl).pace = 4;
+  api.endpoint(kSecretUrl).pace = 0.1;
   const std::string expected = "200 {\"events\":2,\"bytes\":116,\"seconds\":10}\n";
   EXPECT_EQ(api.refusal({{"domain", "example.org"}, {"event", "a"}, {"dry_run", "yes"}}), expected);
   const auto json =

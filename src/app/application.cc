@@ -18,6 +18,7 @@
 #include "store/settings.h"
 
 #include <algorithm>
+#include <atomic>
 #include <thread>
 
 namespace eventhorn::app {
@@ -130,7 +131,15 @@ struct Application::Impl {
                                Deadline deadline);
 
   Task<http::Response> handle(http::Request& request, Deadline deadline) const {
+    // What is unsettled is not known yet: an answer would say that all is well.
+    if (!started && request.path.starts_with("/eventhorn/v1/")) return starting();
     return router.handle(request, deadline);
+  }
+
+  static Task<http::Response> starting() {
+    auto response = http::message_response(503, "the server is starting: try again");
+    response.fields.set("Retry-After", "1");
+    co_return response;
   }
 
   config::Config config;
@@ -156,6 +165,7 @@ struct Application::Impl {
   http::Router router;
   std::shared_ptr<http::TlsContext> tls;
   std::shared_ptr<std::atomic<uint16_t>> own_port = std::make_shared<std::atomic<uint16_t>>(0);
+  std::atomic<bool> started = false;
   std::unique_ptr<http::Server> server;
   std::unique_ptr<TaskGroup> housekeeping;  // on the first core
 };
@@ -261,6 +271,7 @@ Status Application::Impl::start_delivery() {
                         core->engine->start(domains, progress, endpoint_settings, store->head())));
   }
   commits->start();
+  started = true;
   if (alerts) alerts->start();
   const auto executor = per_core.front()->executor;
   housekeeping = std::make_unique<TaskGroup>(executor);
@@ -386,7 +397,7 @@ Result<std::string> Application::Impl::listen() {
                                       scheme + "127.0.0.1" + at_port, scheme + "[::1]" + at_port};
   for (const auto& host : config.server.allowed_hosts) origins.push_back(scheme + host + at_port);
   if (!config.server.public_url.empty()) origins.push_back(config.server.public_url);
-  local_bins->set_origins(std::move(origins));
+  local_bins->set_origins(origins, port);
   return base;
 }
 
@@ -406,13 +417,15 @@ Result<std::string> Application::start() {
 void Application::stop() {
   auto& i = *impl_;
   const auto deadline = std::chrono::steady_clock::now() + i.config.delivery.drain_timeout;
+  // Attempts end while requests do: neither uses up the time of the other.
+  if (i.cores) {
+    for (auto& core : i.per_core) block_on(core->executor, core->engine->stop_sending());
+  }
   if (i.server) {
     i.server->stop_accepting();
     i.server->drain(deadline);
   }
   if (i.housekeeping) block_on(i.per_core.front()->executor, i.end_housekeeping());
-  // All cores drain at the same time.
-  for (auto& core : i.per_core) block_on(core->executor, core->engine->stop_sending());
   for (auto& core : i.per_core) block_on(core->executor, core->engine->stop(deadline));
   if (i.alerts) block_on(i.per_core.front()->executor, i.alerts->stop(deadline));
   if (i.commits) i.commits->stop();

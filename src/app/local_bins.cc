@@ -1,6 +1,7 @@
 #include "app/local_bins.h"
 
 #include "bin/answer.h"
+#include "http/endpoint.h"
 
 #include <algorithm>
 
@@ -18,19 +19,26 @@ std::string origin_of(const webhook::TargetUrl& url) {
 
 }  // namespace
 
-void LocalBins::set_origins(std::vector<std::string> origins) {
+void LocalBins::set_origins(const std::vector<std::string>& origins, uint16_t port) {
   const std::lock_guard lock(mutex_);
-  origins_ = std::move(origins);
+  port_ = port;
+  origins_.clear();
+  for (const auto& origin : origins) {
+    // In one spelling, without a scheme's own port.
+    if (const auto url = webhook::parse_target_url(origin)) origins_.push_back(origin_of(*url));
+  }
+}
+
+bool LocalBins::is_own(const webhook::TargetUrl& url) {
+  const std::lock_guard lock(mutex_);
+  const auto address = http::IpAddress::parse(url.host);
+  if (address && url.port == port_ && http::is_own_address(*address)) return true;
+  return std::find(origins_.begin(), origins_.end(), origin_of(url)) != origins_.end();
 }
 
 std::optional<Task<http::ClientReply>> LocalBins::post(const webhook::TargetUrl& url,
                                                        std::string body, Deadline deadline) {
-  if (!url.target.starts_with("/bin/")) return std::nullopt;
-  const std::string origin = origin_of(url);
-  {
-    const std::lock_guard lock(mutex_);
-    if (std::find(origins_.begin(), origins_.end(), origin) == origins_.end()) return std::nullopt;
-  }
+  if (!url.target.starts_with("/bin/") || !is_own(url)) return std::nullopt;
   return answer(url.target, std::move(body), deadline);
 }
 

@@ -20,20 +20,23 @@ class LocalBins {
  public:
   LocalBins(bin::Bins& bins, const Clock& clock) : bins_(bins), clock_(clock) {}
 
-  /// Origins ("http://127.0.0.1:8480") under which users reach us.
-  void set_origins(std::vector<std::string> origins);
+  /// Under which users reach us: origins ("https://events.example"), and every address of this
+  /// machine at `port`.
+  void set_origins(const std::vector<std::string>& origins, uint16_t port);
 
   /// The answer of one of our bins; nullopt when the URL is not /bin/{id} under an origin of ours.
   std::optional<Task<http::ClientReply>> post(const webhook::TargetUrl& url, std::string body,
                                               Deadline deadline);
 
  private:
+  bool is_own(const webhook::TargetUrl& url);
   Task<http::ClientReply> answer(std::string path, std::string body, Deadline deadline);
 
   bin::Bins& bins_;
   const Clock& clock_;
   std::mutex mutex_;
   std::vector<std::string> origins_;  // guarded by mutex_
+  uint16_t port_ = 0;                 // guarded by mutex_
 };
 
 }  // namespace eventhorn::app

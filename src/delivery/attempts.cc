@@ -12,6 +12,7 @@ namespace {
 
 // Before an endpoint is tried again after a fault of ours.
 constexpr std::chrono::seconds kAfterOwnFault{1};
+constexpr std::chrono::seconds kAfterUnreadable{5};
 constexpr std::chrono::minutes kBetweenMissNotices{1};
 
 std::string describe(const webhook::AttemptResult& result) {
@@ -21,6 +22,7 @@ std::string describe(const webhook::AttemptResult& result) {
 }  // namespace
 
 Task<void> Engine::work(EndpointPtr endpoint, Start start) {
+  co_await yield_now();  // an attempt may end at once: never within the caller
   for (;;) {
     co_await attempt(endpoint, std::move(start.lane), std::move(start.job));
     release(*endpoint, start.standing);
@@ -42,7 +44,9 @@ Task<bool> Engine::load_event(const EndpointPtr& endpoint, LanePtr lane, Job& jo
               "cannot read an event for its retry, will try again lane={} position={} error={}",
               lane->id().value, job.position.value, events.error().message);
     lane->settle(job);
-    retry_at(services_.clock.steady_now() + std::chrono::seconds(5), lane, job.position);
+    const auto later = services_.clock.steady_now() + kAfterUnreadable;
+    endpoint->health.hold_until(later);
+    retry_at(later, lane, job.position);
     co_return false;
   }
   job.event = std::move(events->front());
@@ -131,6 +135,7 @@ void Engine::finish(const EndpointPtr& endpoint, const LanePtr& lane, const Job&
   if (job.probe) (answered ? meters_.probe_success : meters_.probe_failure).add();
   (answered ? endpoint->last_success : endpoint->last_failure) = services_.clock.now();
   if (answered && health.state() == Health::State::kActive) endpoint->reason.clear();
+  if (answered) endpoint->missing = false;
   if (!answered) endpoint->reason = describe(result);
   if (!lane->ended) {
     record(*lane, job, reply, verdict, std::chrono::duration_cast<std::chrono::milliseconds>(took));
@@ -197,6 +202,7 @@ void Engine::on_failure(Endpoint& endpoint, const LanePtr& lane, const Job& job,
   auto* known = lane->find_waiting(job.position);
   lane->settle(job);
   if (known != nullptr && job.segment != nullptr) return;  // of a replay: its retry goes on
+  if (known == nullptr && job.segment == nullptr) return;  // a replay of it got through meanwhile
   Waiting waiting{job.attempt, now, Micros{}, result.status, hook};
   auto delay = std::optional(std::chrono::milliseconds(0));
   if (job.probe && endpoint.health.parked()) {
@@ -228,10 +234,9 @@ void Engine::on_missed(Endpoint& endpoint, Lane& lane, const Job& job,
            escape_for_log(job.event->event.id), lane.id().value, webhook::masked(lane.url()),
            job.attempt, result.status, escape_for_log(result.error));
   const auto now = services_.clock.steady_now();
-  if (endpoint.noticed_miss != SteadyTime::min() &&
-      now - endpoint.noticed_miss < kBetweenMissNotices) {
-    return;
-  }
+  const bool lately = endpoint.noticed_miss != SteadyTime::min() &&
+                      now - endpoint.noticed_miss < kBetweenMissNotices;
+  if (lately || std::exchange(endpoint.missing, true)) return;
   endpoint.noticed_miss = now;
   store::Notice told;
   told.event = job.event->event.id;
@@ -243,6 +248,7 @@ void Engine::on_missed(Endpoint& endpoint, Lane& lane, const Job& job,
 
 void Engine::set_waiting(Lane& lane, Position position, const Waiting& waiting) {
   if (lane.find_waiting(position) == nullptr) ++waiting_;
+  crowded_ = crowded_ || waiting_ >= options_.max_waiting;
   lane.wait(position, waiting);
 }
 

@@ -8,6 +8,7 @@
 namespace eventhorn::delivery {
 namespace {
 
+constexpr size_t kMaxReads = 64;  // at once: many more lanes may be behind
 constexpr size_t kMaxReadEvents = 256;
 // One read may take so much, a share of the memory that is left; a little when none is, so that
 // every lane gets on.
@@ -28,22 +29,42 @@ void Engine::read_more(const LanePtr& lane) {
   const size_t left = options_.max_live_bytes > held ? options_.max_live_bytes - held : 0;
   // Over the budget only what has nothing else to send reads more.
   if (left == 0 && segment->waiting() > 0) return;
+  // Nor does one of many that an endpoint could send to.
+  const bool enough = left == 0 && lane->endpoint->ring.size() > kMaxReads;
+  if (reading_ >= kMaxReads || enough) {
+    if (!std::exchange(lane->awaits_read, true)) to_read_.push_back(lane);
+    return;
+  }
   auto query = lane->query(*segment);
   // Not beyond what was handed over: `since` is the configuration as of there, and the log may
   // already hold events of a later one.
   query.to = std::min(query.to.value_or(seen_), seen_);
   query.max_bytes = std::clamp(left / kReadShare, kMinReadBytes, kMaxReadBytes);
   query.max_events = health.parked() ? 1 : std::min(kMaxReadEvents, query.max_bytes / kSmallEvent);
+  ++reading_;
   reading_bytes_ += query.max_bytes;
   segment->reading = true;
   tasks_.spawn("delivery read", read_segment(lane, segment, query));
 }
 
+// A few at a time: those that still may not read queue up again.
+void Engine::read_waiting() {
+  for (size_t n = std::min(to_read_.size(), kMaxReads); n > 0 && reading_ < kMaxReads; --n) {
+    const auto lane = to_read_.front().lock();
+    to_read_.pop_front();
+    if (!lane || lane->ended) continue;
+    lane->awaits_read = false;
+    read_more(lane);
+  }
+}
+
 Task<void> Engine::read_segment(LanePtr lane, Segment* segment, store::LaneQuery query) {
   auto read = [&] { return services_.store.read_lane(query); };
   auto slice = co_await run_blocking(services_.readers, read);
+  --reading_;
   reading_bytes_ -= query.max_bytes;
   segment->reading = false;
+  read_waiting();
   if (lane->ended) co_return;
   if (!slice) {
     log_error("delivery", "cannot read the log, will try again lane={} error={}", lane->id().value,
@@ -56,8 +77,9 @@ Task<void> Engine::read_segment(LanePtr lane, Segment* segment, store::LaneQuery
   }
   // Spilled or cut meanwhile: what came is no longer what comes next.
   if (segment->read_through() == query.after) {
-    if (slice->expired > 0) on_expired(*lane, slice->expired);
-    segment->fill(*slice, seen_);
+    // What a replay finds gone was settled, or told, before.
+    if (slice->expired > 0 && segment->replay() == 0) on_expired(*lane, slice->expired);
+    segment->fill(*slice);
   }
   mark(*lane);
   read_more(lane);
@@ -113,7 +135,7 @@ Task<void> Engine::expire_lane(LanePtr lane, Position last) {
       continue;
     }
     if (!segment.idle()) continue;  // it is being read, and counts there
-    gone += counted->events;
+    if (segment.replay() == 0) gone += counted->events;
     segment.skip_to(last);
   }
   if (gone > 0) on_expired(*lane, gone);

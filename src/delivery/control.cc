@@ -45,6 +45,7 @@ store::EndpointStatus Engine::status_of(const Endpoint& endpoint) const {
   for (const auto& [id, lane] : endpoint.lanes) out.waiting += lane->waiting().size();
   out.lanes = endpoint.lanes.size();
   out.rate = endpoint.rate.at(now);
+  if (endpoint.health.state() == Health::State::kActive) out.pace = endpoint.rate.last();
   return out;
 }
 
@@ -120,7 +121,10 @@ Task<Status> Engine::resume(std::string url) {
   co_return saved;
 }
 
-void Engine::settings_changed(const std::string& url, store::EndpointSettings settings) {
+void Engine::settings_changed(const std::string& url, store::EndpointSettings settings,
+                              uint64_t version) {
+  if (std::exchange(settings_versions_[url], std::max(version, settings_versions_[url])) > version)
+    return;
   if (settings == store::EndpointSettings()) {
     settings_.erase(url);
   } else {
@@ -142,7 +146,11 @@ Task<Status> Engine::add_segments(LaneId id, DomainUid domain,
                     [](const Segment& s) { return s.replay() != 0 && !s.settled(); }));
   if (replays + segments.size() > store::kMaxReplaySegments)
     co_return fail(Errc::kRateLimited, "the webhook has too many replays under way");
-  for (const auto& segment : segments) lane->add(segment);
+  for (auto& segment : segments) {
+    // What comes after it is sent anyway, and cannot be read before it is handed over.
+    segment.to = std::min(segment.to.value_or(seen_), seen_);
+    if (segment.after < *segment.to) lane->add(segment);
+  }
   mark(*lane);
   schedule(lane);
   auto saved = co_await flushed();

@@ -21,8 +21,9 @@ Task<std::vector<store::LaneStatus>> read_lanes(Engine& engine, std::string url)
   co_return engine.lanes(url);
 }
 
-Task<void> tell_settings(Engine& engine, std::string url, store::EndpointSettings settings) {
-  engine.settings_changed(url, std::move(settings));
+Task<void> tell_settings(Engine& engine, std::string url, store::EndpointSettings settings,
+                         uint64_t version) {
+  engine.settings_changed(url, std::move(settings), version);
   co_return;
 }
 
@@ -79,9 +80,11 @@ Task<Status> EngineDeliveries::resume(std::string url) {
   return run_on(engine.executor(), engine.resume(std::move(url)));
 }
 
-Task<void> EngineDeliveries::settings_changed(std::string url, store::EndpointSettings settings) {
+Task<void> EngineDeliveries::settings_changed(std::string url, store::EndpointSettings settings,
+                                              uint64_t version) {
   auto& engine = owner(url);
-  return run_on(engine.executor(), tell_settings(engine, std::move(url), std::move(settings)));
+  return run_on(engine.executor(),
+                tell_settings(engine, std::move(url), std::move(settings), version));
 }
 
 Task<Status> EngineDeliveries::add_segments(LaneId lane, DomainUid domain, std::string url,

@@ -26,6 +26,9 @@ class Rate {
     last_ = now;
   }
 
+  /// When it last happened, however long ago.
+  double last() const { return per_second_; }
+
   double at(SteadyTime now) const {
     return per_second_ * std::exp(-std::chrono::duration<double>(now - last_).count() / kWindow);
   }
@@ -73,6 +76,7 @@ struct Endpoint : std::enable_shared_from_this<Endpoint> {
 
   SteadyTime last_sign{};  // an outcome, or the start of the first of the attempts under way
   SteadyTime used{};
+  bool missing = false;  // a miss was told, and nothing has got through since
   SteadyTime noticed_miss = SteadyTime::min();
   Rate rate;            // of events settled
   bool stored = false;  // it has a row

@@ -103,9 +103,9 @@ bool Engine::configured(const std::string& url) const {
 }
 
 bool Engine::segments_allowed(const Lane& lane) const {
-  const size_t most = waiting_ < options_.max_waiting
-                          ? options_.max_exceptions
-                          : std::min(options_.max_exceptions, kFewWaiting);
+  size_t most = options_.max_exceptions;
+  if (waiting_ >= options_.max_waiting)
+    most = std::min(most, lane.endpoint->health.well() ? kFewWaiting : 1);
   return lane.waiting().size() < most;
 }
 
@@ -299,7 +299,8 @@ void Engine::retime(Endpoint& endpoint) {
         options_.health.slow_start, kBetweenRetimed * lane->waiting().size());
     for (auto& [position, waiting] : lane->waiting()) {
       if (waiting.in_flight) continue;
-      if (std::exchange(waiting.probed, false) && schedule.next_delay(waiting.attempts + 1U, 0)) {
+      const bool counts = std::exchange(waiting.probed, false) && endpoint.health.well();
+      if (counts && schedule.next_delay(waiting.attempts + 1U, 0)) {
         ++waiting.attempts;
         unsaved_.exceptions.push_back({id, position, false, waiting.attempts, waiting.last_attempt,
                                        waiting.delay, waiting.last_status, waiting.hook});
@@ -338,9 +339,14 @@ Task<void> Engine::run_sweeps() {
   }
 }
 
-// Counts endpoints, and forgets those that are idle and well.
+// Counts endpoints, and forgets those that are idle and well. Wakes those that were held only
+// because too many events of others waited.
 void Engine::sweep() {
   const auto now = services_.clock.steady_now();
+  if (crowded_ && waiting_ < options_.max_waiting) {
+    crowded_ = false;
+    for (const auto& [id, lane] : std::unordered_map(lanes_)) schedule(lane);
+  }
   std::array<size_t, 5> counts{};
   size_t replays = 0;
   bool forgotten = false;

@@ -13,6 +13,12 @@
 #include <algorithm>
 
 namespace eventhorn::delivery {
+namespace {
+
+// A lane that falls behind catches up in order for so long, before live events go past the rest.
+constexpr std::chrono::seconds kBetweenLive{1};
+
+}  // namespace
 
 Engine::Engine(asio::any_io_executor executor, EngineServices services, EngineOptions options)
     : executor_(executor),
@@ -62,11 +68,9 @@ Lane::Since Engine::since_of(const store::Domain& domain, LaneId id) {
 }
 
 void Engine::apply_change(const store::DomainChange& change) {
-  if (change.after) {
-    add_routes(change.after);
-  } else {
+  if (change.before && (!change.after || change.after->uid != change.before->uid))
     routes_.erase(change.before->uid);
-  }
+  if (change.after) add_routes(change.after);
   if (change.before) {
     for (const auto& lane : change.before->lanes) {
       if (!owns(lane.url)) continue;
@@ -163,18 +167,23 @@ void Engine::offer(Lane& lane, const EventPtr& event, Hook hook) {
   auto& open = lane.open_segment(cls, seen_, true);
   if (lane.endpoint->health.state() != Health::State::kActive || !segments_allowed(lane)) {
     // One that is behind has its row, which this event does not change: the log has it.
-    if (!open.caught_up() && (lane.has_row || lane.dirty)) return;
-    open.fall_behind();
-    mark(lane);
+    const bool known = !open.caught_up() && (lane.has_row || lane.dirty);
+    open.decline(event->position);
+    if (!known) mark(lane);
     return;
   }
   const size_t held = store::live_event_bytes();
   const bool scarce = held > options_.max_live_bytes;
   const size_t enough = held > 2 * options_.max_live_bytes ? 1 : kReadBelow;
-  if (scarce && open.waiting() >= enough) open.fall_behind();
   mark(lane);
+  if (scarce && open.waiting() >= enough) return open.decline(event->position);
+  const bool kept_up = open.caught_up();
   if (open.offer(event, hook) || scarce) return;
-  // The live events go on beside the backlog.
+  // The live events go on beside the backlog; but not of a lane that has just been too slow for
+  // them, which would read everything twice and send it out of order.
+  const auto now = services_.clock.steady_now();
+  if (kept_up) open.overrun = now;
+  if (now - open.overrun < kBetweenLive) return;
   const Position before{event->position.value - 1};
   if (auto* live = lane.begin_live(cls, before)) (void)live->offer(event, hook);
 }
@@ -201,6 +210,7 @@ Task<void> Engine::stop(Deadline deadline) {
   }
   loops_.cancel();
   co_await loops_.join(Deadline::max());
+  if (!started_) co_return;
   // After the saves that are queued; the commit queue answers or the process ends with the store
   // failed.
   const auto saved =
@@ -209,6 +219,7 @@ Task<void> Engine::stop(Deadline deadline) {
     asio::post(executor, [saved] { saved->cancel(); });
   });
   co_await saved->async_wait(asio::as_tuple(asio::use_awaitable));
+  options_.unsaved->fetch_sub(std::exchange(unsaved_outcomes_, 0));
   for (const auto& waiter : flushing_) waiter->cancel();
 }
 

@@ -31,6 +31,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include <atomic>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -50,7 +51,8 @@ struct EngineOptions {
   size_t max_exceptions = 10'000;
   /// The same for the core: beyond it every lane keeps to a few.
   size_t max_waiting = 100'000;
-  /// Bytes of events held in memory; beyond it lanes fall behind and read the log little by little.
+  /// Bytes of events held in memory, by all cores; beyond it lanes fall behind and read the log
+  /// little by little.
   size_t max_live_bytes = 32 << 20;
   /// Outcomes not yet saved on all cores together: the bound on what a crash repeats beyond the
   /// attempts in flight.
@@ -111,7 +113,7 @@ class Engine {
   Task<store::LaneStatus> lane(LaneId id, DomainUid domain, std::string url);
   Task<Status> pause(std::string url);
   Task<Status> resume(std::string url);
-  void settings_changed(const std::string& url, store::EndpointSettings settings);
+  void settings_changed(const std::string& url, store::EndpointSettings settings, uint64_t version);
   Task<Status> add_segments(LaneId id, DomainUid domain, std::vector<store::SegmentRow> segments);
   Task<Status> attempt_again(LaneId id, std::vector<EventPtr> events);
   Task<Status> change_replay(uint64_t replay, store::ReplayAction action);
@@ -204,6 +206,7 @@ class Engine {
 
   // Reading the log for lanes that are behind (catch_up.cc).
   void read_more(const LanePtr& lane);
+  void read_waiting();
   Task<void> read_segment(LanePtr lane, Segment* segment, store::LaneQuery query);
   Task<void> expire_lane(LanePtr lane, Position last);
   Task<void> count_dropped(std::vector<store::LaneQuery> queries, LaneId lane, std::string url,
@@ -246,14 +249,19 @@ class Engine {
   std::unordered_map<LaneId, LanePtr> lanes_;  // only lanes with something unsettled
   std::unordered_map<std::string, EndpointPtr> endpoints_;
   std::unordered_map<std::string, std::weak_ptr<Places>> hosts_;
-  SettingsByUrl settings_;  // of the URLs that have some
+  SettingsByUrl settings_;                                       // of the URLs that have some
+  std::unordered_map<std::string, uint64_t> settings_versions_;  // of those changed in this life
   Position seen_;
-  size_t waiting_ = 0;  // retries of all lanes
+  size_t waiting_ = 0;    // retries of all lanes
+  bool started_ = false;  // before that nothing is saved: what is known is not complete
   bool stopping_ = false;
 
   Places places_;
   bool looking_again_ = false;
-  size_t reading_bytes_ = 0;  // that reads under way may bring
+  size_t reading_ = 0;                       // reads under way,
+  size_t reading_bytes_ = 0;                 // and what they may bring
+  std::deque<std::weak_ptr<Lane>> to_read_;  // lanes that wait for one
+  bool crowded_ = false;                     // max_waiting was reached since the last sweep
 
   std::multimap<SteadyTime, std::function<void()>> wakes_;
   asio::steady_timer wake_timer_;

@@ -19,7 +19,13 @@ constexpr auto kSpacing = 10ms;
 constexpr auto kMaxSpacing = 1s;
 constexpr auto kPeakWindow = 60s;
 constexpr auto kRateTolerance = 100ms;
+constexpr double kMinRate = 0.001;  // a second
 constexpr double kProbeSpread = 0.1;
+
+std::chrono::nanoseconds interval_of(double rate) {
+  const std::chrono::duration<double> interval(1 / std::max(rate, kMinRate));
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(interval);
+}
 
 std::chrono::nanoseconds spread(std::chrono::milliseconds interval, double jitter) {
   const double factor = 1 + kProbeSpread * (2 * jitter - 1);
@@ -69,20 +75,16 @@ SteadyTime Health::ready_at() const {
   auto at = std::max(held_until_, spaced_until_);
   if (parked()) at = std::max(at, probe_at_);
   if (options_.rate_limit > 0) {
-    const std::chrono::duration<double> interval(1 / options_.rate_limit);
-    const auto tolerance = std::max(
-        0ns, kRateTolerance - std::chrono::duration_cast<std::chrono::nanoseconds>(interval));
+    const auto tolerance =
+        std::max<std::chrono::nanoseconds>(0ns, kRateTolerance - interval_of(options_.rate_limit));
     at = std::max(at, rate_at_ - tolerance);
   }
   return at;
 }
 
 void Health::on_start(SteadyTime now) {
-  if (options_.rate_limit > 0) {
-    const std::chrono::duration<double> interval(1 / options_.rate_limit);
-    rate_at_ =
-        std::max(rate_at_, now) + std::chrono::duration_cast<std::chrono::nanoseconds>(interval);
-  }
+  if (options_.rate_limit > 0)
+    rate_at_ = std::max(rate_at_, now) + interval_of(options_.rate_limit);
   const auto steps = failures_ / std::max(1U, options_.park_after_failures);
   if (steps > 0)
     spaced_until_ = now + std::min<std::chrono::milliseconds>(kSpacing * steps, kMaxSpacing);

@@ -50,8 +50,11 @@ Segment& Lane::open_segment(Class cls, Position after, bool caught_up) {
   }
   const auto at = std::find_if(segments_.begin(), segments_.end(),
                                [&](const Segment& s) { return s.cls() > cls || s.replay() != 0; });
+  // The one before it may reach further than the caller knows.
+  if (at != segments_.begin() && std::prev(at)->cls() == cls)
+    after = std::max(after, *std::prev(at)->to());
   auto& made = *segments_.emplace(at, cls, after, std::nullopt);
-  if (caught_up) made.fill({{}, after, true}, after);
+  if (caught_up) made.fill({{}, after, true});
   return made;
 }
 
@@ -101,8 +104,11 @@ std::optional<Job> Lane::take_slot(Segment& segment) {
 
 std::optional<Job> Lane::take_again() {
   while (!again_.empty()) {
-    const auto [segment, slot] = again_.front();
-    again_.pop_front();
+    const auto next = std::find_if(again_.begin(), again_.end(),
+                                   [](const auto& held) { return !held.first->paused; });
+    if (next == again_.end()) break;
+    const auto [segment, slot] = *next;
+    again_.erase(next);
     if (drop_unwanted(*segment, *slot)) continue;
     return start(*segment, *slot, order_key(*segment, slot->event));
   }
@@ -171,8 +177,7 @@ std::optional<Job> Lane::take_oldest_waiting() {
   auto oldest = waiting_.end();
   for (auto it = waiting_.begin(); it != waiting_.end(); ++it) {
     if (it->second.in_flight) continue;
-    if (oldest == waiting_.end() || it->second.last_attempt < oldest->second.last_attempt)
-      oldest = it;
+    if (oldest == waiting_.end() || it->second.tried < oldest->second.tried) oldest = it;
   }
   if (oldest == waiting_.end()) return std::nullopt;
   return start_retry(oldest->first, oldest->second);
@@ -216,11 +221,13 @@ void Lane::settle(const Job& job) {
 }
 
 void Lane::give_back(const Job& job) {
+  if (job.segment != nullptr && job.segment->cancelled()) return settle(job);
   --in_flight_;
   if (job.segment == nullptr) {
     const auto it = waiting_.find(job.position);
     if (it == waiting_.end()) return;
     it->second.in_flight = false;
+    it->second.due = {};
     due_.push_back(job.position);
     return;
   }
@@ -243,14 +250,20 @@ Segment* Lane::wants_read(size_t below) {
   return out;
 }
 
-// Forgets slots of a segment behind a position that are held here.
+// Forgets slots of a segment behind a position that are held here. Whoever was deferred behind one
+// whose turn it was is next.
 void Lane::let_go(Segment& segment, Position after) {
   const auto held = [&](const std::pair<Segment*, Slot*>& p) {
     return p.first == &segment && p.second->position > after;
   };
+  std::vector<uint64_t> keys;
+  for (const auto& p : again_) {
+    if (held(p)) keys.push_back(order_key(*p.first, p.second->event));
+  }
   std::erase_if(again_, held);
   for (auto& [key, slots] : deferred_) std::erase_if(slots, held);
   std::erase_if(deferred_, [](const auto& entry) { return entry.second.empty(); });
+  for (const uint64_t key : keys) release(key);
 }
 
 void Lane::spill() {

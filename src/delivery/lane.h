@@ -34,6 +34,7 @@ struct Waiting {
   int last_status = 0;
   Hook hook{};
   SteadyTime due{};
+  uint64_t tried = 0;  // set by wait(): the order of the last attempts
   bool in_flight = false;
   /// A probe of it failed, which counts as an attempt once another event has got through.
   bool probed = false;
@@ -101,7 +102,10 @@ class Lane {
   void give_back(const Job& job);
 
   /// Records a failed attempt; the caller settles the job and calls due() in time.
-  void wait(Position position, const Waiting& waiting) { waiting_[position] = waiting; }
+  void wait(Position position, const Waiting& waiting) {
+    waiting_[position] = waiting;
+    waiting_[position].tried = ++tried_;
+  }
 
   std::map<Position, Waiting>& waiting() { return waiting_; }
 
@@ -154,6 +158,7 @@ class Lane {
   bool dirty = false;
   bool has_row = false;
   bool in_ring = false;
+  bool awaits_read = false;
   bool ended = false;
   bool counted_behind = false;
 
@@ -183,6 +188,7 @@ class Lane {
   std::unordered_set<uint64_t> keys_in_flight_;
   std::unordered_map<uint64_t, std::deque<std::pair<Segment*, Slot*>>> deferred_;
   size_t in_flight_ = 0;
+  uint64_t tried_ = 0;
   uint64_t dropped_ = 0;
   uint8_t turn_ = 0;
   bool probe_waiting_ = false;

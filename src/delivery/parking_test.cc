@@ -220,7 +220,7 @@ TEST_F(ParkingTest, SettingsOfAUrlApplyAtOnce) {
   settings.retry_schedule.emplace();  // none
   settings.standard_webhooks = true;
   settings.secrets.push_back({"1", webhook::make_standard_secret(), {}});
-  life.run(life.deliveries().settings_changed(kUrl, settings));
+  life.run(life.deliveries().settings_changed(kUrl, settings, 1));
   sender_.script(kUrl, "bad", {500, 500});
   sender_.hold(true);
   life.append("a.example", range("e", 20));

@@ -120,13 +120,13 @@ store::Progress Engine::gather() {
 
 void Engine::save_now() {
   save_due_ = SteadyTime::max();
-  if (saving_) return;
+  if (saving_ || !started_) return;
   auto progress = gather();
   if (progress.empty() && flushing_.empty()) return;
   saving_ = true;
-  saving_missed_ = static_cast<size_t>(
-      std::count_if(progress.exceptions.begin(), progress.exceptions.end(),
-                    [](const store::ExceptionRow& row) { return row.missed; }));
+  saving_missed_ =
+      static_cast<size_t>(std::count_if(progress.exceptions.begin(), progress.exceptions.end(),
+                                        [](const store::ExceptionRow& row) { return row.missed; }));
   saving_outcomes_ = std::exchange(unsaved_outcomes_, 0);
   const std::weak_ptr<bool> alive = alive_;
   services_.commits.save(std::move(progress), [this, alive, executor = executor_] {
@@ -147,6 +147,7 @@ void Engine::on_saved() {
       seen_ > saved_through_) {
     save_soon();
   }
+  read_waiting();
   pump_queues(places_);
 }
 

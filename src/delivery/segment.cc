@@ -32,14 +32,18 @@ void Segment::push(const EventPtr& event, Hook hook) {
 
 bool Segment::offer(const EventPtr& event, Hook hook) {
   if (event->position <= read_through_) return true;  // a read was faster
-  if (!caught_up_) return false;
-  if (waiting() >= kMaxLive || window_.size() >= kMaxWindow) {
-    caught_up_ = false;
+  if (!caught_up_ || waiting() >= kMaxLive || window_.size() >= kMaxWindow) {
+    decline(event->position);
     return false;
   }
   push(event, hook);
   read_through_ = event->position;
   return true;
+}
+
+void Segment::decline(Position position) {
+  caught_up_ = false;
+  declined_ = position;
 }
 
 void Segment::close(Position to) {
@@ -50,7 +54,7 @@ void Segment::close(Position to) {
   if (window_.empty()) acked_through_ = read_through_;
 }
 
-void Segment::fill(const store::LaneSlice& slice, Position seen) {
+void Segment::fill(const store::LaneSlice& slice) {
   auto ahead = settled_ahead_.begin();
   for (const auto& event : slice.events) {
     if (event->position <= read_through_) continue;
@@ -58,6 +62,8 @@ void Segment::fill(const store::LaneSlice& slice, Position seen) {
     while (ahead != settled_ahead_.end() && ahead->last < event->position) ++ahead;
     const auto hook = webhook::hook_for(event->event.name, event->event.severity);
     if (!hook) continue;
+    // What lies before it is not the lane's, or is no more, and is not counted again.
+    if (window_.empty()) acked_through_ = {event->position.value - 1};
     push(event, *hook);
     if (ahead != settled_ahead_.end() && ahead->first <= event->position) {
       // Keeps its slot, so that row() still knows it once its range is forgotten.
@@ -71,7 +77,7 @@ void Segment::fill(const store::LaneSlice& slice, Position seen) {
   std::erase_if(settled_ahead_,
                 [&](const store::PositionRange& r) { return r.last <= read_through_; });
   if (window_.empty()) acked_through_ = read_through_;
-  if (open() && slice.at_end && read_through_ >= seen) caught_up_ = true;
+  if (open() && slice.at_end && read_through_ >= declined_) caught_up_ = true;
 }
 
 Slot* Segment::next() {
@@ -179,7 +185,8 @@ void Segment::spill() {
 }
 
 bool Segment::absorb(const Segment& next) {
-  CHECK(to_ && next.idle() && next.window_.empty() && next.after_ >= *to_);
+  CHECK(to_ && next.idle() && next.window_.empty());
+  if (next.after_ < *to_) return false;
   auto settled = settled_ahead_;
   // Between the two nothing was unsettled.
   if (next.acked_through_ > *to_) {
@@ -207,6 +214,7 @@ void Segment::skip_to(Position to) {
 }
 
 void Segment::cancel() {
+  cancelled_ = true;
   paused = false;
   caught_up_ = false;
   for (auto& slot : window_) {

@@ -72,19 +72,20 @@ class Segment {
 
   std::optional<Position> to() const { return to_; }
 
-  /// Takes an event handed over by a commit. False when it is not taken: the segment is, or now is,
-  /// behind.
+  /// Takes an event handed over by a commit; every event of an open segment is offered. False when
+  /// it is not taken: the segment is, or now is, behind.
   bool offer(const EventPtr& event, Hook hook);
 
-  /// From now on the events come from the log.
-  void fall_behind() { caught_up_ = false; }
+  /// As offer() when there is no room: it is read from the log, like those that follow.
+  void decline(Position position);
 
   /// Ends an open segment after `to`; every event of it up to there was offered or can be read.
   void close(Position to);
 
-  /// Takes a slice of the log. `seen`: the last commit handed over on this core; a slice that
-  /// reaches it makes an open segment caught up.
-  void fill(const store::LaneSlice& slice, Position seen);
+  /// Takes a slice of the log. One that ends at the end of what was asked for, with nothing
+  /// declined behind it, makes an open segment caught up: the query must reach up to the last
+  /// commit handed over.
+  void fill(const store::LaneSlice& slice);
 
   /// The next slot that nobody has started; null when there is none in memory.
   Slot* next();
@@ -105,8 +106,8 @@ class Segment {
   /// them. The segment is behind then.
   void spill();
 
-  /// Takes over the rest of `next`, a later closed or open segment that is idle and spilled. False,
-  /// changing nothing, when the settled set would grow beyond its bound.
+  /// Takes over the rest of `next`, a later closed segment that is idle and spilled. False,
+  /// changing nothing, when the settled set would grow beyond its bound, or they overlap.
   bool absorb(const Segment& next);
 
   /// Everything up to `to` is settled, whatever it was; only while idle.
@@ -115,11 +116,15 @@ class Segment {
   /// Nothing more is sent of it than what is in flight.
   void cancel();
 
+  bool cancelled() const { return cancelled_; }
+
   store::SegmentRow row() const;
 
   bool reading = false;
   /// A replay that its operator holds.
   bool paused = false;
+  /// When it was last found too slow for what comes.
+  SteadyTime overrun{};
 
  private:
   bool read_to_end() const { return to_ && read_through_ >= *to_; }
@@ -136,7 +141,9 @@ class Segment {
   std::optional<Position> to_;
   Position acked_through_;
   Position read_through_;
+  Position declined_;  // the last that was offered and not taken
   bool caught_up_ = false;
+  bool cancelled_ = false;
   std::deque<Slot> window_;   // pointers to slots stay good: only the ends move
   size_t first_waiting_ = 0;  // index of the first slot never started
   size_t deferred_ = 0;

@@ -29,6 +29,7 @@ Task<Status> Engine::start(const std::vector<store::DomainPtr>& domains,
     mark(*lane);
     schedule(lane);
   }
+  started_ = true;
   loops_.spawn("delivery timers", run_timers());
   loops_.spawn("delivery saves", run_saves());
   loops_.spawn("delivery sweeps", run_sweeps());

@@ -49,6 +49,7 @@ struct EndpointStatus {
   size_t waiting = 0;      // for a retry, all lanes
   size_t lanes = 0;        // with something unsettled
   double rate = 0;         // events settled per second, over the last seconds
+  double pace = 0;         // the same when it was last busy; 0 while nothing can be sent
 };
 
 /// Segments of replays in one lane, so that nobody can make a lane of any size.
@@ -74,7 +75,9 @@ class Deliveries {
   virtual Task<Status> pause(std::string url) = 0;
   /// Ends paused, parked and gone; sends under slow start.
   virtual Task<Status> resume(std::string url) = 0;
-  virtual Task<void> settings_changed(std::string url, EndpointSettings settings) = 0;
+  /// `version` grows with every change of any URL's settings; one that comes late changes nothing.
+  virtual Task<void> settings_changed(std::string url, EndpointSettings settings,
+                                      uint64_t version) = 0;
 
   /// Adds a replay's segments to a lane; answers after they are saved. kNotFound when the lane is
   /// no more; kRateLimited when it has kMaxReplaySegments already.

@@ -1,0 +1,156 @@
+// A lane against a model of itself.
+#include "delivery/lane_test_support.h"
+
+#include <random>
+#include <set>
+
+namespace eventhorn::delivery {
+namespace {
+
+// A lane in use, against a model: events are committed while it may or may not take them, it falls
+// behind, is read, spilled, given live segments, saved and killed. Nothing is sent that is settled,
+// and in the end everything is.
+class LaneModel {
+ public:
+  explicit LaneModel(uint32_t seed) : random_(seed) {}
+
+  void step() {
+    switch (random_() % 10) {
+      case 0:
+      case 1:
+      case 2:
+        return commit(random_() % 4 != 0);
+      case 3:
+        read();
+        return;
+      case 4:
+      case 5:
+      case 6:
+        return take();
+      case 7:
+      case 8:
+        return settle();
+      default:
+        break;
+    }
+    if (random_() % 5 == 0) lane_->spill();
+    if (random_() % 20 == 0) lane_->row();
+    if (random_() % 100 == 0) kill();
+  }
+
+  void finish() {
+    for (int idle = 0; idle < 3; ++idle) {
+      while (!in_flight_.empty()) settle();
+      if (read()) idle = 0;
+      take();
+      if (!in_flight_.empty()) idle = 0;
+    }
+    EXPECT_TRUE(unsettled_.empty()) << unsettled_.size() << " lost";
+    EXPECT_TRUE(lane_->row().segments.empty());
+  }
+
+  size_t committed() const { return log_.size(); }
+
+ private:
+  void commit(bool active) {
+    const uint64_t position = seen_ + 1 + random_() % 3;
+    const auto event = make_event(position, event::Name::kDelivered, random_() % 20);
+    log_.push_back(event);
+    unsettled_.insert(position);
+    auto& open = lane_->open_segment(webhook::Class::kNormal, {seen_}, true);
+    if (!active) {
+      open.decline(event->position);
+    } else if (!open.offer(event, Hook::kDelivered)) {
+      if (auto* live = lane_->begin_live(webhook::Class::kNormal, {position - 1}))
+        EXPECT_TRUE(live->offer(event, Hook::kDelivered));
+    }
+    seen_ = position;
+  }
+
+  // A read takes its time: what is committed meanwhile is not in it.
+  bool read() {
+    if (reading_ != nullptr) return end_read();
+    auto* segment = lane_->wants_read(random_() % 2 == 0 ? 1 : kReadBelow);
+    if (segment == nullptr) return false;
+    reading_ = segment;
+    segment->reading = true;
+    asked_after_ = segment->read_through();
+    const auto to = std::min(segment->to().value_or(Position{seen_}), Position{seen_});
+    slice_ = {};
+    const size_t most = 1 + random_() % 20;
+    slice_.through = segment->read_through();
+    slice_.at_end = true;
+    for (const auto& e : log_) {
+      if (e->position <= segment->read_through() || e->position > to) continue;
+      if (slice_.events.size() == most) {
+        slice_.at_end = false;
+        break;
+      }
+      slice_.events.push_back(e);
+      slice_.through = e->position;
+    }
+    if (slice_.at_end) slice_.through = to;
+    return true;
+  }
+
+  bool end_read() {
+    auto* segment = std::exchange(reading_, nullptr);
+    segment->reading = false;
+    if (segment->read_through() == asked_after_) segment->fill(slice_);
+    return true;
+  }
+
+  void take() {
+    auto job = random_() % 3 == 0 ? lane_->take_probe() : lane_->take(true, {});
+    if (!job) return;
+    EXPECT_TRUE(unsettled_.contains(job->position.value)) << "again: " << job->position.value;
+    for (const auto& other : in_flight_) EXPECT_NE(other.position, job->position);
+    in_flight_.push_back(*job);
+  }
+
+  void settle() {
+    if (in_flight_.empty()) return;
+    const auto at = in_flight_.begin() + static_cast<std::ptrdiff_t>(random_() % in_flight_.size());
+    if (random_() % 8 == 0) {
+      lane_->give_back(*at);
+    } else {
+      lane_->settle(*at);
+      unsettled_.erase(at->position.value);
+    }
+    in_flight_.erase(at);
+  }
+
+  void kill() {
+    const auto row = lane_->row();
+    for (const auto& s : row.segments) ASSERT_LE(s.settled.size(), kMaxWindow);
+    in_flight_.clear();
+    reading_ = nullptr;
+    lane_ = make_lane();
+    lane_->load(row);
+  }
+
+  std::mt19937 random_;
+  std::shared_ptr<Lane> lane_ = make_lane();
+  std::vector<EventPtr> log_;
+  std::set<uint64_t> unsettled_;
+  std::vector<Job> in_flight_;
+  Segment* reading_ = nullptr;
+  Position asked_after_;
+  store::LaneSlice slice_;
+  uint64_t seen_ = 0;
+};
+
+TEST(Lane, NothingIsLostOrRepeatedWhateverHappensToIt) {
+  const uint32_t seed = std::random_device{}();
+  SCOPED_TRACE(seed);
+  for (uint32_t round = 0; round < 200; ++round) {
+    LaneModel model(seed + round);
+    for (int i = 0; i < 1500; ++i) model.step();
+    model.finish();
+    EXPECT_GT(model.committed(), 100U);
+    if (::testing::Test::HasFailure()) FAIL() << "round " << round;
+  }
+}
+
+}  // namespace
+}  // namespace eventhorn::delivery
