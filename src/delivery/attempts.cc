@@ -122,6 +122,7 @@ bool Engine::not_its_fault(const EndpointPtr& endpoint, const LanePtr& lane, con
 void Engine::finish(const EndpointPtr& endpoint, const LanePtr& lane, const Job& job,
                     const SendReply& reply, SteadyTime started) {
   const auto now = services_.clock.steady_now();
+  const auto wall = services_.clock.now();
   const auto& result = reply.result;
   endpoint->last_sign = now;
   if (not_its_fault(endpoint, lane, job, result)) return;
@@ -133,17 +134,19 @@ void Engine::finish(const EndpointPtr& endpoint, const LanePtr& lane, const Job&
       verdict == webhook::Verdict::kSuccess || verdict == webhook::Verdict::kRejected;
   if (result.retry_after) health.hold_until(now + *result.retry_after);
   if (job.probe) (answered ? meters_.probe_success : meters_.probe_failure).add();
-  (answered ? endpoint->last_success : endpoint->last_failure) = services_.clock.now();
+  (answered ? endpoint->last_success : endpoint->last_failure) = wall;
   if (answered && health.state() == Health::State::kActive) endpoint->reason.clear();
   if (answered) endpoint->missing = false;
   if (!answered) endpoint->reason = describe(result);
   if (!lane->ended) {
-    record(*lane, job, reply, verdict, std::chrono::duration_cast<std::chrono::milliseconds>(took));
+    record(*lane, job, reply, verdict, wall,
+           std::chrono::duration_cast<std::chrono::milliseconds>(took));
     switch (verdict) {
       case webhook::Verdict::kSuccess:
       case webhook::Verdict::kRejected:
         (verdict == webhook::Verdict::kSuccess ? meters_.success : meters_.rejected).add();
-        on_settled(*endpoint, lane, job);
+        endpoint->rate.count(now);
+        on_settled(lane, job, wall);
         break;
       case webhook::Verdict::kGone:
         meters_.gone.add();
@@ -173,12 +176,10 @@ void Engine::finish(const EndpointPtr& endpoint, const LanePtr& lane, const Job&
   schedule(lane);
 }
 
-void Engine::on_settled(Endpoint& endpoint, const LanePtr& lane, const Job& job) {
-  endpoint.rate.count(services_.clock.steady_now());
+void Engine::on_settled(const LanePtr& lane, const Job& job, SystemTime now) {
   const bool replay = job.segment != nullptr && job.segment->replay() != 0;
   if (job.attempt == 1 && !replay) {
-    meters_.lag_seconds.observe(
-        std::chrono::duration<double>(services_.clock.now() - job.event->committed).count());
+    meters_.lag_seconds.observe(std::chrono::duration<double>(now - job.event->committed).count());
   }
   lane->settle(job);
   if (job.segment != nullptr && !replay) return;
@@ -259,11 +260,11 @@ void Engine::end_waiting(Lane& lane, Position position) {
 }
 
 void Engine::record(const Lane& lane, const Job& job, const SendReply& reply,
-                    webhook::Verdict verdict, std::chrono::milliseconds took) {
+                    webhook::Verdict verdict, SystemTime now, std::chrono::milliseconds took) {
   store::AttemptRow row;
   row.lane = lane.id();
   row.position = job.position;
-  row.at = services_.clock.now();
+  row.at = now;
   row.took = took;
   row.attempt = job.attempt;
   row.status = reply.result.status;

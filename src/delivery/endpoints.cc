@@ -136,8 +136,9 @@ void Engine::pump(const EndpointPtr& endpoint) {
 // now (then it is woken), or waits for a place.
 std::optional<Engine::Start> Engine::start_next(const EndpointPtr& endpoint) {
   auto& e = *endpoint;
+  if (stopping_ || e.ring.empty()) return std::nullopt;
   const auto now = services_.clock.steady_now();
-  if (stopping_ || e.ring.empty() || e.workers >= e.health.limit(now)) return std::nullopt;
+  if (e.workers >= e.health.limit(now)) return std::nullopt;
   if (e.health.ready_at() > now) {
     arm(endpoint);
     return std::nullopt;
@@ -145,7 +146,7 @@ std::optional<Engine::Start> Engine::start_next(const EndpointPtr& endpoint) {
   Start start;
   start.standing = e.standing(now);
   if (!has_place(endpoint, start.standing)) return std::nullopt;
-  auto job = take(e, start.lane);
+  auto job = take(e, start.lane, now);
   if (!job) return std::nullopt;
   start.job = *std::move(job);
   places_.budget.take(start.standing);
@@ -192,6 +193,7 @@ void Engine::look_again_soon() {
 // Those who wait for a place come first, the well ones before the doubtful. Whoever has become
 // doubtful, or better, while it waited goes to the queue where it now belongs.
 void Engine::pump_queues(Places& places) {
+  if (std::ranges::all_of(places.queues, [](const auto& queue) { return queue.empty(); })) return;
   const auto now = services_.clock.steady_now();
   for (size_t i = 0; i < places.queues.size(); ++i) {
     auto& queue = places.queues[i];
@@ -213,15 +215,14 @@ void Engine::pump_queues(Places& places) {
   }
 }
 
-std::optional<Job> Engine::take(Endpoint& endpoint, LanePtr& lane) {
+std::optional<Job> Engine::take(Endpoint& endpoint, LanePtr& lane, SteadyTime now) {
   while (!endpoint.ring.empty()) {
     lane = std::move(endpoint.ring.front());
     endpoint.ring.pop_front();
     std::optional<Job> job;
     if (!lane->ended) {
-      job = endpoint.health.parked()
-                ? lane->take_probe()
-                : lane->take(segments_allowed(*lane), services_.clock.steady_now());
+      job =
+          endpoint.health.parked() ? lane->take_probe() : lane->take(segments_allowed(*lane), now);
       if (lane->take_changed()) mark(*lane);
       read_more(lane);
     }

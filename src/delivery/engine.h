@@ -173,7 +173,7 @@ class Engine {
   std::optional<Start> start_next(const EndpointPtr& endpoint);
   bool has_place(const EndpointPtr& endpoint, Standing standing);
   void release(Endpoint& endpoint, Standing standing);
-  std::optional<Job> take(Endpoint& endpoint, LanePtr& lane);
+  std::optional<Job> take(Endpoint& endpoint, LanePtr& lane, SteadyTime now);
   void arm(const EndpointPtr& endpoint);
   void changed(const EndpointPtr& endpoint, Health::Change change, const std::string& reason);
   void retime(Endpoint& endpoint);
@@ -193,7 +193,7 @@ class Engine {
               const SendReply& reply, SteadyTime started);
   bool not_its_fault(const EndpointPtr& endpoint, const LanePtr& lane, const Job& job,
                      const webhook::AttemptResult& result);
-  void on_settled(Endpoint& endpoint, const LanePtr& lane, const Job& job);
+  void on_settled(const LanePtr& lane, const Job& job, SystemTime now);
   void on_failure(Endpoint& endpoint, const LanePtr& lane, const Job& job,
                   const webhook::AttemptResult& result);
   void on_missed(Endpoint& endpoint, Lane& lane, const Job& job,
@@ -202,7 +202,7 @@ class Engine {
   void set_waiting(Lane& lane, Position position, const Waiting& waiting);
   void end_waiting(Lane& lane, Position position);
   void record(const Lane& lane, const Job& job, const SendReply& reply, webhook::Verdict verdict,
-              std::chrono::milliseconds took);
+              SystemTime now, std::chrono::milliseconds took);
 
   // Reading the log for lanes that are behind (catch_up.cc).
   void read_more(const LanePtr& lane);
@@ -275,6 +275,7 @@ class Engine {
   bool saving_ = false;
   Position saved_through_;
   SteadyTime save_due_ = SteadyTime::max();
+  bool save_is_soon_ = false;  // save_due_ is set for changes
   asio::steady_timer save_timer_;
   // Those who wait until all that is changed now is saved.
   std::vector<std::shared_ptr<asio::steady_timer>> flushing_, flush_waits_;

@@ -62,11 +62,12 @@ void Engine::save_endpoint(const EndpointPtr& endpoint) {
 }
 
 void Engine::save_soon() {
-  if (saving_) return;  // on_saved() asks again
+  if (saving_ || save_is_soon_) return;  // on_saved() asks again
   const bool changes =
       !dirty_.empty() || !dirty_endpoints_.empty() || !unsaved_.empty() || !flush_waits_.empty();
   const auto due = services_.clock.steady_now() + (changes ? options_.save_interval : kIdleSave);
   if (due >= save_due_) return;
+  save_is_soon_ = changes;
   save_due_ = due;
   save_timer_.expires_at(save_due_);
 }
@@ -120,6 +121,7 @@ store::Progress Engine::gather() {
 
 void Engine::save_now() {
   save_due_ = SteadyTime::max();
+  save_is_soon_ = false;
   if (saving_ || !started_) return;
   auto progress = gather();
   if (progress.empty() && flushing_.empty()) return;
