@@ -31,9 +31,9 @@ void LocalBins::set_origins(const std::vector<std::string>& origins, uint16_t po
 
 bool LocalBins::is_own(const webhook::TargetUrl& url) {
   const std::lock_guard lock(mutex_);
+  if (std::find(origins_.begin(), origins_.end(), origin_of(url)) != origins_.end()) return true;
   const auto address = http::IpAddress::parse(url.host);
-  if (address && url.port == port_ && http::is_own_address(*address)) return true;
-  return std::find(origins_.begin(), origins_.end(), origin_of(url)) != origins_.end();
+  return address && url.port == port_ && http::is_own_address(*address);
 }
 
 std::optional<Task<http::ClientReply>> LocalBins::post(const webhook::TargetUrl& url,

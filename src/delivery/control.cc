@@ -32,7 +32,9 @@ store::EndpointStatus Engine::status_of(const Endpoint& endpoint) const {
   out.reason = endpoint.reason;
   if (out.state == store::EndpointState::kThrottled && out.reason.empty())
     out.reason = "as many events wait for a retry as may";
-  out.since = endpoint.since;
+  out.since = out.state == store::EndpointState::kThrottled && endpoint.throttled_since
+                  ? endpoint.throttled_since
+                  : std::optional(endpoint.since);
   out.last_success = endpoint.last_success;
   out.last_failure = endpoint.last_failure;
   const auto ready = endpoint.health.ready_at();

@@ -84,6 +84,7 @@ struct Endpoint : std::enable_shared_from_this<Endpoint> {
 
   // For people.
   SystemTime since;
+  std::optional<SystemTime> throttled_since;  // as the last sweep saw it
   std::string reason;
   std::optional<SystemTime> last_success, last_failure;
 };

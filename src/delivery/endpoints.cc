@@ -329,6 +329,19 @@ void Engine::notice(store::NoticeKind kind, const Endpoint& endpoint, store::Not
   services_.notices.post(std::move(notice));
 }
 
+void Engine::throttle_changed(Endpoint& endpoint) {
+  if (std::exchange(endpoint.throttled_since, std::nullopt)) {
+    log_info("delivery", "endpoint no longer throttled url={}", webhook::masked(endpoint.url));
+    return;
+  }
+  endpoint.throttled_since = services_.clock.now();
+  log_warn(
+      "delivery",
+      "endpoint throttled: as many of its events wait for a retry as may; new ones wait in the "
+      "log url={} reason={}",
+      webhook::masked(endpoint.url), escape_for_log(endpoint.reason));
+}
+
 Task<void> Engine::run_sweeps() {
   SteadyTime::duration took{};
   for (;;) {
@@ -352,7 +365,7 @@ void Engine::sweep() {
   size_t replays = 0;
   bool forgotten = false;
   for (auto it = endpoints_.begin(); it != endpoints_.end();) {
-    const auto& e = *it->second;
+    auto& e = *it->second;
     const bool idle =
         e.lanes.empty() && e.workers == 0 && !e.dirty && e.health.state() == Health::State::kActive;
     if (idle && now - e.used > kKeepIdle) {
@@ -360,7 +373,10 @@ void Engine::sweep() {
       forgotten = true;
       continue;
     }
-    ++counts[static_cast<size_t>(state_of(e))];
+    const auto state = state_of(e);
+    ++counts[static_cast<size_t>(state)];
+    if ((state == store::EndpointState::kThrottled) != e.throttled_since.has_value())
+      throttle_changed(e);
     for (const auto& [id, lane] : e.lanes) {
       replays += static_cast<size_t>(
           std::count_if(lane->segments().begin(), lane->segments().end(),

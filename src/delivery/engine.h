@@ -180,6 +180,7 @@ class Engine {
   void spill(Endpoint& endpoint);
   void save_endpoint(const EndpointPtr& endpoint);
   void notice(store::NoticeKind kind, const Endpoint& endpoint, store::Notice notice);
+  void throttle_changed(Endpoint& endpoint);
   Task<void> run_sweeps();
   void sweep();
 

@@ -182,6 +182,23 @@ TEST_F(EngineTest, LaneThatFellBehindReadsTheLog) {
   EXPECT_EQ(as_set(sender_.ids("http://one/")).size(), total + 1);
 }
 
+// A lane that was just too slow for what comes gets the rest in the order of the log.
+TEST_F(EngineTest, LaneThatIsOverrunCatchesUpInOrder) {
+  options_.health.max_concurrency = 1;
+  sender_.hold(true);
+  auto life = start();
+  life.set_hook("a.example", Hook::kDelivered, {"http://one/"});
+  std::vector<std::string> all;
+  for (int i = 0; i < 3; ++i) {
+    const auto ids = range("b" + std::to_string(i) + "-", kMaxLive);
+    life.append("a.example", ids);
+    all.insert(all.end(), ids.begin(), ids.end());
+  }
+  sender_.hold(false);
+  ASSERT_TRUE(sender_.wait_for(all.size()));
+  EXPECT_EQ(sender_.ids("http://one/"), all);
+}
+
 TEST_F(EngineTest, CleanRestartNeitherLosesNorRepeats) {
   std::set<std::string> appended;
   for (int life_number = 0; life_number < 3; ++life_number) {

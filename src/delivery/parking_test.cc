@@ -212,6 +212,36 @@ TEST_F(ParkingTest, FaultsOfOursAreNotHeldAgainstTheReceiver) {
   EXPECT_TRUE(life.notices().empty());
 }
 
+// The first miss of an outage is told, and the first of the next one.
+TEST_F(ParkingTest, MissesOfOneOutageAreToldOnce) {
+  options_.schedule = webhook::RetrySchedule(std::vector<std::chrono::milliseconds>{});
+  options_.health.park_after = 1h;
+  sender_.script(kUrl, "", {500});
+  auto life = start();
+  life.set_hook("a.example", Hook::kDelivered, {kUrl});
+  for (int i = 0; i < 3; ++i) {
+    life.append("a.example", {"lost" + std::to_string(i)});
+    ASSERT_TRUE(sender_.wait_for(static_cast<size_t>(i) + 1));
+  }
+  life.stop();
+  EXPECT_THAT(life.notices(), ElementsAre(NoticeKind::kMissed));
+}
+
+// Changes of settings may overtake each other on their way: the last one counts.
+TEST_F(ParkingTest, SettingsThatComeLateChangeNothing) {
+  auto life = start();
+  life.set_hook("a.example", Hook::kDelivered, {kUrl});
+  store::EndpointSettings first, second;
+  first.max_concurrency = 1;
+  second.max_concurrency = 3;
+  life.run(life.deliveries().settings_changed(kUrl, second, 2));
+  life.run(life.deliveries().settings_changed(kUrl, first, 1));
+  sender_.hold(true);
+  life.append("a.example", range("e", 20));
+  EXPECT_TRUE(sender_.wait([](const auto&, size_t in_flight) { return in_flight == 3; }));
+  sender_.hold(false);
+}
+
 TEST_F(ParkingTest, SettingsOfAUrlApplyAtOnce) {
   auto life = start();
   life.set_hook("a.example", Hook::kDelivered, {kUrl});

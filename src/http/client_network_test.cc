@@ -245,5 +245,21 @@ TEST_F(ClientNetworkTest, SourceAddressIsBound) {
   EXPECT_EQ(not_ours.result.kind, FailureKind::kLocal) << not_ours.result.error;
 }
 
+// What this machine lacks for one family does not excuse a receiver that refuses by the other.
+TEST_F(ClientNetworkTest, RefusalAtOneAddressIsTheReceiversFault) {
+  uint16_t closed = 0;
+  {
+    closed = ScriptedReceiver([](Peer&, int) {}).port();
+  }
+  dns.emplace([](const std::string&, bool v6) {
+    return DnsReply{.addresses = {v6 ? "::1" : "127.0.0.1"}};
+  });
+  ClientOptions options;
+  options.source_addresses = {*IpAddress::parse("2001:db8::1"), *IpAddress::parse("127.0.0.1")};
+  make_client(options, {"127.0.0.0/8", "::1/128"});
+  const auto reply = post("http://a.example:" + std::to_string(closed) + "/");
+  EXPECT_EQ(reply.result.kind, FailureKind::kConnect) << reply.result.error;
+}
+
 }  // namespace
 }  // namespace eventhorn::http

@@ -80,6 +80,22 @@ TEST_F(ProxyTest, FailuresAreItsOwnKind) {
   EXPECT_EQ(answer(std::string(9000, 'x')), "proxy: too long a head");
 }
 
+// What it says of the receiver is the receiver's fault: else a dead one is never parked.
+TEST_F(ProxyTest, ReceiverThatItCannotReachHasFailed) {
+  const auto kind_of = [&](const std::string& status) {
+    const auto reply = post_through(
+        [&](Peer& peer, int) {
+          (void)peer.head();
+          peer.send("HTTP/1.1 " + status + "\r\n\r\n");
+        },
+        kUrl);
+    return reply.result.kind;
+  };
+  EXPECT_EQ(kind_of("502 Bad Gateway"), FailureKind::kConnect);
+  EXPECT_EQ(kind_of("503 Service Unavailable"), FailureKind::kConnect);
+  EXPECT_EQ(kind_of("504 Gateway Timeout"), FailureKind::kTimeout);
+}
+
 TEST(ParseProxy, Urls) {
   const auto proxy = parse_proxy("http://[::1]:3128");
   ASSERT_TRUE(proxy);
