@@ -293,7 +293,7 @@ class Case(unittest.TestCase):
         if len(result.failures) + len(result.errors) > bad:
             servers = [*self.own_servers, *filter(None, [self.server])]
             for server in servers:
-                print(f"\n--- {self.id()}: stderr of the server\n{server.last_words or server.stderr()[-6000:]}---")
+                print(f"\n--- {unittest.TestCase.id(self)}: stderr of the server\n{server.last_words or server.stderr()[-6000:]}---")
 
     def new_domain(self, server=None):
         return (server or self.server).add_domain(f"d{secrets.token_hex(6)}.example.org")

@@ -103,18 +103,6 @@ class Bins(Case):
         self.assertEqual((answer.status, answer.body), (200, b""))
         self.assertEqual(self.listing()["items"][0]["method"], "HEAD")
 
-    def test_every_address_of_the_machine_is_ours(self):
-        """A bin that was made by way of an address is reached by it: nothing is dialled."""
-        host = {"Host": f"127.0.0.5:{self.server.port}"}
-        made = self.server.call("POST", "/eventhorn/v1/bins", headers=host).json
-        domain = self.new_domain()
-        answer = self.server.call("POST", f"/v3/domains/{domain}/webhooks", headers=host,
-                                  form={"id": "delivered", "url": made["url"]})
-        self.assertEqual(answer.status, 200, answer)
-        self.server.ingest(domain, event())
-        eventually(lambda: self.server.get(f"/eventhorn/v1/bins/{made['id']}/requests").json["total"] == 1,
-                   "the event in the bin")
-
     def test_a_receiver_for_the_test_call(self):
         domain = self.new_domain()
         for query, code in (("", None), ("?status=500", 500), ("?delay=10s", 502)):
