@@ -20,7 +20,7 @@ namespace {
 
 constexpr std::array<const char*, 7> kFamilyNames = {"default", "log",      "ids",  "times",
                                                      "classes", "attempts", "tries"};
-constexpr size_t kBlockCacheBytes = 32 << 20;
+constexpr size_t kBlockCacheBytes = 24 << 20;
 constexpr int kCacheShardBits = 4;
 
 rocksdb::ColumnFamilyOptions family_options(const std::shared_ptr<rocksdb::Cache>& cache,
