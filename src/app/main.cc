@@ -1,4 +1,5 @@
 #include "app/application.h"
+#include "app/repair.h"
 #include "base/log.h"
 #include "cli/command_line.h"
 #include "config/load.h"
@@ -100,6 +101,18 @@ int run_selftest(const cli::Selftest& command) {
   return selftest::find_failures(report).empty() ? 0 : 1;
 }
 
+int run_repair(const cli::Repair& command) {
+  keep_secrets();
+  config::Config config;
+  if (!load_config(command.sources, config)) return 2;
+  if (!config.store.url.empty()) {
+    std::fputs("eventhorn: repair is for the embedded store; store.url names another\n", stderr);
+    return 2;
+  }
+  set_log_level(config.log.level);
+  return command.check ? check_store(config.store.data) : repair_store(config.store.data);
+}
+
 int run(int argc, char** argv) {
   const auto command = cli::parse_command_line(argc, argv);
   if (const auto* exit = std::get_if<cli::Exit>(&command)) {
@@ -117,6 +130,7 @@ int run(int argc, char** argv) {
     return 0;
   }
   if (const auto* hostile = std::get_if<cli::Selftest>(&command)) return run_selftest(*hostile);
+  if (const auto* repair = std::get_if<cli::Repair>(&command)) return run_repair(*repair);
   return serve(std::get<cli::Serve>(command));
 }
 

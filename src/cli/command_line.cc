@@ -15,6 +15,7 @@ Examples:
   eventhorn serve --config eventhorn.toml      run with a configuration file
   eventhorn config print                       every setting, explained, as it is in effect
   eventhorn selftest --hostile                 prove on this machine that bad receivers hurt nobody
+  eventhorn repair --check --data DIR          look for damage in a store
   eventhorn serve --help                       options of a command
 )";
 
@@ -45,6 +46,19 @@ Prints a table; exits with 0 when it is passed and 1 when it is not.
 Examples:
   eventhorn selftest --hostile
   eventhorn selftest --hostile --events 20000 --kills 20 --seconds 60
+)";
+
+constexpr const char* kRepairExamples = R"(
+For a store that `serve` refuses to open. Reads all of it; when something is damaged, writes what can be read to a new
+store and puts that in its place. The old one is kept in DATA/quarantine-TIME, with lost.ndjson: the events that were
+lost, by id where the index knows it, else as ranges of positions and times; send those again. The server must be
+stopped; there must be as much free space as the store takes.
+
+Exits with 0 when the store is sound now, with 1 when it is not.
+
+Examples:
+  eventhorn repair --check --data /var/lib/eventhorn
+  eventhorn repair --config /etc/eventhorn.toml
 )";
 
 struct Options {
@@ -131,6 +145,11 @@ Command parse_command_line(int argc, const char* const* argv) {
   CLI::App* hostile = app.add_subcommand("selftest", "prove that it works on this machine")
                           ->footer(kSelftestExamples);
   add_selftest_options(*hostile, hostile_test.options);
+  Repair repair_command;
+  CLI::App* repair =
+      app.add_subcommand("repair", "make a damaged store usable")->footer(kRepairExamples);
+  add_options(*repair, options);
+  repair->add_flag("--check", repair_command.check, "only look for damage, change nothing");
   const CLI::App* version = app.add_subcommand("version", "print the version")
                                 ->footer("\nExample:\n  eventhorn version\n");
 
@@ -139,6 +158,10 @@ Command parse_command_line(int argc, const char* const* argv) {
     if (version->parsed()) return Version{};
     if (print->parsed()) return ConfigPrint{to_sources(*print, options)};
     if (hostile->parsed()) return hostile_test;
+    if (repair->parsed()) {
+      repair_command.sources = to_sources(*repair, options);
+      return repair_command;
+    }
     return Serve{to_sources(*serve, options)};
   } catch (const CLI::CallForHelp&) {
     const auto commands = app.get_subcommands();
@@ -152,6 +175,7 @@ Command parse_command_line(int argc, const char* const* argv) {
                         : serve->parsed()   ? " serve"
                         : config->parsed()  ? " config"
                         : hostile->parsed() ? " selftest"
+                        : repair->parsed()  ? " repair"
                                             : "";
     return Exit{2, fmt::format("eventhorn: {}\nTry: eventhorn{} --help\n", error.what(), where)};
   }

@@ -24,6 +24,13 @@ struct Selftest {
   selftest::HostileOptions options;
 };
 
+/// `eventhorn repair`. `sources` lacks the environment.
+struct Repair {
+  config::Sources sources;
+  /// Only look.
+  bool check = false;
+};
+
 struct Version {};
 
 /// Nothing to run: print `text` and exit. Code 0 is help, for stdout; code 2 a mistake, for stderr,
@@ -33,7 +40,7 @@ struct Exit {
   std::string text;
 };
 
-using Command = std::variant<Serve, ConfigPrint, Selftest, Version, Exit>;
+using Command = std::variant<Serve, ConfigPrint, Selftest, Repair, Version, Exit>;
 
 /// `argv` as main() gets it. --config names the file; --set, --data, --listen, --store and --dev
 /// become settings, the dedicated options after every --set. Keys and values are checked by

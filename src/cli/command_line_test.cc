@@ -130,5 +130,17 @@ TEST(CommandLine, MistakesSayWhatToDoNext) {
   EXPECT_EQ(mistake({"serve", "--data", "a", "--data", "b"}).code, 2);
 }
 
+TEST(CommandLine, Repair) {
+  const Command command = parse({"repair", "--check", "--data", "d"});
+  const auto* repair = std::get_if<Repair>(&command);
+  ASSERT_NE(repair, nullptr);
+  EXPECT_TRUE(repair->check);
+  EXPECT_THAT(repair->sources.settings, ElementsAre(is_setting("store.data", "d", "--data")));
+  EXPECT_FALSE(std::get<Repair>(parse({"repair"})).check);
+  EXPECT_THAT(mistake({"repair", "--chek"}).text, HasSubstr("eventhorn repair --help"));
+  const Command help = parse({"repair", "--help"});
+  EXPECT_THAT(std::get<Exit>(help).text, HasSubstr("lost.ndjson"));
+}
+
 }  // namespace
 }  // namespace eventhorn::cli

@@ -19,60 +19,62 @@ constexpr std::chrono::hours kIdsOutliveEvents{24 * 7};
 
 class RetentionFilter final : public rocksdb::CompactionFilter {
  public:
-  RetentionFilter(IndexKind kind, std::shared_ptr<Floors> floors)
-      : kind_(kind), floors_(std::move(floors)) {}
+  RetentionFilter(Family family, std::shared_ptr<Floors> floors)
+      : family_(family), floors_(std::move(floors)) {}
 
   const char* Name() const override { return "eventhorn-retention"; }
 
   bool Filter(int, const rocksdb::Slice& key, const rocksdb::Slice& value, std::string*,
               bool*) const override {
-    switch (kind_) {
-      case IndexKind::kMeta:  // of all that is there only missed events
+    switch (family_) {
+      case Family::kMeta:  // of all that is there only missed events
         return key.size() == 17 && key[0] == format::kExceptionPrefix && value.size() > 1 &&
                value[1] != 0 && format::get_u64_be(key.data() + 9) < floors_->classes;
-      case IndexKind::kIds:
+      case Family::kIds:
         return value.size() >= 8 && format::get_u64_be(value.data()) < floors_->ids;
-      case IndexKind::kTimes:
+      case Family::kTimes:
         return value.size() >= 8 && format::get_u64_be(value.data()) < floors_->events;
-      case IndexKind::kClasses:
+      case Family::kClasses:
         return key.size() == 17 && format::get_u64_be(key.data() + 9) < floors_->classes;
-      case IndexKind::kAttempts:
+      case Family::kAttempts:
         return key.size() >= 16 &&
                static_cast<int64_t>(format::get_u64_be(key.data() + 8)) < floors_->attempts_us;
-      case IndexKind::kTries:
+      case Family::kTries:
         return key.size() == 24 &&
                static_cast<int64_t>(format::get_u64_be(key.data() + 16)) < floors_->attempts_us;
+      case Family::kLog:
+        break;
     }
     return false;
   }
 
  private:
-  IndexKind kind_;
+  Family family_;
   std::shared_ptr<Floors> floors_;
 };
 
 class FilterFactory final : public rocksdb::CompactionFilterFactory {
  public:
-  FilterFactory(IndexKind kind, std::shared_ptr<Floors> floors)
-      : kind_(kind), floors_(std::move(floors)) {}
+  FilterFactory(Family family, std::shared_ptr<Floors> floors)
+      : family_(family), floors_(std::move(floors)) {}
 
   const char* Name() const override { return "eventhorn-retention"; }
 
   std::unique_ptr<rocksdb::CompactionFilter> CreateCompactionFilter(
       const rocksdb::CompactionFilter::Context&) override {
-    return std::make_unique<RetentionFilter>(kind_, floors_);
+    return std::make_unique<RetentionFilter>(family_, floors_);
   }
 
  private:
-  IndexKind kind_;
+  Family family_;
   std::shared_ptr<Floors> floors_;
 };
 
 }  // namespace
 
 std::shared_ptr<rocksdb::CompactionFilterFactory> make_retention_filter(
-    IndexKind kind, std::shared_ptr<Floors> floors) {
-  return std::make_shared<FilterFactory>(kind, std::move(floors));
+    Family family, std::shared_ptr<Floors> floors) {
+  return std::make_shared<FilterFactory>(family, std::move(floors));
 }
 
 // Commit times rise with positions (but for clock jumps, which only move the cut), so the cut is

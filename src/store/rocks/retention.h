@@ -2,6 +2,8 @@
 // there some; until then readers skip them.
 #pragma once
 
+#include "store/rocks/families.h"
+
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -22,9 +24,8 @@ struct Floors {
   std::atomic<int64_t> attempts_us{0};  // attempts written before are gone
 };
 
-enum class IndexKind { kMeta, kIds, kTimes, kClasses, kAttempts, kTries };
-
+/// Not for the log.
 std::shared_ptr<rocksdb::CompactionFilterFactory> make_retention_filter(
-    IndexKind kind, std::shared_ptr<Floors> floors);
+    Family family, std::shared_ptr<Floors> floors);
 
 }  // namespace eventhorn::store

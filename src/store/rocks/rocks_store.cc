@@ -5,73 +5,13 @@
 #include "base/log.h"
 #include "store/rocks/format.h"
 #include "store/rocks/status.h"
+#include "store/rocks/wal_check.h"
 
-#include <rocksdb/cache.h>
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
-#include <rocksdb/filter_policy.h>
-#include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
 
-#include <array>
-
 namespace eventhorn::store {
-namespace {
-
-constexpr std::array<const char*, 7> kFamilyNames = {"default", "log",      "ids",  "times",
-                                                     "classes", "attempts", "tries"};
-constexpr size_t kBlockCacheBytes = 24 << 20;
-constexpr int kCacheShardBits = 4;
-
-rocksdb::ColumnFamilyOptions family_options(const std::shared_ptr<rocksdb::Cache>& cache,
-                                            bool is_log, bool point_reads) {
-  rocksdb::BlockBasedTableOptions table;
-  table.block_cache = cache;
-  table.cache_index_and_filter_blocks = true;
-  table.pin_l0_filter_and_index_blocks_in_cache = true;
-  table.block_size = is_log ? 32 * 1024 : 8 * 1024;
-  if (point_reads) {
-    table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
-    table.whole_key_filtering = true;
-    // The filter of a whole file of ids is larger than a shard of the cache: as one block it would
-    // be read from the file for each look-up.
-    table.partition_filters = true;
-    table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
-    table.pin_top_level_index_and_filter = true;
-    table.metadata_block_size = 32 * 1024;
-  }
-  rocksdb::ColumnFamilyOptions out;
-  out.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
-  out.write_buffer_size = is_log ? 24 << 20 : 4 << 20;
-  out.max_write_buffer_number = 3;
-  out.compression = rocksdb::kLZ4Compression;
-  return out;
-}
-
-rocksdb::DBOptions db_options(rocksdb::Env* env) {
-  rocksdb::DBOptions out;
-  if (env != nullptr) out.env = env;
-  out.create_if_missing = true;
-  out.create_missing_column_families = true;
-  // RocksDB must not forget silently: a torn tail is cut, anything else refuses to open.
-  out.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
-  out.track_and_verify_wals_in_manifest = true;
-  out.paranoid_checks = true;
-  out.recycle_log_file_num = 0;
-  // One writer: concurrent memtable inserts only cost, and sequential ones find their place in
-  // O(1).
-  out.allow_concurrent_memtable_write = false;
-  out.enable_write_thread_adaptive_yield = false;
-  // Rarely written families would otherwise keep every WAL alive.
-  out.max_total_wal_size = 192 << 20;
-  out.max_background_jobs = 2;
-  out.keep_log_file_num = 4;
-  out.max_log_file_size = 4 << 20;
-  out.max_open_files = 512;
-  return out;
-}
-
-}  // namespace
 
 RocksStore::RocksStore(RocksOptions options, const Clock& clock)
     : options_(std::move(options)),
@@ -110,31 +50,22 @@ void RocksStore::close_db() {
   db_.reset();
 }
 
+tl::unexpected<Error> RocksStore::damaged(const std::string& where) const {
+  const std::string data = options_.directory.string();
+  return fail(Errc::kCorruption, "the store in " + data + " is damaged: " + where +
+                                     "; nothing was changed: restore a backup, or run `eventhorn "
+                                     "repair --data " +
+                                     data + "`");
+}
+
 Status RocksStore::open_db() {
-  const auto cache = rocksdb::NewLRUCache(kBlockCacheBytes, kCacheShardBits,
-                                          /*strict_capacity_limit=*/false,
-                                          /*high_pri_pool_ratio=*/0.5);
-  std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
-  for (size_t i = 0; i < kFamilies; ++i) {
-    auto options = family_options(cache, i == kLog, i == kIds || i == kMeta);
-    if (i == kMeta)
-      options.compaction_filter_factory = make_retention_filter(IndexKind::kMeta, floors_);
-    if (i == kIds)
-      options.compaction_filter_factory = make_retention_filter(IndexKind::kIds, floors_);
-    if (i == kTimes)
-      options.compaction_filter_factory = make_retention_filter(IndexKind::kTimes, floors_);
-    if (i == kClasses)
-      options.compaction_filter_factory = make_retention_filter(IndexKind::kClasses, floors_);
-    if (i == kAttempts)
-      options.compaction_filter_factory = make_retention_filter(IndexKind::kAttempts, floors_);
-    if (i == kTries)
-      options.compaction_filter_factory = make_retention_filter(IndexKind::kTries, floors_);
-    descriptors.emplace_back(kFamilyNames[i], std::move(options));
-  }
-  const std::string path = (options_.directory / "store").string();
+  const auto directory = options_.directory / "store";
+  const std::string path = directory.string();
+  TRY(const auto hidden, find_hidden_wal_damage(directory));
+  if (!hidden.empty()) return damaged(hidden.front().text());
   rocksdb::DB* db = nullptr;
-  const auto status =
-      rocksdb::DB::Open(db_options(options_.env), path, descriptors, &families_, &db);
+  const auto status = rocksdb::DB::Open(db_options(options_.env), path, family_descriptors(floors_),
+                                        &families_, &db);
   if (!status.ok()) {
     const std::string text = status.ToString();
     if (text.find("While lock file") != std::string::npos ||
@@ -144,9 +75,8 @@ Status RocksStore::open_db() {
                                        "); stop it or choose another --data");
     }
     if (status.IsCorruption()) {
-      return fail(Errc::kCorruption,
-                  "the store in " + path + " is damaged: " + text +
-                      "; nothing was changed: restore a backup or keep the directory for repair");
+      TRY(const auto found, find_wal_damage(directory));
+      return damaged(found.empty() ? text : found.front().text() + ": " + text);
     }
     return fail(Errc::kUnavailable, "cannot open the store in " + path + ": " + text);
   }

@@ -93,11 +93,12 @@ class RocksStore final : public Store {
   uint64_t rows_counted() const { return rows_counted_; }
 
  private:
-  enum Family : size_t { kMeta, kLog, kIds, kTimes, kClasses, kAttempts, kTries, kFamilies };
+  using enum Family;
 
   RocksStore(RocksOptions options, const Clock& clock);
 
   Status open_db();
+  tl::unexpected<Error> damaged(const std::string& where) const;
   void close_db();
   Status usable() const;
   Status find_next_position();
@@ -151,7 +152,7 @@ class RocksStore final : public Store {
   Status fetch_run(const std::vector<Position>& positions, size_t max_bytes,
                    std::vector<EventPtr>& out);
 
-  rocksdb::ColumnFamilyHandle* family(Family f) const { return families_[f]; }
+  rocksdb::ColumnFamilyHandle* family(Family f) const { return families_[static_cast<size_t>(f)]; }
 
   const RocksOptions options_;
   const Clock& clock_;

@@ -1,0 +1,14 @@
+// `eventhorn repair`: runs it and prints what was found and done.
+#pragma once
+
+#include <string>
+
+namespace eventhorn::app {
+
+/// The exit code: 0 when the store in `data` is sound, 1 when it is not or could not be looked at.
+int check_store(const std::string& data);
+
+/// The exit code: 0 when the store in `data` is sound now.
+int repair_store(const std::string& data);
+
+}  // namespace eventhorn::app

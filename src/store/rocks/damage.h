@@ -1,0 +1,73 @@
+// Opening a store that may be damaged, without changing it.
+#pragma once
+
+#include "base/result.h"
+#include "store/rocks/families.h"
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace rocksdb {
+class ColumnFamilyHandle;
+class DB;
+class FileLock;
+struct WriteOptions;
+}  // namespace rocksdb
+
+namespace eventhorn::store {
+
+/// Keeps other processes off the store while it lives.
+class StoreLock {
+ public:
+  /// `store` is the directory of the database. kConflict when a server has it, kNotFound when there
+  /// is none.
+  static Result<StoreLock> take(const std::filesystem::path& store);
+  StoreLock(StoreLock&& other) noexcept;
+  StoreLock& operator=(StoreLock&&) = delete;
+  ~StoreLock();
+
+ private:
+  explicit StoreLock(rocksdb::FileLock* lock) : lock_(lock) {}
+
+  rocksdb::FileLock* lock_;
+};
+
+/// A database with its families, as RocksDB opens it.
+class Database {
+ public:
+  enum class Mode {
+    kStrict,   // read only, as the server would open it
+    kLenient,  // read only, without what is damaged in write-ahead logs
+    kCreate,   // for writing
+  };
+
+  static Result<std::unique_ptr<Database>> open(const std::filesystem::path& path, Mode mode);
+  Database(const Database&) = delete;
+  Database& operator=(const Database&) = delete;
+  ~Database();
+
+  rocksdb::DB& operator*() const { return *db_; }
+
+  rocksdb::DB* operator->() const { return db_.get(); }
+
+  rocksdb::ColumnFamilyHandle* family(Family f) const { return families_[static_cast<size_t>(f)]; }
+
+ private:
+  Database() = default;
+
+  std::vector<rocksdb::ColumnFamilyHandle*> families_;
+  std::unique_ptr<rocksdb::DB> db_;
+};
+
+/// One line for each damaged place of the store, which the caller has locked.
+Result<std::vector<std::string>> damage_of(const std::filesystem::path& store);
+
+/// The store for reading, lenient, when tables cannot be opened or the list of files is lost: by
+/// way of hard links in `scratch`, so that the store itself stays as it is. Tables that are missing
+/// or cannot be read at all count as empty; logs that repeat others are left out.
+Result<std::unique_ptr<Database>> open_remains(const std::filesystem::path& store,
+                                               const std::filesystem::path& scratch);
+
+}  // namespace eventhorn::store

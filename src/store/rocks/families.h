@@ -1,0 +1,31 @@
+// The column families of the database and how RocksDB keeps them (docs/STORAGE_FORMAT.md).
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+namespace rocksdb {
+struct ColumnFamilyDescriptor;
+struct DBOptions;
+class Env;
+}  // namespace rocksdb
+
+namespace eventhorn::store {
+
+struct Floors;
+
+enum class Family : size_t { kMeta, kLog, kIds, kTimes, kClasses, kAttempts, kTries };
+
+/// On disk: do not change. In the order of Family.
+inline constexpr std::array<const char*, 7> kFamilyNames = {"default", "log",      "ids",  "times",
+                                                            "classes", "attempts", "tries"};
+
+/// `env` null is the machine's.
+rocksdb::DBOptions db_options(rocksdb::Env* env);
+
+/// In the order of Family. What is below `floors` goes when RocksDB compacts; null keeps it.
+std::vector<rocksdb::ColumnFamilyDescriptor> family_descriptors(std::shared_ptr<Floors> floors);
+
+}  // namespace eventhorn::store

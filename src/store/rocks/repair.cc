@@ -1,0 +1,443 @@
+#include "store/rocks/repair.h"
+
+#include "base/log.h"
+#include "json/writer.h"
+#include "store/rocks/damage.h"
+#include "store/rocks/format.h"
+#include "store/rocks/readable_rows.h"
+#include "store/rocks/rocks_store.h"
+#include "store/rocks/status.h"
+#include "store/rocks/wal_check.h"
+#include "webhook/url.h"
+
+#include <rocksdb/db.h>
+#include <rocksdb/write_batch.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <fstream>
+#include <map>
+#include <optional>
+#include <stdio.h>
+#include <unistd.h>
+#include <utility>
+
+namespace eventhorn::store {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr size_t kBatchBytes = 1 << 20;
+/// So many events are in the memory of the indexer at once.
+constexpr uint64_t kPieceEvents = 500'000;
+/// Positions of events that were lost without a trace must not come again: who had confirmed those
+/// would be taken to have confirmed the new ones.
+constexpr uint64_t kPositionsToSpare = 1 << 20;
+
+using Gap = PositionRange;
+
+/// Writes rows to a database in batches, without a log of its own: finish() makes them durable.
+class Batches {
+ public:
+  explicit Batches(const Database& to) : to_(to) {}
+
+  Status put(Family family, std::string_view key, std::string_view value) {
+    batch_.Put(to_.family(family), key, value);
+    return batch_.GetDataSize() < kBatchBytes ? Status() : write();
+  }
+
+  Status finish() {
+    TRY_STATUS(write());
+    for (size_t i = 0; i < kFamilyNames.size(); ++i)
+      TRY_STATUS(to_status(to_->Flush({}, to_.family(Family{i})), "writing the new store"));
+    return {};
+  }
+
+ private:
+  Status write() {
+    rocksdb::WriteOptions options;
+    options.disableWAL = true;
+    TRY_STATUS(to_status(to_->Write(options, &batch_), "writing the new store"));
+    batch_.Clear();
+    return {};
+  }
+
+  const Database& to_;
+  rocksdb::WriteBatch batch_;
+};
+
+ReadableRows rows_of(const Database& database, Family family) {
+  rocksdb::ReadOptions options;
+  options.fill_cache = false;
+  options.readahead_size = 1 << 20;
+  return ReadableRows([&database, family, options] {
+    return std::unique_ptr<rocksdb::Iterator>(
+        database->NewIterator(options, database.family(family)));
+  });
+}
+
+std::string hex(std::string_view key) {
+  std::string out;
+  for (const char c : key) {
+    constexpr const char* kDigits = "0123456789abcdef";
+    out += kDigits[static_cast<uint8_t>(c) >> 4];
+    out += kDigits[static_cast<uint8_t>(c) & 15];
+  }
+  return out;
+}
+
+Status sync_directory(const fs::path& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const bool synced = fd >= 0 && fsync(fd) == 0;
+  const int error = errno;
+  if (fd >= 0) close(fd);
+  if (synced) return {};
+  return fail(Errc::kUnavailable, "cannot sync " + path.string() + ": " + std::strerror(error));
+}
+
+/// One repair. The new store is made in the quarantine and changes places with the old one.
+class Repair {
+ public:
+  Repair(fs::path data, const Clock& clock, RepairReport& report)
+      : data_(std::move(data)), clock_(clock), report_(report) {}
+
+  Status run() {
+    TRY_STATUS(make_room());
+    TRY_STATUS(open_source());
+    TRY_STATUS(copy_default());
+    TRY_STATUS(copy(Family::kAttempts));
+    TRY_STATUS(copy(Family::kTries));
+    TRY_STATUS(copy_log());
+    TRY_STATUS(copy_below_the_log());
+    TRY_STATUS(list_positions());
+    TRY_STATUS(list_lanes());
+    TRY_STATUS(set_next_position());
+    lost_.close();
+    if (!lost_) return fail(Errc::kUnavailable, "cannot write lost.ndjson");
+    source_.reset();
+    std::error_code ec;
+    fs::remove_all(links(), ec);
+    return change_places();
+  }
+
+ private:
+  fs::path store() const { return data_ / "store"; }
+
+  fs::path links() const { return report_.quarantine / "links"; }
+
+  fs::path target() const { return report_.quarantine / "store"; }
+
+  Status make_room();
+  Status open_source();
+  Status copy_default();
+  Status copy(Family family);
+  Status copy_log();
+  Status index_piece();
+  Status copy_below_the_log();
+  Status list_positions();
+  Status list_lanes();
+  Status set_next_position();
+  Status change_places();
+
+  void note_default(std::string_view key, std::string_view value);
+
+  void see(uint64_t position) { highest_ = std::max(highest_, position); }
+
+  void note_gaps(Family family, const ReadableRows& rows);
+  const Gap* gap_of(uint64_t position) const;
+
+  void lost(const std::string& line) { lost_ << line << '\n'; }
+
+  std::string commit_time(const Database& database, uint64_t position) const;
+
+  const fs::path data_;
+  const Clock& clock_;
+  RepairReport& report_;
+  std::unique_ptr<Database> source_;
+  std::ofstream lost_;
+
+  uint64_t highest_ = 0;  // position that any row names
+  uint64_t indexed_ = 0;  // the mark of the old store
+  uint64_t floor_ = 1;    // retention dropped what is below
+  bool log_damaged_ = false;
+  bool ids_damaged_ = false;
+  std::vector<Gap> gaps_;  // of the positions of the log, in order
+  std::map<uint64_t, DomainPtr> domains_;
+  std::vector<ReadableRows::Gap> default_gaps_;
+};
+
+Status Repair::make_room() {
+  uint64_t bytes = 0;
+  std::error_code ec;
+  for (const auto& entry : fs::directory_iterator(store(), ec))
+    if (entry.is_regular_file(ec)) bytes += entry.file_size(ec);
+  const auto space = fs::space(data_, ec);
+  if (!ec && space.available < bytes + bytes / 10) {
+    return fail(Errc::kUnavailable,
+                "repair writes a new store beside the old one: " + data_.string() + " has " +
+                    std::to_string(space.available >> 20) + " MiB free and it needs " +
+                    std::to_string((bytes + bytes / 10) >> 20));
+  }
+  std::string when = format_iso8601(clock_.now());
+  std::erase_if(when, [](char c) { return c == ':' || c == '-' || c == '.'; });
+  report_.quarantine = data_ / ("quarantine-" + when);
+  fs::create_directories(report_.quarantine, ec);
+  lost_.open(report_.quarantine / "lost.ndjson");
+  if (!lost_) return fail(Errc::kUnavailable, "cannot write to " + report_.quarantine.string());
+  return {};
+}
+
+Status Repair::open_source() {
+  TRY(const auto logs, find_wal_damage(store()));
+  log_damaged_ = !logs.empty();
+  TRY(const auto repeated, find_repeated_logs(store()));
+  auto opened = repeated.empty() ? Database::open(store(), Database::Mode::kLenient)
+                                 : open_remains(store(), links());
+  if (!opened && repeated.empty()) {
+    log_damaged_ = true;
+    opened = open_remains(store(), links());
+  }
+  if (!opened) return fail(opened.error());
+  source_ = std::move(*opened);
+  return {};
+}
+
+void Repair::note_default(std::string_view key, std::string_view value) {
+  const bool number = value.size() == 8;
+  if (key == format::kIndexedThroughKey && number) indexed_ = format::get_u64_be(value.data());
+  if (key[0] == format::kFloorPrefix && number)
+    floor_ = std::max(floor_, format::get_u64_be(value.data()));
+  if (number && key[0] != format::kValuePrefix) see(format::get_u64_be(value.data()));
+  if (key[0] == format::kDomainPrefix) {
+    if (auto domain = format::decode_domain(value))
+      domains_.emplace((*domain)->uid.value, std::move(*domain));
+  }
+  if (key[0] != format::kLanePrefix || key.size() != 9) return;
+  const auto lane = format::decode_lane({format::get_u64_be(key.data() + 1)}, value);
+  if (!lane) return;
+  for (const auto& segment : lane->segments) {
+    see(segment.acked_through.value);
+    if (!segment.settled.empty()) see(segment.settled.back().last.value);
+  }
+}
+
+void Repair::note_gaps(Family family, const ReadableRows& rows) {
+  for (const auto& gap : rows.gaps()) {
+    std::string line;
+    json::Writer(line)
+        .begin_object()
+        .key("family")
+        .value(kFamilyNames[static_cast<size_t>(family)])
+        .key("after_key")
+        .value(hex(gap.after))
+        .key("before_key")
+        .value(hex(gap.before))
+        .end_object();
+    lost(line);
+  }
+  report_.rows_lost += rows.gaps().size();
+}
+
+Status Repair::copy_default() {
+  TRY(const auto to, Database::open(target(), Database::Mode::kCreate));
+  Batches out(*to);
+  auto rows = rows_of(*source_, Family::kMeta);
+  while (rows.next()) {
+    note_default(rows.key(), rows.value());
+    if (rows.key() != format::kIndexedThroughKey)
+      TRY_STATUS(out.put(Family::kMeta, rows.key(), rows.value()));
+  }
+  note_gaps(Family::kMeta, rows);
+  default_gaps_ = rows.gaps();
+  return out.finish();
+}
+
+Status Repair::copy(Family family) {
+  TRY(const auto to, Database::open(target(), Database::Mode::kCreate));
+  Batches out(*to);
+  auto rows = rows_of(*source_, family);
+  while (rows.next()) TRY_STATUS(out.put(family, rows.key(), rows.value()));
+  note_gaps(family, rows);
+  return out.finish();
+}
+
+// In pieces, each of which the store itself then reads back and indexes.
+Status Repair::copy_log() {
+  auto rows = rows_of(*source_, Family::kLog);
+  uint64_t next = floor_;
+  for (bool more = rows.next(); more;) {
+    {
+      TRY(const auto to, Database::open(target(), Database::Mode::kCreate));
+      Batches out(*to);
+      if (report_.events_kept == 0) {
+        const uint64_t first = format::get_u64_be(rows.key().data());
+        TRY_STATUS(out.put(Family::kMeta, format::kIndexedThroughKey, format::u64_key(first - 1)));
+      }
+      for (uint64_t n = 0; more && n < kPieceEvents; ++n, more = rows.next()) {
+        const uint64_t position = format::get_u64_be(rows.key().data());
+        if (position > next) gaps_.push_back({{next}, {position - 1}});
+        next = std::max(next, position + 1);
+        TRY_STATUS(out.put(Family::kLog, rows.key(), rows.value()));
+        ++report_.events_kept;
+      }
+      TRY_STATUS(out.finish());
+    }
+    TRY_STATUS(index_piece());
+  }
+  see(next);
+  gaps_.push_back({{next}, {UINT64_MAX}});
+  log_damaged_ = log_damaged_ || !rows.gaps().empty();
+  return {};
+}
+
+Status Repair::index_piece() {
+  RocksOptions options;
+  options.directory = report_.quarantine;
+  options.ballast_bytes = 0;
+  TRY(const auto store, RocksStore::open(std::move(options), clock_));
+  TRY_STATUS(store->index_now());
+  log_info("store", "repaired events={}", report_.events_kept);
+  return {};
+}
+
+const Gap* Repair::gap_of(uint64_t position) const {
+  const auto after = std::upper_bound(gaps_.begin(), gaps_.end(), position,
+                                      [](uint64_t p, const Gap& g) { return p < g.first.value; });
+  if (after == gaps_.begin()) return nullptr;
+  const Gap& gap = *std::prev(after);
+  return position <= gap.last.value ? &gap : nullptr;
+}
+
+// What retention left of the index is of use for a week more. Ids beyond it whose events are gone
+// tell which were lost; they are not kept, so that a producer may send those again.
+Status Repair::copy_below_the_log() {
+  TRY(const auto to, Database::open(target(), Database::Mode::kCreate));
+  Batches out(*to);
+  auto ids = rows_of(*source_, Family::kIds);
+  while (ids.next()) {
+    const auto key = ids.key();
+    if (key.size() < 8 || ids.value().size() < 8) continue;
+    const uint64_t position = format::get_u64_be(ids.value().data());
+    see(position);
+    if (position < floor_) TRY_STATUS(out.put(Family::kIds, key, ids.value()));
+    if (position < floor_ || gap_of(position) == nullptr) continue;
+    const auto domain = domains_.find(format::get_u64_be(key.data()));
+    std::string line;
+    json::Writer(line)
+        .begin_object()
+        .key("position")
+        .value(position)
+        .key("domain")
+        .value(domain == domains_.end() ? "" : domain->second->name)
+        .key("id")
+        .value(key.substr(8))
+        .end_object();
+    lost(line);
+    ++report_.events_lost;
+  }
+  ids_damaged_ = !ids.gaps().empty();
+  auto classes = rows_of(*source_, Family::kClasses);
+  while (classes.next()) {
+    if (classes.key().size() == 17 && format::get_u64_be(classes.key().data() + 9) < floor_)
+      TRY_STATUS(out.put(Family::kClasses, classes.key(), classes.value()));
+  }
+  return out.finish();
+}
+
+std::string Repair::commit_time(const Database& database, uint64_t position) const {
+  std::string row;
+  const auto status =
+      database->Get({}, database.family(Family::kLog), format::u64_key(position), &row);
+  const auto event = status.ok() ? format::decode_log({position}, row)
+                                 : Result<EventPtr>(fail(Errc::kNotFound, "none"));
+  return event ? format_iso8601((*event)->committed) : std::string();
+}
+
+// Where no index tells: only as ranges. A change of a domain takes positions too, so some may have
+// held no event.
+Status Repair::list_positions() {
+  if (!log_damaged_) return {};
+  TRY(const auto to, Database::open(target(), Database::Mode::kCreate));
+  for (const auto& gap : gaps_) {
+    const uint64_t first = std::max(gap.first.value, ids_damaged_ ? 0 : indexed_ + 1);
+    if (first > gap.last.value) continue;
+    const bool open = gap.last.value == UINT64_MAX;
+    std::string line;
+    json::Writer json(line);
+    json.begin_object().key("from_position").value(first);
+    if (!open) json.key("to_position").value(gap.last.value);
+    json.key("committed_after").value(commit_time(*to, gap.first.value - 1));
+    if (!open) json.key("committed_before").value(commit_time(*to, gap.last.value + 1));
+    json.end_object();
+    lost(line);
+    if (!open) report_.positions_lost += gap.last.value - first + 1;
+  }
+  return {};
+}
+
+// A lane without a row has nothing behind; one whose row was lost looks the same.
+Status Repair::list_lanes() {
+  const auto in_gap = [&](const std::string& key) {
+    return std::any_of(default_gaps_.begin(), default_gaps_.end(), [&](const auto& gap) {
+      return key > gap.after && (gap.before.empty() || key < gap.before);
+    });
+  };
+  for (const auto& [uid, domain] : domains_) {
+    for (const auto& lane : domain->lanes) {
+      if (!in_gap(format::meta_key(format::kLanePrefix, lane.id.value))) continue;
+      std::string line;
+      json::Writer(line)
+          .begin_object()
+          .key("lane")
+          .value(lane.id.value)
+          .key("domain")
+          .value(domain->name)
+          .key("url")
+          .value(webhook::masked(lane.url))
+          .end_object();
+      lost(line);
+      ++report_.lanes_lost;
+    }
+  }
+  return {};
+}
+
+Status Repair::set_next_position() {
+  TRY(const auto to, Database::open(target(), Database::Mode::kCreate));
+  Batches out(*to);
+  TRY_STATUS(out.put(Family::kMeta, format::kNextPositionKey,
+                     format::u64_key(highest_ + kPositionsToSpare)));
+  return out.finish();
+}
+
+Status Repair::change_places() {
+  TRY_STATUS(sync_directory(target()));
+  TRY_STATUS(sync_directory(report_.quarantine));
+  if (renameat2(AT_FDCWD, store().c_str(), AT_FDCWD, target().c_str(), RENAME_EXCHANGE) != 0) {
+    const std::string reason = std::strerror(errno);
+    return fail(Errc::kUnavailable, "cannot exchange " + store().string() + " with the new store " +
+                                        target().string() + ": " + reason);
+  }
+  TRY_STATUS(sync_directory(report_.quarantine));
+  return sync_directory(data_);
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> find_damage(const fs::path& data) {
+  TRY(const auto lock, StoreLock::take(data / "store"));
+  return damage_of(data / "store");
+}
+
+Result<RepairReport> repair(const fs::path& data, const Clock& clock) {
+  TRY(const auto lock, StoreLock::take(data / "store"));
+  RepairReport report;
+  TRY(report.damage, damage_of(data / "store"));
+  if (report.damage.empty()) return report;
+  TRY_STATUS(Repair(data, clock, report).run());
+  return report;
+}
+
+}  // namespace eventhorn::store
