@@ -35,9 +35,10 @@ rocksdb::DBOptions options_for(Database::Mode mode) {
   out.info_log = std::make_shared<NoLog>();  // or it would write a LOG file
   out.create_if_missing = mode == Database::Mode::kCreate;
   out.create_missing_column_families = mode == Database::Mode::kCreate;
-  if (mode == Database::Mode::kLenient) {
+  if (mode == Database::Mode::kLenient || mode == Database::Mode::kRemains)
     out.wal_recovery_mode = rocksdb::WALRecoveryMode::kSkipAnyCorruptedRecords;
-    out.track_and_verify_wals_in_manifest = false;
+  if (mode == Database::Mode::kRemains) {
+    out.track_and_verify_wals_in_manifest = false;  // not when reading only: RocksDB 7.8 dies of it
     out.paranoid_checks = false;
   }
   return out;
@@ -130,35 +131,41 @@ Database::~Database() {
 }
 
 Result<std::unique_ptr<Database>> Database::open(const fs::path& path, Mode mode) {
+  const auto options = options_for(mode);
+  auto families = family_descriptors(nullptr);
+  for (auto& family : families) family.options.disable_auto_compactions = mode == Mode::kRemains;
+  const bool writes = mode == Mode::kRemains || mode == Mode::kCreate;
   auto out = std::unique_ptr<Database>(new Database());
   rocksdb::DB* db = nullptr;
-  const auto options = options_for(mode);
-  const auto families = family_descriptors(nullptr);
   const auto status =
-      mode == Mode::kCreate
-          ? rocksdb::DB::Open(options, path.string(), families, &out->families_, &db)
-          : rocksdb::DB::OpenForReadOnly(options, path.string(), families, &out->families_, &db);
+      writes ? rocksdb::DB::Open(options, path.string(), families, &out->families_, &db)
+             : rocksdb::DB::OpenForReadOnly(options, path.string(), families, &out->families_, &db);
   TRY_STATUS(to_status(status, ("opening " + path.string()).c_str()));
   out->db_.reset(db);
   return out;
 }
 
-Result<std::vector<std::string>> damage_of(const fs::path& store) {
-  std::vector<std::string> out;
-  TRY(const auto wals, find_wal_damage(store));
-  for (const auto& damage : wals) out.push_back(damage.text());
+Result<Damage> damage_of(const fs::path& store) {
+  Damage out;
+  TRY(const auto logs, find_wal_damage(store));
+  for (const auto& log : logs) out.places.push_back(log.text());
+  out.only_in_tables = logs.empty();
   TRY(const auto repeated, find_repeated_logs(store));
   if (!repeated.empty()) return out;  // RocksDB does not survive those
   auto database = Database::open(store, Database::Mode::kStrict);
-  if (!database && out.empty()) out.push_back(database.error().message);
-  if (!database) database = Database::open(store, Database::Mode::kLenient);
   if (!database) {
-    if (out.back() != database.error().message) out.push_back(database.error().message);
+    out.only_in_tables = false;
+    if (logs.empty()) out.places.push_back(database.error().message);
+    database = Database::open(store, Database::Mode::kLenient);
+  }
+  if (!database) {
+    if (out.places.back() != database.error().message)
+      out.places.push_back(database.error().message);
     return out;
   }
   TRY(auto tables, damaged_tables(**database));
-  out.insert(out.end(), std::make_move_iterator(tables.begin()),
-             std::make_move_iterator(tables.end()));
+  out.places.insert(out.places.end(), std::make_move_iterator(tables.begin()),
+                    std::make_move_iterator(tables.end()));
   return out;
 }
 
@@ -168,7 +175,7 @@ Result<std::unique_ptr<Database>> open_remains(const fs::path& store, const fs::
   TRY(const auto families, Database::open(scratch / "families", Database::Mode::kCreate));
   std::set<fs::path> emptied;
   for (;;) {
-    auto opened = Database::open(links, Database::Mode::kLenient);
+    auto opened = Database::open(links, Database::Mode::kRemains);
     if (opened) return opened;
     const auto table = table_in(opened.error().message);
     if (!table || !emptied.insert(links / *table).second) break;
@@ -180,10 +187,10 @@ Result<std::unique_ptr<Database>> open_remains(const fs::path& store, const fs::
   // in the log.
   for (size_t i = 0; i < kFamilyNames.size(); ++i)
     TRY_STATUS(write_empty_table(*families, Family{i}, links / table_name(kUnusedNumber + i)));
-  const auto status = rocksdb::RepairDB(links.string(), options_for(Database::Mode::kLenient),
+  const auto status = rocksdb::RepairDB(links.string(), options_for(Database::Mode::kRemains),
                                         family_descriptors(nullptr));
   TRY_STATUS(to_status(status, "listing the files of the store anew"));
-  return Database::open(links, Database::Mode::kLenient);
+  return Database::open(links, Database::Mode::kRemains);
 }
 
 }  // namespace eventhorn::store

@@ -40,6 +40,7 @@ class Database {
   enum class Mode {
     kStrict,   // read only, as the server would open it
     kLenient,  // read only, without what is damaged in write-ahead logs
+    kRemains,  // that, and without logs that are missing; writes to the directory
     kCreate,   // for writing
   };
 
@@ -61,12 +62,18 @@ class Database {
   std::unique_ptr<rocksdb::DB> db_;
 };
 
-/// One line for each damaged place of the store, which the caller has locked.
-Result<std::vector<std::string>> damage_of(const std::filesystem::path& store);
+struct Damage {
+  std::vector<std::string> places;  // a line each
+  /// All of it is within tables that the index of events knows of.
+  bool only_in_tables = true;
+};
 
-/// The store for reading, lenient, when tables cannot be opened or the list of files is lost: by
-/// way of hard links in `scratch`, so that the store itself stays as it is. Tables that are missing
-/// or cannot be read at all count as empty; logs that repeat others are left out.
+/// Of the store, which the caller has locked.
+Result<Damage> damage_of(const std::filesystem::path& store);
+
+/// What is left of a damaged store, by way of hard links in `scratch`, so that the store itself
+/// stays as it is. Tables that are missing or cannot be opened count as empty, logs that repeat
+/// others are left out, and a lost list of files is made anew. Reads may meet damaged blocks.
 Result<std::unique_ptr<Database>> open_remains(const std::filesystem::path& store,
                                                const std::filesystem::path& scratch);
 

@@ -7,7 +7,6 @@
 #include "store/rocks/readable_rows.h"
 #include "store/rocks/rocks_store.h"
 #include "store/rocks/status.h"
-#include "store/rocks/wal_check.h"
 #include "webhook/url.h"
 
 #include <rocksdb/db.h>
@@ -100,12 +99,15 @@ Status sync_directory(const fs::path& path) {
 /// One repair. The new store is made in the quarantine and changes places with the old one.
 class Repair {
  public:
-  Repair(fs::path data, const Clock& clock, RepairReport& report)
-      : data_(std::move(data)), clock_(clock), report_(report) {}
+  Repair(fs::path data, const Clock& clock, const Damage& damage, RepairReport& report)
+      : data_(std::move(data)),
+        clock_(clock),
+        report_(report),
+        log_damaged_(!damage.only_in_tables) {}
 
   Status run() {
     TRY_STATUS(make_room());
-    TRY_STATUS(open_source());
+    TRY(source_, open_remains(store(), links()));
     TRY_STATUS(copy_default());
     TRY_STATUS(copy(Family::kAttempts));
     TRY_STATUS(copy(Family::kTries));
@@ -130,7 +132,6 @@ class Repair {
   fs::path target() const { return report_.quarantine / "store"; }
 
   Status make_room();
-  Status open_source();
   Status copy_default();
   Status copy(Family family);
   Status copy_log();
@@ -155,13 +156,13 @@ class Repair {
   const fs::path data_;
   const Clock& clock_;
   RepairReport& report_;
+  bool log_damaged_;  // beyond what the index knows of
   std::unique_ptr<Database> source_;
   std::ofstream lost_;
 
   uint64_t highest_ = 0;  // position that any row names
   uint64_t indexed_ = 0;  // the mark of the old store
   uint64_t floor_ = 1;    // retention dropped what is below
-  bool log_damaged_ = false;
   bool ids_damaged_ = false;
   std::vector<Gap> gaps_;  // of the positions of the log, in order
   std::map<uint64_t, DomainPtr> domains_;
@@ -186,21 +187,6 @@ Status Repair::make_room() {
   fs::create_directories(report_.quarantine, ec);
   lost_.open(report_.quarantine / "lost.ndjson");
   if (!lost_) return fail(Errc::kUnavailable, "cannot write to " + report_.quarantine.string());
-  return {};
-}
-
-Status Repair::open_source() {
-  TRY(const auto logs, find_wal_damage(store()));
-  log_damaged_ = !logs.empty();
-  TRY(const auto repeated, find_repeated_logs(store()));
-  auto opened = repeated.empty() ? Database::open(store(), Database::Mode::kLenient)
-                                 : open_remains(store(), links());
-  if (!opened && repeated.empty()) {
-    log_damaged_ = true;
-    opened = open_remains(store(), links());
-  }
-  if (!opened) return fail(opened.error());
-  source_ = std::move(*opened);
   return {};
 }
 
@@ -428,15 +414,17 @@ Status Repair::change_places() {
 
 Result<std::vector<std::string>> find_damage(const fs::path& data) {
   TRY(const auto lock, StoreLock::take(data / "store"));
-  return damage_of(data / "store");
+  TRY(auto damage, damage_of(data / "store"));
+  return std::move(damage.places);
 }
 
 Result<RepairReport> repair(const fs::path& data, const Clock& clock) {
   TRY(const auto lock, StoreLock::take(data / "store"));
   RepairReport report;
-  TRY(report.damage, damage_of(data / "store"));
+  TRY(const auto damage, damage_of(data / "store"));
+  report.damage = damage.places;
   if (report.damage.empty()) return report;
-  TRY_STATUS(Repair(data, clock, report).run());
+  TRY_STATUS(Repair(data, clock, damage, report).run());
   return report;
 }
 
