@@ -97,6 +97,11 @@ async def no_answer(c):
     await c.silence()
 
 
+@on_request
+async def silent_but_at(c, path):
+    return await (c.answer(200) if c.request.path == path else c.silence())
+
+
 @on_accept
 async def reads_nothing(c):
     """Accepts and does not read: the request stays in the sockets' buffers."""
