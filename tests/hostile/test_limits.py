@@ -1,10 +1,11 @@
-"""Bounds: places at one host, file descriptors, and what a receiver or a client can't take by opening too much."""
-import contextlib
+"""Bounds: places at one host, and file descriptors."""
+import http.client
+import json
 import resource
 import socket
 
-from harness import event
-from suite import NO_PARKING, Hostile, endpoint_id
+from harness import API_KEY, SECONDS, basic, event
+from suite import NO_PARKING, Hostile
 
 CAP, URLS = 8, 20
 
@@ -55,3 +56,49 @@ class Hosts(Hostile):
                 self.assertLessEqual(port.in_hand_peak, CAP)
                 self.assertEqual(set(port.confirmed), self.ledger.ids(good))
                 port.behave("answers", 200)
+
+
+class Descriptors(Hostile):
+    """C6."""
+
+    LIMIT, FLOOD, RECEIVERS, FAULTS = 64, 300, 200, 4000
+
+    def ingest_kept(self, connection, domain, count):
+        """Over a connection that was there before the flood: stored, or refused in the open."""
+        connection.request("POST", f"/v3/{domain}/events", json.dumps([event() for _ in range(count)]),
+                           {"Authorization": basic(API_KEY), "Content-Type": "application/json"})
+        answer = connection.getresponse()
+        body = answer.read()
+        self.assertIn(answer.status, (200, 429, 503), body)
+        if answer.status == 200:
+            self.ledger.note(domain, json.loads(body)["ids"])
+
+    def test_a_flood_leaves_none(self):
+        """C6: clients open more connections than the process may have descriptors, while receivers are to be called. It
+        goes on; no receiver is charged for it; when the flood ends, all that was acknowledged is delivered, once."""
+        self.server = self.start(*NO_PARKING, "delivery.timeout=30s", "delivery.drain_timeout=30s")
+        ports = [self.farm.start("answers", 200) for _ in range(self.RECEIVERS)]
+        domains = [self.domain_for(port.url()) for port in ports]
+        kept = http.client.HTTPConnection(self.server.host, self.server.port, timeout=SECONDS)
+        self.addCleanup(kept.close)
+        self.ingest_kept(kept, domains[0], 1)
+        self.await_all(ports[0], domains[0])
+        _, hard = resource.prlimit(self.server.process.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(self.server.process.pid, resource.RLIMIT_NOFILE, (self.LIMIT, hard))
+        flood = [socket.create_connection((self.server.host, self.server.port)) for _ in range(self.FLOOD)]
+        self.eventually(lambda: "accept failed: Too many open files" in self.server.stderr(), "none to be left")
+        for domain in domains:
+            self.ingest_kept(kept, domain, 5)
+        self.assertGreater(len(self.ledger.ids(*domains)), 1, "ingest goes on")
+        faults = lambda: self.server.stderr().count("not by the receiver's fault")
+        self.eventually(lambda: faults() >= self.FAULTS, "attempts to want one")
+        self.assertTrue(self.server.is_running())
+        for client in flood:
+            client.close()
+        for port, domain in zip(ports, domains):
+            self.await_all(port, domain)
+            self.assertEqual(port.duplicates, 0)
+        self.assertEqual((self.missed_total(), self.outcomes("retry")), (0, 0))
+        for port, domain in zip(ports, domains):
+            self.ingest(domain, event())
+            self.await_all(port, domain)

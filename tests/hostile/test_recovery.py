@@ -234,3 +234,55 @@ class Unacked(Recovery):
         self.assertIn(answer.status, (200, 404))
         if answer.status == 200:
             self.assertEqual(answer.json["items"], [])
+
+
+class Waiting(Recovery):
+    """Replays of events that wait for a retry: what a replay gets through is settled."""
+
+    def waiting(self, count, schedule):
+        """(receiver, domain, ids): a receiver, now good, that failed each of `count` events once."""
+        self.server = self.start(*NO_PARKING, f"delivery.retry_schedule={schedule}")
+        port = self.farm.start("answers", 500)
+        domain = self.domain_for(port.url())
+        ids = self.ingest_many(domain, count)
+        self.eventually(lambda: self.endpoint(port.url())["waiting"] == count, "all to wait")
+        port.behave("answers", 200)
+        return port, domain, ids
+
+    def assert_settled(self, port, domain, ids):
+        """Nothing waits, nothing is to be confirmed, and a start finds nothing to send."""
+        self.await_counts(port, ids, 1)
+        self.eventually(lambda: self.endpoint(port.url())["waiting"] == 0, "none to wait")
+        self.eventually(lambda: self.items(f"{domain}/events", unacked_by=port.url()) == [], "all to be confirmed")
+        self.assertEqual(port.requests, 2 * len(ids))
+        self.server.stop()
+        self.server.start()
+        self.ingest(domain, event())
+        self.await_all(port, domain)
+        self.assertEqual((port.requests, self.endpoint(port.url())["waiting"]), (2 * len(ids) + 1, 0))
+
+    def test_by_ids(self):
+        port, domain, ids = self.waiting(20, "1h")
+        self.replay(domain=domain, url=port.url(), events=ids)
+        self.assert_settled(port, domain, ids)
+
+    def test_by_range(self):
+        begin = time.time()
+        port, domain, ids = self.waiting(20, "1h")
+        number = self.replay(domain=domain, begin=begin, end=time.time() + 1)["id"]
+        self.eventually(lambda: self.replay_state(number) == "done", "it to be done")
+        self.assert_settled(port, domain, ids)
+
+    def test_the_retry_does_not_come(self):
+        """Though its time comes: another receiver's event that failed later has had its retry by then."""
+        begin = time.time()
+        port, domain, ids = self.waiting(20, "8s")
+        self.replay(domain=domain, url=port.url(), events=ids[:10])
+        number = self.replay(domain=domain, begin=begin, end=time.time() + 1)["id"]
+        self.eventually(lambda: set(port.confirmed) == set(ids), "all to be replayed")
+        self.eventually(lambda: self.replay_state(number) == "done", "it to be done")
+        seen = port.requests
+        clock = self.farm.start("answers", 500)
+        self.ingest(self.domain_for(clock.url(), name="opened"), event("opened"))
+        self.eventually(lambda: self.missed_total() == 1, "another event to be missed")
+        self.assertEqual(port.requests, seen)
