@@ -6,6 +6,7 @@
 #include "webhook/url.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace eventhorn::delivery {
 namespace {
@@ -107,10 +108,17 @@ bool Engine::not_its_fault(const EndpointPtr& endpoint, const LanePtr& lane, con
   if (own_fault) {
     meters_.own_fault.add();
     endpoint->reason = describe(result);
-    endpoint->health.hold_until(services_.clock.steady_now() + kAfterOwnFault);
-    log_warn("delivery", "attempt not made, not by the receiver's fault url={} event={} error={}",
-             webhook::masked(endpoint->url), escape_for_log(job.event->event.id),
-             escape_for_log(result.error));
+    const auto now = services_.clock.steady_now();
+    endpoint->health.hold_until(now + kAfterOwnFault);
+    ++own_faults_unlogged_;
+    if (now >= own_fault_log_due_) {  // such a fault comes for all URLs at once
+      own_fault_log_due_ = now + kAfterOwnFault;
+      log_warn("delivery",
+               "attempt not made, not by the receiver's fault url={} event={} error={} "
+               "attempts_since_last_such_line={}",
+               webhook::masked(endpoint->url), escape_for_log(job.event->event.id),
+               escape_for_log(result.error), std::exchange(own_faults_unlogged_, 0));
+    }
   }
   if (!lane->ended) {
     lane->give_back(job);
@@ -170,7 +178,7 @@ void Engine::finish(const EndpointPtr& endpoint, const LanePtr& lane, const Job&
   changed(endpoint, change, answered ? "a probe got through" : describe(result));
   if (job.probe) save_endpoint(endpoint);  // its backoff
   if (unsaved_outcomes_ >= options_.max_unsaved / 4) save_now();
-  arm(endpoint);
+  arm(endpoint, now);
   if (lane->ended) return;
   read_more(lane);  // a full window that moved has room again
   schedule(lane);

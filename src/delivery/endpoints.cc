@@ -140,7 +140,7 @@ std::optional<Engine::Start> Engine::start_next(const EndpointPtr& endpoint) {
   const auto now = services_.clock.steady_now();
   if (e.workers >= e.health.limit(now)) return std::nullopt;
   if (e.health.ready_at() > now) {
-    arm(endpoint);
+    arm(endpoint, now);
     return std::nullopt;
   }
   Start start;
@@ -235,11 +235,12 @@ std::optional<Job> Engine::take(Endpoint& endpoint, LanePtr& lane, SteadyTime no
   return std::nullopt;
 }
 
-// Wakes the endpoint when it may send, or is to be parked.
-void Engine::arm(const EndpointPtr& endpoint) {
+// Wakes the endpoint when it may send, or is to be parked. `now` is the time at which the caller
+// found that it may not send yet: at a later one it might be found that it need not be woken.
+void Engine::arm(const EndpointPtr& endpoint, SteadyTime now) {
   auto when = endpoint->health.park_at();
   const auto ready = endpoint->health.ready_at();
-  if (!endpoint->ring.empty() && ready > services_.clock.steady_now()) when = std::min(when, ready);
+  if (!endpoint->ring.empty() && ready > now) when = std::min(when, ready);
   if (when >= endpoint->wake) return;
   endpoint->wake = when;
   const std::weak_ptr<Endpoint> weak = endpoint;
@@ -250,7 +251,7 @@ void Engine::arm(const EndpointPtr& endpoint) {
     const auto now = services_.clock.steady_now();
     changed(e, e->health.on_time(now, random_.fraction()), e->reason);
     pump(e);
-    arm(e);
+    arm(e, now);
   });
 }
 

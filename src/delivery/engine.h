@@ -174,7 +174,7 @@ class Engine {
   bool has_place(const EndpointPtr& endpoint, Standing standing);
   void release(Endpoint& endpoint, Standing standing);
   std::optional<Job> take(Endpoint& endpoint, LanePtr& lane, SteadyTime now);
-  void arm(const EndpointPtr& endpoint);
+  void arm(const EndpointPtr& endpoint, SteadyTime now);
   void changed(const EndpointPtr& endpoint, Health::Change change, const std::string& reason);
   void retime(Endpoint& endpoint);
   void spill(Endpoint& endpoint);
@@ -266,6 +266,8 @@ class Engine {
 
   std::multimap<SteadyTime, std::function<void()>> wakes_;
   asio::steady_timer wake_timer_;
+  SteadyTime own_fault_log_due_{};
+  uint64_t own_faults_unlogged_ = 0;
 
   store::Progress unsaved_;
   std::vector<LaneId> dirty_;
