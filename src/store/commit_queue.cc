@@ -327,8 +327,9 @@ void CommitQueue::commit_appends(Work& work) {
   if (set.appends.empty()) return;
   if (!commit(set)) {
     for (auto* request : live) {
-      request->reply = fail(Errc::kUnavailable,
-                            "the store cannot write; nothing of this request is acknowledged");
+      request->reply =
+          fail(Errc::kUnavailable,
+               "the store cannot write; nothing of this request is acknowledged: send it again");
       request->resume();
     }
     return;
@@ -387,7 +388,8 @@ void CommitQueue::refuse_queued() {
   const std::lock_guard lock(mutex_);
   for (auto* request : appends_) {
     request->reply =
-        fail(Errc::kUnavailable, "the store cannot write; nothing of this request is acknowledged");
+        fail(Errc::kUnavailable,
+             "the store cannot write; nothing of this request is acknowledged: send it again");
     request->resume();
   }
   for (auto* request : edits_) {

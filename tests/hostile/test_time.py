@@ -1,40 +1,12 @@
-"""Clocks that jump and disks that are slow, by a library preloaded into the server."""
-import pathlib
-import subprocess
-import tempfile
+"""Clocks that jump and disks that are slow."""
 import threading
 import time
 
 from harness import event
-from suite import NO_PARKING, PARKING, Hostile
+from shimmed import Shimmed
+from suite import NO_PARKING, PARKING
 
 HOUR, YEAR = 3600, 365 * 86400
-
-
-class Shimmed(Hostile):
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        folder = tempfile.TemporaryDirectory(prefix="eventhorn-shim-")
-        cls.addClassCleanup(folder.cleanup)
-        cls.folder = pathlib.Path(folder.name)
-        cls.shim = cls.folder / "shim.so"
-        source = pathlib.Path(__file__).with_name("shim.c")
-        subprocess.run(["clang-19", "-shared", "-fPIC", "-O1", "-o", cls.shim, source, "-ldl"], check=True)
-
-    def setUp(self):
-        super().setUp()
-        self.file = self.folder / self.id()
-        self.shim_says()
-
-    def shim_says(self, clock=0, fsync_ms=0):
-        """From now on: seconds by which the server's wall clock is ahead, milliseconds that an fsync takes longer."""
-        fresh = self.file.with_suffix(".new")
-        fresh.write_text(f"{clock} {fsync_ms}")
-        fresh.rename(self.file)
-
-    def shimmed(self, *settings):
-        return self.start(*settings, env={"LD_PRELOAD": str(self.shim), "SHIM": str(self.file)})
 
 
 class Clock(Shimmed):

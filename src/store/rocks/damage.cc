@@ -23,16 +23,8 @@ namespace fs = std::filesystem;
 // Of tables that a repair adds; a store does not come that far.
 constexpr uint64_t kUnusedNumber = 900'000'000;
 
-class NoLog final : public rocksdb::Logger {
- public:
-  using rocksdb::Logger::Logv;
-
-  void Logv(const char*, va_list) override {}
-};
-
 rocksdb::DBOptions options_for(Database::Mode mode) {
   auto out = db_options(nullptr);
-  out.info_log = std::make_shared<NoLog>();  // or it would write a LOG file
   out.create_if_missing = mode == Database::Mode::kCreate;
   out.create_missing_column_families = mode == Database::Mode::kCreate;
   if (mode == Database::Mode::kLenient || mode == Database::Mode::kRemains)
@@ -81,7 +73,7 @@ Status link_files(const fs::path& from, const fs::path& to) {
   fs::create_directories(to, ec);
   for (const auto& entry : fs::directory_iterator(from, ec)) {
     const auto name = entry.path().filename();
-    if (!entry.is_regular_file() || name == "LOCK" || name.string().starts_with("LOG")) continue;
+    if (!entry.is_regular_file() || name == "LOCK") continue;
     if (std::any_of(without.begin(), without.end(),
                     [&](const WalDamage& log) { return log.file == entry.path(); }))
       continue;

@@ -1,5 +1,7 @@
 #include "store/rocks/families.h"
 
+#include "base/log.h"
+#include "base/strings.h"
 #include "store/rocks/retention.h"
 
 #include <rocksdb/cache.h>
@@ -7,6 +9,10 @@
 #include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/table.h>
+
+#include <cstdarg>
+#include <cstdio>
+#include <string>
 
 namespace eventhorn::store {
 namespace {
@@ -39,11 +45,27 @@ rocksdb::ColumnFamilyOptions family_options(const std::shared_ptr<rocksdb::Cache
   return out;
 }
 
+// What RocksDB has to say goes where our own lines go; of its errors its callers hear anyway. A log
+// file of its own would be a risk: when the disk is full, Debian's build (with assertions) aborts
+// at the second line that it cannot write.
+class OurLog final : public rocksdb::Logger {
+ public:
+  using rocksdb::Logger::Logv;
+
+  void Logv(const char* format, va_list values) override {
+    if (!log_enabled(LogLevel::kDebug)) return;
+    std::array<char, 1024> text{};
+    vsnprintf(text.data(), text.size(), format, values);
+    log_debug("rocksdb", "{}", escape_for_log(text.data()));
+  }
+};
+
 }  // namespace
 
 rocksdb::DBOptions db_options(rocksdb::Env* env) {
   rocksdb::DBOptions out;
   if (env != nullptr) out.env = env;
+  out.info_log = std::make_shared<OurLog>();
   out.create_if_missing = true;
   out.create_missing_column_families = true;
   // RocksDB must not forget silently: a torn tail is cut, anything else refuses to open.
@@ -58,8 +80,6 @@ rocksdb::DBOptions db_options(rocksdb::Env* env) {
   // Rarely written families would otherwise keep every WAL alive.
   out.max_total_wal_size = 192 << 20;
   out.max_background_jobs = 2;
-  out.keep_log_file_num = 4;
-  out.max_log_file_size = 4 << 20;
   out.max_open_files = 512;
   return out;
 }
