@@ -117,8 +117,9 @@ class TestApi {
     commits.emplace(*store, directory, commit_options(options));
     services.emplace(Services{clock, *store, directory, *commits, readers, keys, limiter, bins,
                               guard, settings, deliveries,
-                              [this](const std::string& url, std::string body,
-                                     std::string extra_head, Deadline deadline) {
+                              [this](const std::string& url, const store::EndpointSettings& for_url,
+                                     std::string body, std::string extra_head, Deadline deadline) {
+                                posted_settings = for_url;
                                 return post(url, std::move(body), std::move(extra_head), deadline);
                               },
                               resolver, notices});
@@ -200,6 +201,7 @@ class TestApi {
 
   /// What Services::post was last asked for, and what it answers.
   std::string posted_url;
+  store::EndpointSettings posted_settings;
   std::string posted_body;
   std::string posted_head;
   Deadline posted_deadline;

@@ -29,18 +29,12 @@ struct Changes {
   uint64_t count = 0;
 };
 
-Result<EndpointSettings> load(store::Store& store, const std::string& url) {
-  TRY(const auto value, store.load_value(store::endpoint_settings_key(url)));
-  if (!value) return EndpointSettings();
-  return store::decode_endpoint_settings(*value);
-}
-
 Task<Result<EndpointSettings>> change(Services& services, Changes& changes, const std::string& url,
                                       const SettingsEdit& edit) {
   uint64_t version = 0;
   const auto run = [&]() -> Result<EndpointSettings> {
     const std::lock_guard lock(changes.mutex);
-    TRY(auto settings, load(services.store, url));
+    TRY(auto settings, store::load_endpoint_settings(services.store, url));
     TRY_STATUS(edit(settings));
     TRY_STATUS(services.store.save_value(store::endpoint_settings_key(url),
                                          store::encode_endpoint_settings(settings)));
@@ -77,7 +71,7 @@ Task<Result<std::string>> find_url(Services& services, const http::RequestContex
 Task<http::Response> get(Services& services, Changes&, http::RequestContext& context, bool by_id) {
   const auto url = co_await find_url(services, context, by_id);
   if (!url) co_return error_response(url.error());
-  const auto read = [&] { return load(services.store, *url); };
+  const auto read = [&] { return store::load_endpoint_settings(services.store, *url); };
   const auto settings = co_await run_blocking(services.readers, read);
   if (!settings) co_return error_response(settings.error());
   co_return settings_response(*url, *settings);
@@ -123,7 +117,7 @@ Task<http::Response> list_secrets(Services& services, Changes&, http::RequestCon
                                   bool) {
   const auto url = co_await find_endpoint_url(services, context);
   if (!url) co_return error_response(url.error());
-  const auto read = [&] { return load(services.store, *url); };
+  const auto read = [&] { return store::load_endpoint_settings(services.store, *url); };
   const auto settings = co_await run_blocking(services.readers, read);
   if (!settings) co_return error_response(settings.error());
   std::string body;

@@ -56,8 +56,10 @@ struct Services {
   const Settings& settings;
   store::Deliveries& deliveries;
   /// POSTs a body to a webhook URL from the current core, under the guard of deliveries, bins in
-  /// process included. `extra_head`: as of http::Client::post; bins do not record it.
-  std::function<Task<http::ClientReply>(const std::string& url, std::string body,
+  /// process included, with the header fields and the client certificate that are set for it.
+  /// `extra_head`: as of http::Client::post; bins do not record it.
+  std::function<Task<http::ClientReply>(const std::string& url,
+                                        const store::EndpointSettings& for_url, std::string body,
                                         std::string extra_head, Deadline deadline)>
       post;
   /// Host names, on any core.

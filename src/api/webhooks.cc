@@ -6,7 +6,9 @@
 #include "crypto/random.h"
 #include "event/sample.h"
 #include "json/writer.h"
+#include "store/settings.h"
 #include "webhook/payload.h"
+#include "webhook/standard.h"
 
 #include <fmt/format.h>
 
@@ -192,7 +194,8 @@ struct SignedSample {
   std::string extra_head;
 };
 
-SignedSample signed_sample(const Services& services, std::string_view domain, Hook hook) {
+SignedSample signed_sample(const Services& services, std::string_view domain, Hook hook,
+                           const store::EndpointSettings& for_url) {
   crypto::RandomPool pool;
   const SystemTime now = services.clock.now();
   const std::string id = base64url_encode(crypto::random_bytes(16));
@@ -201,7 +204,10 @@ SignedSample signed_sample(const Services& services, std::string_view domain, Ho
   std::string body = webhook::payload_prefix(signature);
   body += event::make_sample(webhook::to_string(hook), domain, services.keys.account_id(), now, id);
   body += webhook::kPayloadSuffix;
-  return {std::move(body), webhook::previous_signature_head(keys, signature)};
+  std::string head = webhook::previous_signature_head(keys, signature);
+  const std::array<std::string_view, 1> pieces = {body};
+  head += webhook::standard_head(store::standard_secrets(for_url), id, now, pieces);
+  return {std::move(body), std::move(head)};
 }
 
 // `code` is null for 200 and otherwise what came back; an attempt without answer is reported as a
@@ -230,11 +236,14 @@ Task<http::Response> test(Services& services, http::RequestContext& context) {
   if (!form) co_return form.error();
   const auto urls = co_await read_urls(services, context.request, *form, 1);
   if (!urls) co_return urls.error();
-  auto sample = signed_sample(services, (*domain)->name, *hook);
+  const auto read = [&] { return store::load_endpoint_settings(services.store, urls->front()); };
+  const auto for_url = co_await run_blocking(services.readers, read);
+  if (!for_url) co_return error_response(for_url.error());
+  auto sample = signed_sample(services, (*domain)->name, *hook, *for_url);
   const Deadline limit = services.clock.steady_now() + services.settings.attempt_timeout;
   const auto reply =
-      co_await services.post(urls->front(), std::move(sample.body), std::move(sample.extra_head),
-                             std::min(limit, context.deadline));
+      co_await services.post(urls->front(), *for_url, std::move(sample.body),
+                             std::move(sample.extra_head), std::min(limit, context.deadline));
   co_return http::json_response(200, test_report(reply));
 }
 

@@ -1,5 +1,7 @@
 #include "api/api_test_support.h"
+#include "store/settings.h"
 #include "webhook/signature.h"
+#include "webhook/standard.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -395,6 +397,30 @@ TEST(TestCall, SendsASignedSampleThatIsNotKept) {
   EXPECT_EQ(text_at(*event, "id").size(), 22U);
   EXPECT_EQ(api.posted_head, "") << "there is no previous key";
   EXPECT_EQ(api.store->head(), head);
+}
+
+TEST(TestCall, HasTheSettingsOfItsUrl) {
+  WithDomain api;
+  api.reply.result.status = 200;
+  store::EndpointSettings settings;
+  settings.headers = {{"X-Team", "mail"}};
+  settings.standard_webhooks = true;
+  settings.secrets.push_back({"1", webhook::make_standard_secret(), {}});
+  const std::string url = "https://a.example/hook";
+  ASSERT_TRUE(api.store->save_value(store::endpoint_settings_key(url),
+                                    store::encode_endpoint_settings(settings)));
+  api.ask("PUT", std::string(kHooks) + "/opened/test", Pairs{{"url", url}});
+  EXPECT_EQ(api.posted_settings.headers, settings.headers);
+  const std::array<std::string_view, 1> body = {api.posted_body};
+  EXPECT_EQ(api.posted_head,
+            webhook::standard_head(store::standard_secrets(settings),
+                                   text_at(*parsed(api.posted_body).find("event-data"), "id"),
+                                   api.clock.now(), body));
+  EXPECT_NE(api.posted_head, "");
+
+  api.ask("PUT", std::string(kHooks) + "/opened/test", Pairs{{"url", "https://a.example/other"}});
+  EXPECT_TRUE(api.posted_settings.headers.empty());
+  EXPECT_EQ(api.posted_head, "");
 }
 
 // Reliability A3.

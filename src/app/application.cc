@@ -127,8 +127,8 @@ struct Application::Impl {
   Task<void> end_housekeeping();
   Result<std::string> listen();
   http::ServerOptions server_options(const config::ListenAddress& address) const;
-  Task<http::ClientReply> post(std::string url, std::string body, std::string extra_head,
-                               Deadline deadline);
+  Task<http::ClientReply> post(std::string url, store::EndpointSettings for_url, std::string body,
+                               std::string extra_head, Deadline deadline);
 
   Task<http::Response> handle(http::Request& request, Deadline deadline) const {
     // What is unsettled is not known yet: an answer would say that all is well.
@@ -306,8 +306,9 @@ Task<void> Application::Impl::end_housekeeping() {
   co_await housekeeping->join(Deadline::max());
 }
 
-Task<http::ClientReply> Application::Impl::post(std::string url, std::string body,
-                                                std::string extra_head, Deadline deadline) {
+Task<http::ClientReply> Application::Impl::post(std::string url, store::EndpointSettings for_url,
+                                                std::string body, std::string extra_head,
+                                                Deadline deadline) {
   http::ClientReply reply;
   const auto target = webhook::parse_target_url(url);
   if (!target) {
@@ -323,7 +324,7 @@ Task<http::ClientReply> Application::Impl::post(std::string url, std::string bod
   const auto here = std::find_if(per_core.begin(), per_core.end(),
                                  [&](const auto& core) { return core->executor == executor; });
   auto& client = here == per_core.end() ? per_core.front()->client : (*here)->client;
-  const auto opened = client.open(*target);
+  const auto opened = client.open(*target, delivery::target_options(for_url));
   const std::array<std::string_view, 1> pieces = {body};
   reply = co_await client.post(*opened, pieces, deadline, extra_head, http::Connection::kFresh);
   co_return reply;
@@ -354,8 +355,9 @@ Result<std::string> Application::Impl::listen() {
   services.reset(new api::Services{
       clock, *store, directory, *commits, *readers, *keys, *limiter, *bins, *guard, settings,
       deliveries,
-      [this](const std::string& url, std::string body, std::string extra_head, Deadline deadline) {
-        return post(url, std::move(body), std::move(extra_head), deadline);
+      [this](const std::string& url, const store::EndpointSettings& for_url, std::string body,
+             std::string extra_head, Deadline deadline) {
+        return post(url, for_url, std::move(body), std::move(extra_head), deadline);
       },
       resolver, notices});
   for (auto* routes :

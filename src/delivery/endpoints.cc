@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "delivery/engine.h"
+#include "store/settings.h"
 #include "webhook/url.h"
 
 #include <algorithm>
@@ -86,11 +87,7 @@ void Engine::apply_settings(Endpoint& endpoint) {
   endpoint.schedule.reset();
   if (settings.retry_schedule)
     endpoint.schedule.emplace(*settings.retry_schedule, options_.retry_jitter);
-  endpoint.secrets.clear();
-  for (const auto& secret : settings.secrets) {
-    auto parsed = webhook::parse_standard_secret(secret.text);
-    if (settings.standard_webhooks && parsed) endpoint.secrets.push_back(*std::move(parsed));
-  }
+  endpoint.secrets = store::standard_secrets(settings);
   endpoint.target = services_.sender.open(endpoint.url, settings);
 }
 

@@ -10,16 +10,20 @@ struct HttpTarget final : Sender::Target {
 
 }  // namespace
 
+http::TargetOptions target_options(const store::EndpointSettings& settings) {
+  http::TargetOptions out;
+  out.headers = settings.headers;
+  out.client_certificate_pem = settings.client_certificate;
+  out.client_key_pem = settings.client_key;
+  return out;
+}
+
 std::shared_ptr<Sender::Target> HttpSender::open(const std::string& url,
                                                  const store::EndpointSettings& settings) {
   auto target = std::make_shared<HttpTarget>();
   target->url = webhook::parse_target_url(url);
   if (!target->url) return target;
-  http::TargetOptions options;
-  options.headers = settings.headers;
-  options.client_certificate_pem = settings.client_certificate;
-  options.client_key_pem = settings.client_key;
-  target->client = client_.open(*target->url, options);
+  target->client = client_.open(*target->url, target_options(settings));
   return target;
 }
 

@@ -12,6 +12,9 @@ namespace eventhorn::delivery {
 using LocalBin = std::function<std::optional<Task<http::ClientReply>>(
     const webhook::TargetUrl& url, std::string body, Deadline deadline)>;
 
+/// How the client is to send to a URL with these settings.
+http::TargetOptions target_options(const store::EndpointSettings& settings);
+
 /// Lives on its client's core.
 class HttpSender final : public Sender {
  public:

@@ -74,6 +74,22 @@ Result<EndpointSettings> decode_endpoint_settings(std::string_view value) {
   return s;
 }
 
+Result<EndpointSettings> load_endpoint_settings(Store& store, const std::string& url) {
+  TRY(const auto value, store.load_value(endpoint_settings_key(url)));
+  if (!value) return EndpointSettings();
+  return decode_endpoint_settings(*value);
+}
+
+std::vector<webhook::StandardSecret> standard_secrets(const EndpointSettings& settings) {
+  std::vector<webhook::StandardSecret> out;
+  if (!settings.standard_webhooks) return out;
+  for (const auto& secret : settings.secrets) {
+    if (auto parsed = webhook::parse_standard_secret(secret.text))
+      out.push_back(*std::move(parsed));
+  }
+  return out;
+}
+
 Result<std::unordered_map<std::string, EndpointSettings>> load_endpoint_settings(Store& store) {
   TRY(const auto values, store.load_values(std::string(kPrefix)));
   std::unordered_map<std::string, EndpointSettings> out;

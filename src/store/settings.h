@@ -3,10 +3,12 @@
 
 #include "base/result.h"
 #include "store/store.h"
+#include "webhook/standard.h"
 
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 namespace eventhorn::store {
 
@@ -16,6 +18,12 @@ std::string endpoint_settings_key(std::string_view url);
 std::string encode_endpoint_settings(const EndpointSettings& settings);
 /// kCorruption for anything that encode_endpoint_settings does not make.
 Result<EndpointSettings> decode_endpoint_settings(std::string_view value);
+
+/// Of one URL; the defaults when nothing was set. Blocks on the disk.
+Result<EndpointSettings> load_endpoint_settings(Store& store, const std::string& url);
+
+/// The keys that sign what is sent to the URL: none unless its owner asked for Standard Webhooks.
+std::vector<webhook::StandardSecret> standard_secrets(const EndpointSettings& settings);
 
 /// All of them, by URL. Blocks on the disk.
 Result<std::unordered_map<std::string, EndpointSettings>> load_endpoint_settings(Store& store);

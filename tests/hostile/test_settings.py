@@ -209,6 +209,17 @@ class ClientCertificates(Settings):
             self.ingest(domain, event())
             self.await_all(port, domain)
 
+    def test_the_test_call_is_made_as_deliveries_are(self):
+        """With the certificate and the header fields of its URL."""
+        port = self.wanting("")
+        port.keep = True
+        domain = self.new_domain()
+        call = lambda: self.server.call("PUT", f"/v3/domains/{domain}/webhooks/opened/test", form={"url": port.url()}).json
+        self.assertEqual(call()["code"], 502)
+        self.set_url(port.url(), headers="X-Team: mail", **self.ours)
+        self.assertIsNone(call()["code"])
+        self.assertEqual(port.deliveries[-1].values("x-team"), ["mail"])
+
     def test_each_url_has_its_own(self):
         """No URL is shown another's, though the host and port are the same."""
         port = self.wanting("")
