@@ -56,11 +56,30 @@ void keep_secrets() {
   prctl(PR_SET_DUMPABLE, 0);  // nor a core through a pipe, nor a debugger of the same user
 }
 
+// Sockets and the store's files at their most; the soft limit is often 1024 for select()'s sake,
+// which nothing here uses.
+void raise_descriptor_limit(const config::Config& config) {
+  constexpr rlim_t kStoreAndOthers = 1024;
+  const rlim_t wanted =
+      config.server.max_connections + config.delivery.max_in_flight + kStoreAndOthers;
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+  getrlimit(RLIMIT_NOFILE, &limit);
+  if (limit.rlim_cur >= wanted) return;
+  log_warn("app",
+           "file descriptors are limited to {}, and {} may be wanted: raise the limit (ulimit -n, "
+           "LimitNOFILE=) or lower server.max_connections and delivery.max_in_flight",
+           limit.rlim_cur, wanted);
+}
+
 int serve(const cli::Serve& command) {
   keep_secrets();
   config::Config config;
   if (!load_config(command.sources, config)) return 2;
   set_log_level(config.log.level);
+  raise_descriptor_limit(config);
   // Blocked in every thread; this one waits for them.
   const sigset_t signals = shutdown_signals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);

@@ -1,6 +1,7 @@
 """Start, stop and start again: readiness, draining, keys, and one process per data directory."""
 import os
 import pathlib
+import resource
 import signal
 import socket
 import stat
@@ -147,6 +148,16 @@ class Restart(Case):
         self.assertIn(str(server.data), second.stderr())
         self.assertRegex(second.stderr(), r"(?i)lock|in use|another process")
         self.assertEqual(server.get("/readyz").status, 200)
+
+    def test_file_descriptors(self):
+        """C6: as many as it may have; when those may be too few it says so."""
+        for hard, warns in ((20000, False), (3000, True)):
+            server = Server()
+            self.addCleanup(server.close)
+            server.command = ["prlimit", f"--nofile=256:{hard}", *server.command]
+            server.start()
+            self.assertEqual(resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE), (hard, hard))
+            self.assertEqual(f"file descriptors are limited to {hard}" in server.stderr(), warns)
 
     def test_a_port_that_is_taken(self):
         server = self.start()
