@@ -87,8 +87,9 @@ std::string hex(std::string_view key) {
   return out;
 }
 
-Status sync_directory(const fs::path& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+// A file or a directory.
+Status sync_path(const fs::path& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   const bool synced = fd >= 0 && fsync(fd) == 0;
   const int error = errno;
   if (fd >= 0) close(fd);
@@ -399,15 +400,16 @@ Status Repair::set_next_position() {
 }
 
 Status Repair::change_places() {
-  TRY_STATUS(sync_directory(target()));
-  TRY_STATUS(sync_directory(report_.quarantine));
+  TRY_STATUS(sync_path(report_.quarantine / "lost.ndjson"));
+  TRY_STATUS(sync_path(target()));
+  TRY_STATUS(sync_path(report_.quarantine));
   if (renameat2(AT_FDCWD, store().c_str(), AT_FDCWD, target().c_str(), RENAME_EXCHANGE) != 0) {
     const std::string reason = std::strerror(errno);
     return fail(Errc::kUnavailable, "cannot exchange " + store().string() + " with the new store " +
                                         target().string() + ": " + reason);
   }
-  TRY_STATUS(sync_directory(report_.quarantine));
-  return sync_directory(data_);
+  TRY_STATUS(sync_path(report_.quarantine));
+  return sync_path(data_);
 }
 
 }  // namespace
