@@ -1,4 +1,5 @@
 // The contract suite on the embedded engine, and what only this engine does.
+#include "store/rocks/fault_env_test_support.h"
 #include "store/rocks/rocks_store.h"
 #include "store/rocks_test_support.h"
 #include "store/store_contract_test.h"
@@ -70,6 +71,30 @@ TEST(RocksStore, BallastIsGivenUpOnAFullDiskAndMadeAgain) {
   free_bytes = 8 << 20;
   ASSERT_TRUE((*store)->index_now());
   EXPECT_EQ(std::filesystem::file_size(ballast), 1U << 20);
+}
+
+// C5: under a quota the disk looks free; whatever it is that keeps the store from being reopened,
+// the ballast may help.
+TEST(RocksStore, C5BallastIsGivenUpWhenTheStoreCannotBeReopened) {
+  const TempDir dir;
+  const FakeClock clock;
+  FaultEnv env;
+  auto options = rocks_options(dir, &env);
+  options.ballast_bytes = 1 << 20;
+  options.free_bytes = [] { return uint64_t{8} << 20; };
+  const auto store = RocksStore::open(options, clock);
+  ASSERT_TRUE(store);
+  const auto ballast = dir.path() / "ballast";
+  EXPECT_TRUE(std::filesystem::exists(ballast));
+  env.set_fault(FaultEnv::Fault::kDead);
+  EXPECT_FALSE((*store)->recover());
+  EXPECT_FALSE(std::filesystem::exists(ballast));
+  EXPECT_TRUE((*store)->index_now());  // a turn of the indexer, which would make it
+  EXPECT_FALSE(std::filesystem::exists(ballast)) << "not while the store is closed";
+  env.set_fault(FaultEnv::Fault::kNone);
+  EXPECT_TRUE((*store)->recover());
+  EXPECT_TRUE((*store)->index_now());
+  EXPECT_TRUE(std::filesystem::exists(ballast));
 }
 
 }  // namespace

@@ -1,67 +1,60 @@
-// Preloaded into the server by tests. The file named by SHIM holds four numbers, read at every call: by how many seconds
-// the wall clock is ahead, how many milliseconds longer an fsync takes, and the errno with which writes to files of the
-// store (under SHIM_STORE) and fsyncs fail, or 0.
+// Preloaded into the server by tests. The file named by SHIM is read at every call and holds, the last three optional:
+//   by how many seconds the wall clock is ahead
+//   how many milliseconds longer an fsync takes
+//   the errno with which files below FOLDER refuse to be written; with EROFS also to be opened for it, removed, renamed
+//   the errno with which their fsync fails; what was not synced is lost then, as when the kernel drops the pages
+//   FOLDER
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/time.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
-static long setting(int index) {
+#define REAL(name)                  \
+  static __typeof__(&name) real;    \
+  if (!real) real = dlsym(RTLD_NEXT, #name)
+
+struct Says {
+  long clock, fsync_ms;
+  int write_errno, fsync_errno;
+  char folder[512];
+};
+
+static struct Says says(void) {
+  struct Says out = {0};
   const char* path = getenv("SHIM");
   FILE* file = path ? fopen(path, "r") : NULL;
-  long values[4] = {0, 0, 0, 0};
   if (file) {
-    if (fscanf(file, "%ld %ld %ld %ld", &values[0], &values[1], &values[2], &values[3]) != 4) values[index] = 0;
+    if (fscanf(file, "%ld %ld %d %d %511s", &out.clock, &out.fsync_ms, &out.write_errno, &out.fsync_errno,
+               out.folder) < 2)
+      out = (struct Says){0};
     fclose(file);
   }
-  return values[index];
+  return out;
 }
 
-// Whether the disk refuses to write to that file.
-static int refuses_path(const char* path) {
-  const char* store = getenv("SHIM_STORE");
-  if (!store || strncmp(path, store, strlen(store)) != 0) return 0;
-  const int error = (int)setting(2);
-  if (error) errno = error;
-  return error != 0;
-}
-
-static int refuses(int fd) {
-  char link[32], path[4096];
-  snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-  const ssize_t length = readlink(link, path, sizeof path - 1);
-  if (length < 0) return 0;
-  path[length] = 0;
-  return refuses_path(path);
-}
-
-static int fails_to_sync(void) {
-  usleep(1000u * (unsigned)setting(1));
-  const int error = (int)setting(3);
-  if (error) errno = error;
-  return error != 0;
-}
+// ---- clocks
 
 int clock_gettime(clockid_t id, struct timespec* out) {
-  static int (*real)(clockid_t, struct timespec*);
-  if (!real) real = dlsym(RTLD_NEXT, "clock_gettime");
+  REAL(clock_gettime);
   const int result = real(id, out);
-  if (id == CLOCK_REALTIME && result == 0) out->tv_sec += setting(0);
+  if (id == CLOCK_REALTIME && result == 0) out->tv_sec += says().clock;
   return result;
 }
 
 int gettimeofday(struct timeval* out, void* zone) {
-  static int (*real)(struct timeval*, void*);
-  if (!real) real = dlsym(RTLD_NEXT, "gettimeofday");
+  REAL(gettimeofday);
   const int result = real(out, zone);
-  if (result == 0) out->tv_sec += setting(0);
+  if (result == 0) out->tv_sec += says().clock;
   return result;
 }
 
@@ -72,36 +65,116 @@ time_t time(time_t* out) {
   return now.tv_sec;
 }
 
-int fsync(int fd) {
-  static int (*real)(int);
-  if (!real) real = dlsym(RTLD_NEXT, "fsync");
-  return fails_to_sync() ? -1 : real(fd);
+// ---- disks
+
+enum { kFiles = 65536 };
+static _Atomic off_t synced[kFiles];  // by descriptor: how much of the file a failed fsync leaves
+
+static int is_below(const struct Says* s, const char* path) {
+  const size_t length = strlen(s->folder);
+  return length > 0 && strncmp(path, s->folder, length) == 0 && path[length] == '/';
 }
 
-int fdatasync(int fd) {
-  static int (*real)(int);
-  if (!real) real = dlsym(RTLD_NEXT, "fdatasync");
-  return fails_to_sync() ? -1 : real(fd);
+static int is_file_below(const struct Says* s, int fd) {
+  char link[64], path[4096];
+  snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+  const ssize_t length = readlink(link, path, sizeof path - 1);
+  path[length < 0 ? 0 : length] = 0;
+  return is_below(s, path);
 }
 
-ssize_t write(int fd, const void* bytes, size_t count) {
-  static ssize_t (*real)(int, const void*, size_t);
-  if (!real) real = dlsym(RTLD_NEXT, "write");
-  return refuses(fd) ? -1 : real(fd, bytes, count);
+static off_t size_of(int fd) {
+  struct stat found;
+  return fstat(fd, &found) == 0 ? found.st_size : 0;
 }
 
-ssize_t pwrite(int fd, const void* bytes, size_t count, off_t offset) {
-  static ssize_t (*real)(int, const void*, size_t, off_t);
-  if (!real) real = dlsym(RTLD_NEXT, "pwrite");
-  return refuses(fd) ? -1 : real(fd, bytes, count, offset);
+static int fails(int error) {
+  if (error) errno = error;
+  return error;
+}
+
+static int write_fails(int fd) {
+  const struct Says s = says();
+  return fails(s.write_errno && is_file_below(&s, fd) ? s.write_errno : 0);
+}
+
+static int is_read_only(const char* path) {
+  const struct Says s = says();
+  return fails(s.write_errno == EROFS && is_below(&s, path) ? EROFS : 0);
+}
+
+ssize_t write(int fd, const void* data, size_t size) {
+  REAL(write);
+  return write_fails(fd) ? -1 : real(fd, data, size);
+}
+
+ssize_t pwrite(int fd, const void* data, size_t size, off_t at) {
+  REAL(pwrite);
+  return write_fails(fd) ? -1 : real(fd, data, size, at);
+}
+
+ssize_t writev(int fd, const struct iovec* data, int count) {
+  REAL(writev);
+  return write_fails(fd) ? -1 : real(fd, data, count);
+}
+
+int fallocate(int fd, int mode, off_t from, off_t size) {
+  REAL(fallocate);
+  return write_fails(fd) ? -1 : real(fd, mode, from, size);
+}
+
+int posix_fallocate(int fd, off_t from, off_t size) {
+  REAL(posix_fallocate);
+  return write_fails(fd) ? errno : real(fd, from, size);
+}
+
+int ftruncate(int fd, off_t size) {
+  REAL(ftruncate);
+  return write_fails(fd) ? -1 : real(fd, size);
 }
 
 int open(const char* path, int flags, ...) {
-  static int (*real)(const char*, int, ...);
-  if (!real) real = dlsym(RTLD_NEXT, "open");
+  REAL(open);
   va_list rest;
   va_start(rest, flags);
-  const mode_t mode = flags & O_CREAT ? va_arg(rest, mode_t) : 0;
+  const mode_t mode = va_arg(rest, mode_t);
   va_end(rest);
-  return (flags & O_CREAT) && refuses_path(path) ? -1 : real(path, flags, mode);
+  if ((flags & (O_WRONLY | O_RDWR | O_CREAT)) && is_read_only(path)) return -1;
+  const int fd = real(path, flags, mode);
+  if (fd >= 0 && fd < kFiles) synced[fd] = size_of(fd);
+  return fd;
+}
+
+int unlink(const char* path) {
+  REAL(unlink);
+  return is_read_only(path) ? -1 : real(path);
+}
+
+int rename(const char* from, const char* to) {
+  REAL(rename);
+  return is_read_only(to) ? -1 : real(from, to);
+}
+
+static int sync_file(int fd, int (*real)(int)) {
+  const struct Says s = says();
+  usleep(1000u * (unsigned)s.fsync_ms);
+  const off_t size = size_of(fd);
+  if (s.fsync_errno && is_file_below(&s, fd)) {
+    if (fd < kFiles && size > synced[fd] && ftruncate(fd, synced[fd]) != 0) perror("shim: ftruncate");
+    errno = s.fsync_errno;
+    return -1;
+  }
+  const int result = real(fd);
+  if (result == 0 && fd < kFiles) synced[fd] = size;
+  return result;
+}
+
+int fsync(int fd) {
+  REAL(fsync);
+  return sync_file(fd, real);
+}
+
+int fdatasync(int fd) {
+  REAL(fdatasync);
+  return sync_file(fd, real);
 }

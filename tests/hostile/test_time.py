@@ -1,4 +1,4 @@
-"""Clocks that jump and disks that are slow."""
+"""Clocks that jump and disks that are slow, by a library preloaded into the server."""
 import threading
 import time
 

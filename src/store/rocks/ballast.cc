@@ -7,13 +7,18 @@
 #include <unistd.h>
 
 namespace eventhorn::store {
+namespace {
+
+constexpr std::chrono::seconds kBetweenTries{10};
+
+}  // namespace
 
 Ballast::Ballast(std::filesystem::path path, uint64_t bytes, std::function<uint64_t()> free_bytes)
     : path_(std::move(path)), bytes_(bytes), free_bytes_(std::move(free_bytes)) {}
 
 void Ballast::keep() {
   const std::lock_guard lock(mutex_);
-  if (there_ || bytes_ == 0) return;
+  if (there_ || bytes_ == 0 || std::chrono::steady_clock::now() < not_before_) return;
   std::error_code ec;
   there_ = std::filesystem::exists(path_, ec);
   if (there_ || free_bytes_() < 4 * bytes_) return;
@@ -23,16 +28,21 @@ void Ballast::keep() {
   close(fd);
   there_ = error == 0;
   if (there_) return;
+  not_before_ = std::chrono::steady_clock::now() + kBetweenTries;
   std::filesystem::remove(path_, ec);
   log_warn("store", "no ballast file error={}", std::strerror(error));
 }
 
 void Ballast::yield() {
+  if (free_bytes_() < bytes_) give_up();
+}
+
+void Ballast::give_up() {
   const std::lock_guard lock(mutex_);
-  if (free_bytes_() >= bytes_) return;
   std::error_code ec;
   if (std::filesystem::remove(path_, ec))
-    log_warn("store", "disk is full: gave up the ballast file so that progress can be written");
+    log_warn("store",
+             "the disk takes no more: gave up the ballast file so that progress can be written");
   there_ = false;
 }
 

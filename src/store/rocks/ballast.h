@@ -2,6 +2,7 @@
 // made again when there is space.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -16,17 +17,20 @@ class Ballast {
   Ballast(std::filesystem::path path, uint64_t bytes, std::function<uint64_t()> free_bytes);
 
   /// Makes the file when it is missing and four times its size is free. Cheap when there is nothing
-  /// to do.
+  /// to do; when the disk refuses it, tried again after ten seconds.
   void keep();
   /// Removes the file when less than its size is free.
   void yield();
+  /// Removes the file: under a quota the disk looks free and refuses to be written.
+  void give_up();
 
  private:
   const std::filesystem::path path_;
   const uint64_t bytes_;
   const std::function<uint64_t()> free_bytes_;
   std::mutex mutex_;
-  bool there_ = false;  // guarded by mutex_
+  bool there_ = false;                                // guarded by mutex_
+  std::chrono::steady_clock::time_point not_before_;  // guarded by mutex_
 };
 
 }  // namespace eventhorn::store

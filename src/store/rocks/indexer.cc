@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <utility>
 
 namespace eventhorn::store {
 namespace {
@@ -65,10 +66,11 @@ void RocksStore::index_loop() {
     {
       const std::shared_lock db_lock(db_mutex_);
       if (requested || (!woken && tail_.size() == last_size)) tail_.close_open_run();
-      failing = false;
+      const bool told = std::exchange(failing, false);
       while (const auto run = tail_.oldest_closed()) {
         if (auto status = index_run(*run); !status) {
-          log_error("store", "indexing failed, will try again error={}", status.error().message);
+          if (!told)
+            log_error("store", "indexing failed, will try again error={}", status.error().message);
           failing = true;
           break;
         }
@@ -77,8 +79,8 @@ void RocksStore::index_loop() {
       }
       last_size = tail_.size();
       lag.set(static_cast<double>(last_size));
+      if (usable()) ballast_.keep();
     }
-    ballast_.keep();
     lock.lock();
     if (requested) {
       index_served_ = wanted;

@@ -157,7 +157,10 @@ Status RocksStore::recover() {
   const std::unique_lock lock(db_mutex_);
   close_db();
   ballast_.yield();
-  TRY_STATUS(open_db());
+  if (auto status = open_db(); !status) {
+    ballast_.give_up();  // for the next try
+    return status;
+  }
   log_info("store", "reopened the store head={}", head().value);
   return {};
 }
