@@ -47,6 +47,8 @@ int repair_store(const std::string& data) {
   if (report->positions_lost > 0) {
     fmt::print("lost: at most {} more, known only by position and time\n", report->positions_lost);
   }
+  if (!report->lost_after.empty())
+    fmt::print("lost, perhaps: what was committed after {}\n", report->lost_after);
   if (report->rows_lost > 0)
     fmt::print("lost: other rows (domains, progress, attempts) in {} places\n", report->rows_lost);
   if (report->lanes_lost > 0) {

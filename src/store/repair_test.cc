@@ -53,16 +53,33 @@ class RepairTest : public testing::Test {
     rig.close();
   }
 
-  /// The largest table of a family, or of any.
-  fs::path table_of(std::string_view family) {
+  /// The largest table of a family, or the newest.
+  fs::path table_of(std::string_view family, bool newest = false) {
     const auto damage = damage_all_tables();
     fs::path out;
     for (const auto& line : damage) {
       if (line.find("(" + std::string(family) + ")") == std::string::npos) continue;
       const fs::path path = line.substr(0, line.find(" ("));
-      if (out.empty() || fs::file_size(path) > fs::file_size(out)) out = path;
+      const bool better =
+          newest ? path > out : out.empty() || fs::file_size(path) > fs::file_size(out);
+      if (better) out = path;
     }
     EXPECT_FALSE(out.empty()) << family;
+    return out;
+  }
+
+  /// The newest table of a family, of a store that is open and closed again for it.
+  fs::path table_of_open_store(std::string_view family) {
+    rig.close();
+    auto out = table_of(family, /*newest=*/true);
+    rig.open();
+    return out;
+  }
+
+  Ids rig_stored() {
+    rig.open();
+    auto out = rig.stored();
+    rig.close();
     return out;
   }
 
@@ -239,6 +256,106 @@ TEST_F(RepairTest, C4AMissingLogFileIsFound) {
   EXPECT_EQ(rig.stored(), all);
 }
 
+// Tables of the first level overlap: one that cannot be opened must not take the others with it.
+TEST_F(RepairTest, C4AnUnreadableTableCostsOnlyItself) {
+  Ids all;
+  fs::path damaged;
+  for (const char* prefix : {"a", "b", "c"}) {
+    const auto ids = add_events(prefix, 100);
+    all.insert(all.end(), ids.begin(), ids.end());
+    rig.restart();  // each life ends in a table
+    if (std::string(prefix) == "b") damaged = table_of_open_store("log");
+  }
+  const auto more = add_events("d", 50);  // only in the log
+  all.insert(all.end(), more.begin(), more.end());
+  rig.close();
+  fs::resize_file(damaged, fs::file_size(damaged) - 20);
+  const auto report = repaired();
+  EXPECT_EQ(report.events_kept, 250U);
+  const auto kept = rig_stored();
+  EXPECT_THAT(kept, IsSupersetOf(more));
+  EXPECT_EQ(std::count_if(kept.begin(), kept.end(), [](const auto& id) { return id[0] == 'b'; }),
+            0);
+  EXPECT_EQ(report.positions_lost + report.events_lost >= 100U, true);
+}
+
+// A page of zeros, and whole records behind it.
+TEST_F(RepairTest, C4ZerosAtABoundaryAreFound) {
+  for (const bool all_of_it : {false, true}) {
+    const auto all = add_events(all_of_it ? "a" : "b", 12);
+    rig.close();
+    const auto path = largest_file(rig.dir, ".log");
+    std::string bytes(fs::file_size(path), '\0');
+    std::ifstream(path, std::ios::binary)
+        .read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    const auto write = [&](const std::string& content) {
+      std::ofstream(path, std::ios::binary | std::ios::trunc) << content;
+    };
+    auto zeroed = bytes;
+    std::fill_n(zeroed.begin(), all_of_it ? 4096 : 7, '\0');
+    write(zeroed);
+    const auto opened = RocksStore::open(rocks_options(rig.dir), rig.clock);
+    ASSERT_FALSE(opened);
+    EXPECT_THAT(opened.error().message, HasSubstr(path.string() + " at offset 0"));
+    EXPECT_THAT(*find_damage(rig.dir.path()), testing::Not(IsEmpty()));
+    write(bytes);
+    rig.open();
+    EXPECT_THAT(rig.stored(), IsSupersetOf(all));
+  }
+}
+
+// The last record of all, whole but for its length, is none that was torn.
+TEST_F(RepairTest, C4ADamagedLengthOfTheLastRecordIsFound) {
+  const auto all = add_events("a", 5);
+  rig.close();
+  const auto path = largest_file(rig.dir, ".log");
+  std::string bytes(fs::file_size(path), '\0');
+  std::ifstream(path, std::ios::binary)
+      .read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  size_t at = 0;
+  for (size_t next = 0; next < bytes.size();) {
+    at = next;
+    next +=
+        7U + static_cast<uint8_t>(bytes[next + 4]) + 256U * static_cast<uint8_t>(bytes[next + 5]);
+  }
+  flip_bit(path, at + 5);
+  const auto opened = RocksStore::open(rocks_options(rig.dir), rig.clock);
+  ASSERT_FALSE(opened);
+  EXPECT_THAT(opened.error().message, HasSubstr("at offset " + std::to_string(at)));
+  flip_bit(path, at + 5);
+  rig.open();
+  EXPECT_EQ(rig.stored(), all);
+}
+
+// A lane's row lost with a record, and that of its slot kept, would say that nothing is behind.
+TEST_F(RepairTest, C4ProgressIsTakenFromBeforeTheDamage) {
+  const auto save = [&](Progress progress) {
+    std::promise<void> saved;
+    rig.queue->save(std::move(progress), [&] { saved.set_value(); });
+    saved.get_future().wait();
+  };
+  add_events("a", 20);
+  Progress first;
+  first.settled_through = Position{40};
+  save(std::move(first));
+  add_events("b", 100);
+  const uint64_t before_lane = fs::file_size(largest_file(rig.dir, ".log"));
+  Progress second;
+  second.lanes.push_back({{33}, rig.domain, {{webhook::Class::kNormal, {40}, {}, {41}, {}}}});
+  save(std::move(second));
+  add_events("c", 100);
+  Progress third;
+  third.settled_through = Position{200};
+  save(std::move(third));
+  rig.close();
+  flip_bit(largest_file(rig.dir, ".log"), before_lane + 30);
+  repaired();
+  rig.open();
+  const auto progress = rig.store->load_progress();
+  EXPECT_TRUE(progress->lanes.empty());
+  EXPECT_EQ(progress->settled_through, Position{40}) << "the slot, too, is as it was before";
+}
+
 // A file under a second number, as a careless restore may leave.
 TEST_F(RepairTest, C4CopiesOfFiles) {
   auto all = add_events("a", 100);
@@ -298,6 +415,11 @@ TEST_F(RepairTest, C4ALostListOfFilesIsMadeAnew) {
     for (const auto& entry : fs::directory_iterator(rig.dir.path() / "store"))
       if (entry.path().filename().string().starts_with(name)) gone.push_back(entry.path());
     for (const auto& file : gone) fs::remove(file);
+    for (int start = 0; start < 2; ++start) {
+      const auto opened = RocksStore::open(rocks_options(rig.dir), rig.clock);
+      ASSERT_FALSE(opened) << "RocksDB would make a new store of it, and remove the tables";
+      EXPECT_THAT(opened.error().message, HasSubstr(name));
+    }
     const auto report = repaired();
     EXPECT_GT(report.damage.size(), 0U);
     EXPECT_EQ(report.events_lost, 0U);

@@ -1,15 +1,18 @@
 #include "store/rocks/damage.h"
 
 #include "base/log.h"
+#include "base/strings.h"
 #include "store/rocks/status.h"
 #include "store/rocks/wal_check.h"
 
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
 #include <rocksdb/sst_file_reader.h>
-#include <rocksdb/sst_file_writer.h>
 
 #include <algorithm>
+#include <fstream>
+#include <iterator>
+#include <map>
 #include <optional>
 #include <regex>
 #include <set>
@@ -30,15 +33,30 @@ rocksdb::DBOptions options_for(Database::Mode mode) {
   if (mode == Database::Mode::kLenient || mode == Database::Mode::kRemains)
     out.wal_recovery_mode = rocksdb::WALRecoveryMode::kSkipAnyCorruptedRecords;
   if (mode == Database::Mode::kRemains) {
-    out.track_and_verify_wals_in_manifest = false;  // not when reading only: RocksDB 7.8 dies of it
+    // Reading only, RocksDB 7.8 dies of the first of these.
+    out.track_and_verify_wals_in_manifest = false;
     out.paranoid_checks = false;
+    out.verify_sst_unique_id_in_manifest = false;  // empty tables stand in for others
   }
   return out;
 }
 
+std::string table_name(uint64_t number) {
+  std::string digits = std::to_string(number);
+  if (digits.size() < 6) digits.insert(0, 6 - digits.size(), '0');
+  return digits + ".sst";
+}
+
+using Tables = std::map<std::string, uint64_t>;  // names, sizes
+
+std::vector<rocksdb::LiveFileMetaData> tables_of(const Database& database) {
+  std::vector<rocksdb::LiveFileMetaData> out;
+  database->GetLiveFilesMetaData(&out);
+  return out;
+}
+
 Result<std::vector<std::string>> damaged_tables(const Database& database) {
-  std::vector<rocksdb::LiveFileMetaData> files;
-  database->GetLiveFilesMetaData(&files);
+  const auto files = tables_of(database);
   std::vector<std::string> out;
   size_t checked = 0;
   for (const auto& file : files) {
@@ -53,31 +71,82 @@ Result<std::vector<std::string>> damaged_tables(const Database& database) {
   return out;
 }
 
-std::string table_name(uint64_t number) {
-  std::string digits = std::to_string(number);
-  if (digits.size() < 6) digits.insert(0, 6 - digits.size(), '0');
-  return digits + ".sst";
+// Names begin with a slash there.
+// Those that are missing or cannot be opened, and the size that they should have.
+Tables bad_tables(const Database& database, const fs::path& directory) {
+  Tables out;
+  for (const auto& file : tables_of(database)) {
+    const std::string name = file.name.substr(1);
+    rocksdb::SstFileReader reader{rocksdb::Options()};
+    if (!reader.Open((directory / name).string()).ok()) out.emplace(name, file.size);
+  }
+  return out;
 }
 
-// RocksDB names the table that it could not open; one that is missing by its former suffix, too.
-std::optional<std::string> table_in(const std::string& message) {
-  static const std::regex kTable(R"((\d{6,})\.(sst|ldb))");
-  std::smatch match;
-  if (!std::regex_search(message, match, kTable)) return std::nullopt;
-  return match[1].str() + ".sst";
+std::set<Family> families_of(const Database& database, const Tables& tables) {
+  std::set<Family> out;
+  for (const auto& file : tables_of(database)) {
+    const auto name = std::find(kFamilyNames.begin(), kFamilyNames.end(), file.column_family_name);
+    if (tables.contains(file.name.substr(1)) && name != kFamilyNames.end())
+      out.insert(Family{static_cast<size_t>(name - kFamilyNames.begin())});
+  }
+  return out;
 }
 
-Status link_files(const fs::path& from, const fs::path& to) {
+bool holds_tables(const fs::path& directory) {
+  std::error_code ec;
+  for (fs::directory_iterator it(directory, ec), end; !ec && it != end; it.increment(ec))
+    if (it->path().extension() == ".sst") return true;
+  return false;
+}
+
+uint64_t number_of(const fs::path& log) {
+  return parse_uint(log.stem().string()).value_or(0);
+}
+
+// In place of what is there: a link, then, whose file stays.
+Status put_copy(const fs::path& from, const fs::path& to) {
+  std::error_code ec;
+  fs::remove(to, ec);
+  fs::copy_file(from, to, ec);
+  if (!ec) return {};
+  return fail(Errc::kUnavailable, "cannot write " + to.string() + ": " + ec.message());
+}
+
+// The footer is found from the end, everything else from the beginning: between them is room.
+Status put_table_of_size(const fs::path& from, const fs::path& to, uint64_t size) {
+  constexpr size_t kFooter = 53;
+  std::ifstream in(from, std::ios::binary);
+  std::string bytes(std::istreambuf_iterator<char>(in), {});
+  if (bytes.size() < kFooter || bytes.size() > size)
+    return fail(Errc::kUnavailable, "no empty table is as small as " + to.string());
+  bytes.insert(bytes.size() - kFooter, size - bytes.size(), '\0');
+  std::error_code ec;
+  fs::remove(to, ec);
+  std::ofstream out(to, std::ios::binary);
+  out << bytes;
+  if (out.flush()) return {};
+  return fail(Errc::kUnavailable, "cannot write " + to.string());
+}
+
+Status link_files(const fs::path& from, const fs::path& to, std::optional<LogPlace> end) {
   TRY(const auto without, find_repeated_logs(from));
   std::error_code ec;
+  fs::remove_all(to, ec);
   fs::create_directories(to, ec);
-  for (const auto& entry : fs::directory_iterator(from, ec)) {
-    const auto name = entry.path().filename();
-    if (!entry.is_regular_file() || name == "LOCK") continue;
-    if (std::any_of(without.begin(), without.end(),
-                    [&](const WalDamage& log) { return log.file == entry.path(); }))
-      continue;
-    fs::create_hard_link(entry.path(), to / name, ec);
+  for (fs::directory_iterator it(from, ec), last; !ec && it != last; it.increment(ec)) {
+    const auto& path = it->path();
+    const bool repeated = std::any_of(without.begin(), without.end(),
+                                      [&](const WalDamage& log) { return log.file == path; });
+    if (!it->is_regular_file(ec) || path.filename() == "LOCK" || repeated) continue;
+    const bool log = path.extension() == ".log";
+    if (log && end && number_of(path) > end->number) continue;
+    if (log && end && number_of(path) == end->number) {
+      TRY_STATUS(put_copy(path, to / path.filename()));
+      fs::resize_file(to / path.filename(), end->offset, ec);
+    } else {
+      fs::create_hard_link(path, to / path.filename(), ec);
+    }
     if (ec) break;
   }
   if (!ec) return {};
@@ -85,15 +154,24 @@ Status link_files(const fs::path& from, const fs::path& to) {
                                       to.string() + ": " + ec.message());
 }
 
-// Holds no row: a table must have one entry, so it deletes a key that is never written.
-Status write_empty_table(const Database& database, Family family, const fs::path& path) {
+// Tables without a row, one for each family. They must have an entry, so each deletes a key that is
+// never written.
+Result<std::vector<fs::path>> make_empty_tables(const fs::path& directory) {
   std::error_code ec;
-  fs::remove(path, ec);  // a link: the store's own file stays
-  rocksdb::SstFileWriter writer({}, database->GetOptions(database.family(family)),
-                                database.family(family));
-  TRY_STATUS(to_status(writer.Open(path.string()), "writing an empty table"));
-  TRY_STATUS(to_status(writer.Delete(rocksdb::Slice("\0", 1)), "writing an empty table"));
-  return to_status(writer.Finish(), "writing an empty table");
+  fs::remove_all(directory, ec);
+  TRY(const auto database, Database::open(directory, Database::Mode::kCreate));
+  std::vector<fs::path> out(kFamilyNames.size());
+  for (size_t i = 0; i < out.size(); ++i) {
+    auto* family = database->family(Family{i});
+    auto status = (*database)->Delete({}, family, rocksdb::Slice("\0", 1));
+    if (status.ok()) status = (*database)->Flush({}, family);
+    TRY_STATUS(to_status(status, "writing an empty table"));
+  }
+  for (const auto& file : tables_of(*database)) {
+    const auto name = std::find(kFamilyNames.begin(), kFamilyNames.end(), file.column_family_name);
+    out[static_cast<size_t>(name - kFamilyNames.begin())] = directory / file.name.substr(1);
+  }
+  return out;
 }
 
 }  // namespace
@@ -125,8 +203,9 @@ Database::~Database() {
 Result<std::unique_ptr<Database>> Database::open(const fs::path& path, Mode mode) {
   const auto options = options_for(mode);
   auto families = family_descriptors(nullptr);
-  for (auto& family : families) family.options.disable_auto_compactions = mode == Mode::kRemains;
-  const bool writes = mode == Mode::kRemains || mode == Mode::kCreate;
+  const bool remains = mode == Mode::kRemains;
+  for (auto& family : families) family.options.disable_auto_compactions = remains;
+  const bool writes = remains || mode == Mode::kCreate;
   auto out = std::unique_ptr<Database>(new Database());
   rocksdb::DB* db = nullptr;
   const auto status =
@@ -137,16 +216,33 @@ Result<std::unique_ptr<Database>> Database::open(const fs::path& path, Mode mode
   return out;
 }
 
+// The first that is damaged, or that RocksDB says is missing.
+std::optional<LogPlace> first_place(const std::vector<WalDamage>& logs, const std::string& error) {
+  std::optional<LogPlace> out;
+  const auto take = [&](LogPlace place) {
+    if (!out || place.number < out->number) out = place;
+  };
+  for (const auto& log : logs)
+    if (log.offset) take({number_of(log.file), *log.offset});
+  static const std::regex kMissing(R"(Missing WAL with log number: (\d+))");
+  std::smatch match;
+  if (std::regex_search(error, match, kMissing))
+    if (const auto number = parse_uint(match[1].str())) take({*number, 0});
+  return out;
+}
+
 Result<Damage> damage_of(const fs::path& store) {
   Damage out;
   TRY(const auto logs, find_wal_damage(store));
   for (const auto& log : logs) out.places.push_back(log.text());
+  out.in_logs = first_place(logs, {});
   out.only_in_tables = logs.empty();
   TRY(const auto repeated, find_repeated_logs(store));
   if (!repeated.empty()) return out;  // RocksDB does not survive those
   auto database = Database::open(store, Database::Mode::kStrict);
   if (!database) {
     out.only_in_tables = false;
+    out.in_logs = first_place(logs, database.error().message);
     if (logs.empty()) out.places.push_back(database.error().message);
     database = Database::open(store, Database::Mode::kLenient);
   }
@@ -161,28 +257,42 @@ Result<Damage> damage_of(const fs::path& store) {
   return out;
 }
 
-Result<std::unique_ptr<Database>> open_remains(const fs::path& store, const fs::path& scratch) {
+Result<Remains> open_remains(const fs::path& store, const fs::path& scratch,
+                             std::optional<LogPlace> end) {
   const auto links = scratch / "store";
-  TRY_STATUS(link_files(store, links));
-  TRY(const auto families, Database::open(scratch / "families", Database::Mode::kCreate));
-  std::set<fs::path> emptied;
-  for (;;) {
-    auto opened = Database::open(links, Database::Mode::kRemains);
-    if (opened) return opened;
-    const auto table = table_in(opened.error().message);
-    if (!table || !emptied.insert(links / *table).second) break;
-    log_warn("store", "left out of the repair table={} error={}", *table, opened.error().message);
-    TRY_STATUS(write_empty_table(*families, Family::kMeta, links / *table));
+  TRY_STATUS(link_files(store, links, end));
+  TRY(const auto empty, make_empty_tables(scratch / "families"));
+  auto opened = Database::open(links, Database::Mode::kRemains);
+  if (opened) {
+    // One that cannot be opened would take all others of its level with it.
+    const auto bad = bad_tables(**opened, links);
+    auto incomplete = families_of(**opened, bad);
+    if (bad.empty()) return Remains{std::move(*opened), {}};
+    opened->reset();
+    // Anew: a database that is opened removes files, and may write some.
+    TRY_STATUS(link_files(store, links, end));
+    for (const auto& [table, size] : bad) {
+      log_warn("store", "left out of the repair: it cannot be opened table={}", table);
+      TRY_STATUS(put_table_of_size(empty[0], links / table, size));
+    }
+    TRY(auto database, Database::open(links, Database::Mode::kRemains));
+    return Remains{std::move(database), std::move(incomplete)};
   }
-  log_warn("store", "the list of files is damaged: making it anew");
+  log_warn("store", "the list of files is damaged: making it anew error={}",
+           opened.error().message);
+  TRY_STATUS(link_files(store, links, end));
   // RepairDB knows only families that have a table; without one it would pass over their records
   // in the log.
   for (size_t i = 0; i < kFamilyNames.size(); ++i)
-    TRY_STATUS(write_empty_table(*families, Family{i}, links / table_name(kUnusedNumber + i)));
+    TRY_STATUS(put_copy(empty[i], links / table_name(kUnusedNumber + i)));
   const auto status = rocksdb::RepairDB(links.string(), options_for(Database::Mode::kRemains),
                                         family_descriptors(nullptr));
   TRY_STATUS(to_status(status, "listing the files of the store anew"));
-  return Database::open(links, Database::Mode::kRemains);
+  Remains out;
+  TRY(out.database, Database::open(links, Database::Mode::kRemains));
+  if (holds_tables(links / "lost"))  // of which families is not known
+    for (size_t i = 0; i < kFamilyNames.size(); ++i) out.incomplete.insert(Family{i});
+  return out;
 }
 
 }  // namespace eventhorn::store

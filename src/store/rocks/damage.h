@@ -6,6 +6,8 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -62,8 +64,16 @@ class Database {
   std::unique_ptr<rocksdb::DB> db_;
 };
 
+/// A place in the write-ahead logs: the log's number, and the offset in it.
+struct LogPlace {
+  uint64_t number = 0;
+  uint64_t offset = 0;
+};
+
 struct Damage {
   std::vector<std::string> places;  // a line each
+  /// The first damaged or missing place of the logs.
+  std::optional<LogPlace> in_logs;
   /// All of it is within tables that the index of events knows of.
   bool only_in_tables = true;
 };
@@ -71,10 +81,17 @@ struct Damage {
 /// Of the store, which the caller has locked.
 Result<Damage> damage_of(const std::filesystem::path& store);
 
+struct Remains {
+  std::unique_ptr<Database> database;
+  /// Tables of these could not be opened, or are missing.
+  std::set<Family> incomplete;
+};
+
 /// What is left of a damaged store, by way of hard links in `scratch`, so that the store itself
-/// stays as it is. Tables that are missing or cannot be opened count as empty, logs that repeat
-/// others are left out, and a lost list of files is made anew. Reads may meet damaged blocks.
-Result<std::unique_ptr<Database>> open_remains(const std::filesystem::path& store,
-                                               const std::filesystem::path& scratch);
+/// stays as it is; of the logs only what is before `end`, where given. Tables that are missing or
+/// cannot be opened count as empty, logs that repeat others are left out, and a lost list of files
+/// is made anew. Reads may meet damaged blocks.
+Result<Remains> open_remains(const std::filesystem::path& store,
+                             const std::filesystem::path& scratch, std::optional<LogPlace> end);
 
 }  // namespace eventhorn::store

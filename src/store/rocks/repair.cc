@@ -103,27 +103,34 @@ class Repair {
   Repair(fs::path data, const Clock& clock, const Damage& damage, RepairReport& report)
       : data_(std::move(data)),
         clock_(clock),
+        damage_(damage),
         report_(report),
         log_damaged_(!damage.only_in_tables) {}
 
   Status run() {
     TRY_STATUS(make_room());
-    TRY(source_, open_remains(store(), links()));
+    TRY_STATUS(open_source());
     TRY_STATUS(copy_default());
+    TRY_STATUS(copy_old_classes());
     TRY_STATUS(copy(Family::kAttempts));
     TRY_STATUS(copy(Family::kTries));
     TRY_STATUS(copy_log());
-    TRY_STATUS(copy_below_the_log());
+    TRY_STATUS(copy_ids());
     TRY_STATUS(list_positions());
     TRY_STATUS(list_lanes());
     TRY_STATUS(set_next_position());
     lost_.close();
     if (!lost_) return fail(Errc::kUnavailable, "cannot write lost.ndjson");
     source_.reset();
+    prefix_.reset();
     std::error_code ec;
     fs::remove_all(links(), ec);
+    fs::remove_all(report_.quarantine / "prefix", ec);
     return change_places();
   }
+
+  /// From then on the quarantine holds the only copy of the old store.
+  bool exchanged() const { return exchanged_; }
 
  private:
   fs::path store() const { return data_ / "store"; }
@@ -133,11 +140,13 @@ class Repair {
   fs::path target() const { return report_.quarantine / "store"; }
 
   Status make_room();
+  Status open_source();
   Status copy_default();
+  Status copy_old_classes();
   Status copy(Family family);
   Status copy_log();
   Status index_piece();
-  Status copy_below_the_log();
+  Status copy_ids();
   Status list_positions();
   Status list_lanes();
   Status set_next_position();
@@ -156,15 +165,18 @@ class Repair {
 
   const fs::path data_;
   const Clock& clock_;
+  const Damage& damage_;
   RepairReport& report_;
   bool log_damaged_;  // beyond what the index knows of
   std::unique_ptr<Database> source_;
+  std::unique_ptr<Database> prefix_;  // null when the logs are whole
   std::ofstream lost_;
 
   uint64_t highest_ = 0;  // position that any row names
   uint64_t indexed_ = 0;  // the mark of the old store
   uint64_t floor_ = 1;    // retention dropped what is below
   bool ids_damaged_ = false;
+  bool exchanged_ = false;
   std::vector<Gap> gaps_;  // of the positions of the log, in order
   std::map<uint64_t, DomainPtr> domains_;
   std::vector<ReadableRows::Gap> default_gaps_;
@@ -188,6 +200,19 @@ Status Repair::make_room() {
   fs::create_directories(report_.quarantine, ec);
   lost_.open(report_.quarantine / "lost.ndjson");
   if (!lost_) return fail(Errc::kUnavailable, "cannot write to " + report_.quarantine.string());
+  return {};
+}
+
+Status Repair::open_source() {
+  TRY(auto remains, open_remains(store(), links(), std::nullopt));
+  source_ = std::move(remains.database);
+  const auto lacks = [&](Family family) { return remains.incomplete.contains(family); };
+  log_damaged_ = log_damaged_ || lacks(Family::kLog);
+  ids_damaged_ = lacks(Family::kIds);
+  if (lacks(Family::kMeta)) default_gaps_.push_back({});  // anywhere
+  if (!damage_.in_logs) return {};
+  TRY(auto prefix, open_remains(store(), report_.quarantine / "prefix", damage_.in_logs));
+  prefix_ = std::move(prefix.database);
   return {};
 }
 
@@ -227,17 +252,47 @@ void Repair::note_gaps(Family family, const ReadableRows& rows) {
   report_.rows_lost += rows.gaps().size();
 }
 
+bool is_progress(std::string_view key) {
+  return key[0] == format::kLanePrefix || key[0] == format::kExceptionPrefix ||
+         key[0] == format::kSlotPrefix;
+}
+
+// Progress is taken as it was before the first damaged place of the logs: a lane whose row is lost
+// while that of its slot is not would be taken to have nothing behind. So too much is sent again,
+// never too little.
 Status Repair::copy_default() {
   TRY(const auto to, Database::open(target(), Database::Mode::kCreate));
   Batches out(*to);
   auto rows = rows_of(*source_, Family::kMeta);
   while (rows.next()) {
     note_default(rows.key(), rows.value());
-    if (rows.key() != format::kIndexedThroughKey)
-      TRY_STATUS(out.put(Family::kMeta, rows.key(), rows.value()));
+    if (rows.key() == format::kIndexedThroughKey || (prefix_ && is_progress(rows.key()))) continue;
+    TRY_STATUS(out.put(Family::kMeta, rows.key(), rows.value()));
   }
   note_gaps(Family::kMeta, rows);
-  default_gaps_ = rows.gaps();
+  default_gaps_.insert(default_gaps_.end(), rows.gaps().begin(), rows.gaps().end());
+  if (prefix_) {
+    auto progress = rows_of(*prefix_, Family::kMeta);
+    while (progress.next())
+      if (is_progress(progress.key()))
+        TRY_STATUS(out.put(Family::kMeta, progress.key(), progress.value()));
+  }
+  // Without what retention noted, the log tells from where on it was kept.
+  auto log = rows_of(*source_, Family::kLog);
+  if (!default_gaps_.empty() && log.next())
+    floor_ = std::max(floor_, format::get_u64_be(log.key().data()));
+  return out.finish();
+}
+
+// What retention left of the index is of use for a week more. Before the log: totals go on from it.
+Status Repair::copy_old_classes() {
+  TRY(const auto to, Database::open(target(), Database::Mode::kCreate));
+  Batches out(*to);
+  auto classes = rows_of(*source_, Family::kClasses);
+  while (classes.next()) {
+    if (classes.key().size() == 17 && format::get_u64_be(classes.key().data() + 9) < floor_)
+      TRY_STATUS(out.put(Family::kClasses, classes.key(), classes.value()));
+  }
   return out.finish();
 }
 
@@ -297,9 +352,9 @@ const Gap* Repair::gap_of(uint64_t position) const {
   return position <= gap.last.value ? &gap : nullptr;
 }
 
-// What retention left of the index is of use for a week more. Ids beyond it whose events are gone
+// Those of what retention dropped are of use for a week more. Those beyond it whose events are gone
 // tell which were lost; they are not kept, so that a producer may send those again.
-Status Repair::copy_below_the_log() {
+Status Repair::copy_ids() {
   TRY(const auto to, Database::open(target(), Database::Mode::kCreate));
   Batches out(*to);
   auto ids = rows_of(*source_, Family::kIds);
@@ -324,12 +379,7 @@ Status Repair::copy_below_the_log() {
     lost(line);
     ++report_.events_lost;
   }
-  ids_damaged_ = !ids.gaps().empty();
-  auto classes = rows_of(*source_, Family::kClasses);
-  while (classes.next()) {
-    if (classes.key().size() == 17 && format::get_u64_be(classes.key().data() + 9) < floor_)
-      TRY_STATUS(out.put(Family::kClasses, classes.key(), classes.value()));
-  }
+  ids_damaged_ = ids_damaged_ || !ids.gaps().empty();
   return out.finish();
 }
 
@@ -359,7 +409,11 @@ Status Repair::list_positions() {
     if (!open) json.key("committed_before").value(commit_time(*to, gap.last.value + 1));
     json.end_object();
     lost(line);
-    if (!open) report_.positions_lost += gap.last.value - first + 1;
+    if (open) {
+      report_.lost_after = commit_time(*to, gap.first.value - 1);
+    } else {
+      report_.positions_lost += gap.last.value - first + 1;
+    }
   }
   return {};
 }
@@ -408,6 +462,7 @@ Status Repair::change_places() {
     return fail(Errc::kUnavailable, "cannot exchange " + store().string() + " with the new store " +
                                         target().string() + ": " + reason);
   }
+  exchanged_ = true;
   TRY_STATUS(sync_path(report_.quarantine));
   return sync_path(data_);
 }
@@ -426,7 +481,12 @@ Result<RepairReport> repair(const fs::path& data, const Clock& clock) {
   TRY(const auto damage, damage_of(data / "store"));
   report.damage = damage.places;
   if (report.damage.empty()) return report;
-  TRY_STATUS(Repair(data, clock, damage, report).run());
+  Repair work(data, clock, damage, report);
+  if (auto status = work.run(); !status) {
+    std::error_code ec;
+    if (!work.exchanged()) fs::remove_all(report.quarantine, ec);
+    return fail(status.error());
+  }
   return report;
 }
 

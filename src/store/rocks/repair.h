@@ -26,6 +26,8 @@ struct RepairReport {
   uint64_t events_lost = 0;  // by id
   /// Positions of the log that may have held more events; their ids are not known.
   uint64_t positions_lost = 0;
+  /// When not empty: what was committed after this time may be lost as well, however much it was.
+  std::string lost_after;
   /// Between how many keys some other rows (domains, progress, attempts) were lost.
   uint64_t rows_lost = 0;
   /// Lanes whose backlog is not known any more: they go on with what comes.

@@ -82,13 +82,20 @@ Status RocksStore::open_db() {
   }
   db_.reset(db);
   remove_index_files();
-  TRY_STATUS(load_floors());
-  TRY_STATUS(find_next_position());
-  TRY_STATUS(read_domains());
-  TRY_STATUS(rebuild_tail());
+  if (const auto loaded = load(); !loaded) {
+    return loaded.error().code == Errc::kCorruption ? damaged(loaded.error().message)
+                                                    : fail(loaded.error());
+  }
   head_.store(next_position_ - 1, std::memory_order_release);
   failed_ = false;
   return {};
+}
+
+Status RocksStore::load() {
+  TRY_STATUS(load_floors());
+  TRY_STATUS(find_next_position());
+  TRY_STATUS(read_domains());
+  return rebuild_tail();
 }
 
 Status RocksStore::usable() const {

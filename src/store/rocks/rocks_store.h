@@ -98,6 +98,7 @@ class RocksStore final : public Store {
   RocksStore(RocksOptions options, const Clock& clock);
 
   Status open_db();
+  Status load();
   tl::unexpected<Error> damaged(const std::string& where) const;
   void close_db();
   Status usable() const;

@@ -34,9 +34,14 @@ bool is_blank(std::string_view record) {
   return type_of(record) == kZero && length_of(record) == kHeader;
 }
 
-bool is_whole(std::string_view record) {
-  const size_t length = length_of(record);
-  if (type_of(record) < kFull || type_of(record) > kLast || length > record.size()) return false;
+bool has_type(std::string_view record) {
+  return type_of(record) >= kFull && type_of(record) <= kLast;
+}
+
+// Whether the checksum is that of a record of so many bytes. It covers type and contents, not the
+// length.
+bool is_whole(std::string_view record, size_t length) {
+  if (!has_type(record) || length > record.size()) return false;
   boost::crc_optimal<32, 0x1EDC6F41, 0xFFFFFFFF, 0xFFFFFFFF, true, true> crc;
   crc.process_bytes(record.data() + 6, length - 6);
   const uint32_t masked = ((crc.checksum() >> 15) | (crc.checksum() << 17)) + kMask;
@@ -47,26 +52,30 @@ bool is_whole(std::string_view record) {
 
 bool holds_a_whole_record(std::string_view bytes) {
   for (; bytes.size() >= kHeader; bytes.remove_prefix(1))
-    if (is_whole(bytes)) return true;
+    if (is_whole(bytes, length_of(bytes))) return true;
   return false;
 }
 
-struct Walk {
-  /// Where the walk over whole records ended before the end of the block.
-  std::optional<size_t> broken_at;
-  /// The record there is longer than what is left of the block.
-  bool too_long = false;
+/// Where the walk over the records of a block ends before its end.
+struct Break {
+  enum class Kind { kBlank, kTooLong, kBad };
+
+  size_t at = 0;
+  Kind kind = Kind::kBad;
 };
 
-Walk walk(std::string_view block) {
+std::optional<Break> walk(std::string_view block, bool checksums) {
   size_t at = 0;
   while (block.size() - at >= kHeader) {
     const auto record = block.substr(at);
-    if (is_blank(record)) return {};  // RocksDB passes over the rest of the block
-    if (!is_whole(record)) return {at, length_of(record) > record.size()};
-    at += length_of(record);
+    const size_t length = length_of(record);
+    if (is_blank(record)) return Break{at, Break::Kind::kBlank};
+    if (length > record.size()) return Break{at, Break::Kind::kTooLong};
+    if (checksums ? !is_whole(record, length) : !has_type(record))
+      return Break{at, Break::Kind::kBad};
+    at += length;
   }
-  return {};
+  return std::nullopt;
 }
 
 Result<std::string> read_block(const std::filesystem::path& file, uint64_t offset) {
@@ -81,9 +90,9 @@ Result<std::string> read_block(const std::filesystem::path& file, uint64_t offse
 
 struct Logs {
   std::vector<std::filesystem::path> files;
-  /// There are tables and no log: RocksDB makes the next log before it drops the last one. Without
-  /// tables the very first start was cut short.
-  bool missing = false;
+  /// What must be there and is not. A directory without tables and logs is that of a first start
+  /// that was cut short.
+  std::vector<WalDamage> missing;
 };
 
 Result<Logs> logs_in(const std::filesystem::path& directory) {
@@ -102,7 +111,12 @@ Result<Logs> logs_in(const std::filesystem::path& directory) {
     const auto y = b.filename().string();
     return std::pair(x.size(), x) < std::pair(y.size(), y);
   });
-  out.missing = out.files.empty() && tables;
+  // RocksDB makes the next log before it drops the last one.
+  if (tables && out.files.empty())
+    out.missing.push_back({directory, "has no log file (NNNNNN.log)", {}});
+  // Without it RocksDB would make a new store, and remove the tables as none of its own.
+  if ((tables || !out.files.empty()) && !std::filesystem::exists(directory / "CURRENT", ec))
+    out.missing.push_back({directory / "CURRENT", "is missing", {}});
   return out;
 }
 
@@ -115,35 +129,49 @@ Result<uint64_t> first_write(const std::filesystem::path& file) {
   return out;
 }
 
-// A record that the end of the file cuts off is a torn tail, unless whole ones follow in its place.
-Result<std::optional<uint64_t>> damaged_offset(const std::filesystem::path& file, uint64_t from,
+// Zeros end a log, as a power cut may leave them: unless whole records follow.
+Result<bool> goes_on(const std::filesystem::path& file, std::string_view rest_of_block,
+                     uint64_t next_block) {
+  if (holds_a_whole_record(rest_of_block)) return true;
+  for (uint64_t offset = next_block;; offset += kBlock) {
+    TRY(const std::string block, read_block(file, offset));
+    if (block.size() < kHeader) return false;
+    if (is_whole(block, length_of(block))) return true;
+  }
+}
+
+// A record that the end of the file cuts off is a torn tail, unless whole ones follow in its place,
+// or it is whole and only its length is not. Of what RocksDB finds itself nothing is said with
+// `only_hidden`.
+Result<std::optional<uint64_t>> damaged_offset(const std::filesystem::path& file,
                                                bool only_hidden) {
   std::error_code ec;
   const uint64_t size = std::filesystem::file_size(file, ec);
   if (ec) return fail(Errc::kUnavailable, "cannot read " + file.string() + ": " + ec.message());
-  for (uint64_t offset = from; offset < size; offset += kBlock) {
+  for (uint64_t offset = 0; offset < size; offset += kBlock) {
     TRY(const std::string block, read_block(file, offset));
-    const Walk walked = walk(block);
-    if (!walked.broken_at) continue;
-    const bool may_be_torn = walked.too_long && offset + block.size() >= size;
-    const bool damaged =
-        may_be_torn ? holds_a_whole_record(std::string_view(block).substr(*walked.broken_at + 1))
-                    : !only_hidden;
-    if (damaged) return offset + *walked.broken_at;
+    const auto broken = walk(block, /*checksums=*/!only_hidden);
+    if (!broken) continue;
+    const std::string_view rest = std::string_view(block).substr(broken->at);
+    bool damaged = !only_hidden;
+    if (broken->kind == Break::Kind::kBlank) {
+      TRY(damaged, goes_on(file, rest, offset + kBlock));
+    } else if (broken->kind == Break::Kind::kTooLong && offset + block.size() >= size) {
+      damaged = is_whole(rest, rest.size()) || holds_a_whole_record(rest.substr(1));
+    }
+    if (damaged) return offset + broken->at;
+    return std::nullopt;
   }
   return std::nullopt;
 }
 
 Result<std::vector<WalDamage>> find(const std::filesystem::path& directory, bool only_hidden) {
-  TRY(const auto logs, logs_in(directory));
+  TRY(auto logs, logs_in(directory));
   TRY(auto out, find_repeated_logs(directory));
-  if (logs.missing) out.push_back({directory, "has no log file (NNNNNN.log)"});
+  out.insert(out.end(), logs.missing.begin(), logs.missing.end());
   for (const auto& file : logs.files) {
-    std::error_code ec;
-    const uint64_t size = std::filesystem::file_size(file, ec);
-    const uint64_t last_block = size == 0 || ec ? 0 : (size - 1) / kBlock * kBlock;
-    TRY(const auto offset, damaged_offset(file, only_hidden ? last_block : 0, only_hidden));
-    if (offset) out.push_back({file, "at offset " + std::to_string(*offset)});
+    TRY(const auto offset, damaged_offset(file, only_hidden));
+    if (offset) out.push_back({file, "at offset " + std::to_string(*offset), offset});
   }
   return out;
 }
@@ -165,7 +193,7 @@ Result<std::vector<WalDamage>> find_repeated_logs(const std::filesystem::path& d
   for (const auto& file : logs.files) {
     TRY(const uint64_t first, first_write(file));
     if (first == 0) continue;  // nothing was written to it
-    if (first <= last) out.push_back({file, "begins before the log that it follows: a copy?"});
+    if (first <= last) out.push_back({file, "begins before the log that it follows: a copy?", {}});
     last = std::max(last, first);
   }
   return out;

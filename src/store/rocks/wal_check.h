@@ -14,7 +14,8 @@ namespace eventhorn::store {
 
 struct WalDamage {
   std::filesystem::path file;
-  std::string what;  // "at offset 4711", of the first damaged record
+  std::string what;                // "at offset 4711", of the first damaged record
+  std::optional<uint64_t> offset;  // that number
 
   std::string text() const { return file.string() + " " + what; }
 };
@@ -24,9 +25,9 @@ struct WalDamage {
 /// a few hundred MB.
 Result<std::vector<WalDamage>> find_wal_damage(const std::filesystem::path& directory);
 
-/// What RocksDB 7.8 would open without a word, or dies of: a log that is not there; a copy of
-/// another; whole records behind one that it would cut off as a torn tail. Reads the last 32 KiB of
-/// each log.
+/// What RocksDB 7.8 would open without a word, or dies of: logs or CURRENT that are not there; a
+/// log that is a copy of another; whole records behind zeros, or behind one that it would cut off
+/// as a torn tail. Reads all logs, without their checksums.
 Result<std::vector<WalDamage>> find_hidden_wal_damage(const std::filesystem::path& directory);
 
 /// Logs that begin no later than the one before them, as a copy under another number does.
