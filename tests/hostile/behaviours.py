@@ -39,6 +39,13 @@ async def slow(c, seconds):
 
 
 @on_request
+async def slow_after(c, gate, seconds):
+    """Says nothing before `gate`, an asyncio.Event, is set."""
+    await gate.wait()
+    return await slow(c, seconds)
+
+
+@on_request
 async def ramp(c, least, most, seconds):
     """Latency grows from `least` to `most` within `seconds` of the first request."""
     age = time.monotonic() - c.port.attempts[0][0]
