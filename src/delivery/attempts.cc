@@ -169,7 +169,7 @@ void Engine::finish(const EndpointPtr& endpoint, const LanePtr& lane, const Job&
   }
   auto change = Health::Change::kNone;
   if (answered) {
-    change = health.on_success(now, static_cast<uint32_t>(endpoint->workers));
+    change = health.on_success(started, now, static_cast<uint32_t>(endpoint->workers));
   } else if (verdict == webhook::Verdict::kGone) {
     change = health.on_gone();
   } else if (job.probe || !health.parked()) {

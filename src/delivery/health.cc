@@ -8,6 +8,11 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr uint32_t kStartLimit = 4;
+// Fewer attempts at once than this are never too many, nor are those that do not make more than one
+// attempt in each kUsefulFor (Little's law: rate = attempts under way / mean time of one).
+constexpr uint32_t kAlwaysUseful = 16;
+constexpr std::chrono::nanoseconds kUsefulFor = 20us;
+constexpr int kMeanOver = 4096;      // successes
 constexpr uint32_t kEachHalves = 4;  // from so many failures in a row on
 // After a return: so long so few failures park again, and only so long without them makes the
 // backoff forget (reliability R17: a receiver that flaps settles into rare probes).
@@ -65,9 +70,17 @@ uint32_t Health::limit(SteadyTime now) const {
     case State::kActive:
       break;
   }
-  if (now >= slow_until_) return limit_;
+  const uint32_t limit = std::min(limit_, useful());
+  if (now >= slow_until_) return limit;
   const uint32_t peak = healthy_peak();
-  return std::min(limit_, peak == 0 ? kStartLimit : peak);
+  return std::min(limit, peak == 0 ? kStartLimit : peak);
+}
+
+// How many attempts under way are of use: with more the receiver gets no more, but whoever else
+// has work on this core waits for all of them at each turn.
+uint32_t Health::useful() const {
+  return std::max(kAlwaysUseful, static_cast<uint32_t>(std::min<int64_t>(
+                                     mean_time_ / kUsefulFor, options_.max_concurrency)));
 }
 
 SteadyTime Health::ready_at() const {
@@ -103,7 +116,8 @@ uint32_t Health::healthy_peak() const {
   return std::max(peak_, previous_peak_);
 }
 
-Health::Change Health::on_success(SteadyTime now, uint32_t in_flight) {
+Health::Change Health::on_success(SteadyTime started, SteadyTime now, uint32_t in_flight) {
+  mean_time_ += (now - started - mean_time_) / kMeanOver;
   if (state_ == State::kGone || state_ == State::kPaused) return Change::kNone;
   succeeded_ = true;
   const uint32_t failed = std::exchange(failures_, 0);

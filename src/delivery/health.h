@@ -2,11 +2,13 @@
 // random numbers are passed in.
 //
 // Active: the limit of attempts under way starts at 4, grows by one with a success that used it
-// up, and is halved by a failure (additive increase, multiplicative decrease). Failures of attempts
-// that were under way together halve it once, until four have come in a row. Failures in a row also
-// space the attempts. After enough of them, over enough time, the endpoint is parked: one probe at
-// a time, on a backoff. A success returns it, on trial at first, and for a while with no more at
-// once than it bore when it was last well. Gone (410) and paused: nothing until resume().
+// up, and is halved by a failure (additive increase, multiplicative decrease). It is not used up
+// where fewer make 50 000 attempts a second: more would only wait for this core, before the
+// attempts of others. Failures of attempts that were under way together halve it once, until four
+// have come in a row. Failures in a row also space the attempts. After enough of them, over enough
+// time, the endpoint is parked: one probe at a time, on a backoff. A success returns it, on trial
+// at first, and for a while with no more at once than it bore when it was last well. Gone (410) and
+// paused: nothing until resume().
 #pragma once
 
 #include "base/time.h"
@@ -57,7 +59,7 @@ class Health {
   void on_start(SteadyTime now);
 
   /// `in_flight` counts the attempt that ended. `jitter` is in [0, 1).
-  Change on_success(SteadyTime now, uint32_t in_flight);
+  Change on_success(SteadyTime started, SteadyTime now, uint32_t in_flight);
   Change on_failure(SteadyTime started, SteadyTime now, double jitter);
   Change on_gone();
 
@@ -91,12 +93,14 @@ class Health {
   Change park(SteadyTime now, double jitter);
   void begin_slow_start(SteadyTime now);
   void note_peak(SteadyTime now, uint32_t in_flight);
+  uint32_t useful() const;
 
   HealthOptions options_;
   State state_ = State::kActive;
   uint32_t limit_;
   bool succeeded_ = false;
-  uint32_t failures_ = 0;  // in a row
+  std::chrono::nanoseconds mean_time_ = std::chrono::seconds(1);  // of successes
+  uint32_t failures_ = 0;                                         // in a row
   SteadyTime failing_since_{};
   SteadyTime halved_at_{};
   SteadyTime spaced_until_{};

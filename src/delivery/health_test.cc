@@ -19,7 +19,9 @@ class HealthTest : public ::testing::Test {
 
   Change fail() { return health_.on_failure(now_, now_, 0.5); }
 
-  Change succeed(uint32_t in_flight = 1) { return health_.on_success(now_, in_flight); }
+  Change succeed(uint32_t in_flight = 1, std::chrono::nanoseconds took = 50ms) {
+    return health_.on_success(now_ - took, now_, in_flight);
+  }
 
   void park() {
     for (uint32_t i = 0; i < options_.park_after_failures; ++i) EXPECT_EQ(fail(), Change::kNone);
@@ -60,6 +62,19 @@ TEST_F(HealthTest, NeverAboveTheMost) {
   health_.set_options(options_);
   EXPECT_EQ(health_.limit(now_), 2U);
   EXPECT_EQ(Health(options_).limit(now_), 2U);
+}
+
+TEST_F(HealthTest, NoMoreAtOnceThanIsOfUse) {
+  const auto at_once = [&](std::chrono::nanoseconds took) {
+    for (uint32_t i = 0; i < 50'000; ++i) succeed(health_.limit(now_), took);
+    return health_.limit(now_);
+  };
+  EXPECT_EQ(at_once(700us), 35U) << "35 in 700 us are 50 000 a second";
+  EXPECT_EQ(at_once(100us), 16U) << "a few always";
+  EXPECT_EQ(at_once(2ms), options_.max_concurrency);
+  EXPECT_EQ(at_once(100us), 16U);
+  for (uint32_t i = 0; i < 200; ++i) succeed(16, 50ms);
+  EXPECT_EQ(health_.limit(now_), options_.max_concurrency) << "soon, when it has become slow";
 }
 
 TEST_F(HealthTest, ParksAfterEnoughFailuresOverEnoughTime) {
