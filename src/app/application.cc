@@ -2,6 +2,7 @@
 
 #include "api/services.h"
 #include "app/local_bins.h"
+#include "app/process_limits.h"
 #include "async/block_on.h"
 #include "async/cores.h"
 #include "async/hop.h"
@@ -25,6 +26,14 @@ namespace eventhorn::app {
 namespace {
 
 constexpr size_t kReaderThreads = 3;
+// Beside the cores': the readers', those of commits, progress and the index, RocksDB's, jemalloc's,
+// and a few to spare.
+constexpr size_t kOtherThreads = 20;
+
+size_t core_count(const config::Config& config) {
+  return config.server.threads > 0 ? config.server.threads
+                                   : std::max(1U, std::thread::hardware_concurrency());
+}
 
 Result<std::vector<http::Cidr>> parse_networks(const char* key,
                                                const std::vector<std::string>& texts) {
@@ -195,9 +204,7 @@ Status Application::Impl::open_store() {
 }
 
 Status Application::Impl::build_cores() {
-  const size_t threads = config.server.threads > 0
-                             ? config.server.threads
-                             : std::max(1U, std::thread::hardware_concurrency());
+  const size_t threads = core_count(config);
   readers = std::make_unique<asio::thread_pool>(kReaderThreads);
   cores = std::make_unique<Cores>(threads);
   bin::Bins::Options bin_options;
@@ -404,6 +411,7 @@ Result<std::string> Application::Impl::listen() {
 }
 
 Result<std::string> Application::start() {
+  TRY_STATUS(check_threads(core_count(impl_->config) + kOtherThreads));
   TRY_STATUS(impl_->open_store());
   TRY_STATUS(impl_->build_cores());
   TRY(const auto domains, impl_->store->load_domains());

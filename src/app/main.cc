@@ -1,4 +1,5 @@
 #include "app/application.h"
+#include "app/process_limits.h"
 #include "app/repair.h"
 #include "base/log.h"
 #include "cli/command_line.h"
@@ -10,9 +11,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <string>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
+#include <system_error>
 #include <thread>
 
 namespace eventhorn::app {
@@ -48,30 +47,16 @@ sigset_t shutdown_signals() {
   return set;
 }
 
-// What the process holds and makes is for its user alone: keys and mail addresses are in both.
-void keep_secrets() {
-  umask(0077);
-  constexpr rlimit kNoCore{0, 0};
-  setrlimit(RLIMIT_CORE, &kNoCore);
-  prctl(PR_SET_DUMPABLE, 0);  // nor a core through a pipe, nor a debugger of the same user
-}
-
-// Sockets and the store's files at their most; the soft limit is often 1024 for select()'s sake,
-// which nothing here uses.
-void raise_descriptor_limit(const config::Config& config) {
-  constexpr rlim_t kStoreAndOthers = 1024;
-  const rlim_t wanted =
-      config.server.max_connections + config.delivery.max_in_flight + kStoreAndOthers;
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);
-  getrlimit(RLIMIT_NOFILE, &limit);
-  if (limit.rlim_cur >= wanted) return;
-  log_warn("app",
-           "file descriptors are limited to {}, and {} may be wanted: raise the limit (ulimit -n, "
-           "LimitNOFILE=) or lower server.max_connections and delivery.max_in_flight",
-           limit.rlim_cur, wanted);
+void exit_at_another(sigset_t signals) {
+  try {
+    std::thread([signals] {
+      int second = 0;
+      sigwait(&signals, &second);
+      std::_Exit(1);
+    }).detach();
+  } catch (const std::system_error& e) {
+    log_warn("app", "a second signal will do nothing: {}", e.what());
+  }
 }
 
 int serve(const cli::Serve& command) {
@@ -80,6 +65,7 @@ int serve(const cli::Serve& command) {
   if (!load_config(command.sources, config)) return 2;
   set_log_level(config.log.level);
   raise_descriptor_limit(config);
+  end_when_out_of_memory();
   // Blocked in every thread; this one waits for them.
   const sigset_t signals = shutdown_signals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
@@ -99,11 +85,7 @@ int serve(const cli::Serve& command) {
   int signal = 0;
   sigwait(&signals, &signal);
   log_info("app", "shutting down signal={}; a second one exits at once", signal);
-  std::thread([signals] {
-    int second = 0;
-    sigwait(&signals, &second);
-    std::_Exit(1);
-  }).detach();
+  exit_at_another(signals);
   application.stop();
   return 0;
 }

@@ -1,13 +1,15 @@
-// Preloaded into the server by tests. The file named by SHIM is read at every call and holds, the last three optional:
+// Preloaded into the server by tests. The file named by SHIM is read at every call and holds, the last four optional:
 //   by how many seconds the wall clock is ahead
 //   how many milliseconds longer an fsync takes
 //   the errno with which files below FOLDER refuse to be written; with EROFS also to be opened for it, removed, renamed
 //   the errno with which their fsync fails; what was not synced is lost then, as when the kernel drops the pages
+//   the errno with which a thread cannot be made
 //   FOLDER
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -25,7 +27,7 @@
 
 struct Says {
   long clock, fsync_ms;
-  int write_errno, fsync_errno;
+  int write_errno, fsync_errno, thread_errno;
   char folder[512];
 };
 
@@ -34,8 +36,8 @@ static struct Says says(void) {
   const char* path = getenv("SHIM");
   FILE* file = path ? fopen(path, "r") : NULL;
   if (file) {
-    if (fscanf(file, "%ld %ld %d %d %511s", &out.clock, &out.fsync_ms, &out.write_errno, &out.fsync_errno,
-               out.folder) < 2)
+    if (fscanf(file, "%ld %ld %d %d %d %511s", &out.clock, &out.fsync_ms, &out.write_errno, &out.fsync_errno,
+               &out.thread_errno, out.folder) < 2)
       out = (struct Says){0};
     fclose(file);
   }
@@ -63,6 +65,14 @@ time_t time(time_t* out) {
   clock_gettime(CLOCK_REALTIME, &now);
   if (out) *out = now.tv_sec;
   return now.tv_sec;
+}
+
+// ---- threads
+
+int pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*run)(void*), void* argument) {
+  REAL(pthread_create);
+  const int error = says().thread_errno;
+  return error ? error : real(thread, attributes, run, argument);
 }
 
 // ---- disks

@@ -1,11 +1,14 @@
-"""Bounds: places at one host, and file descriptors."""
+"""Bounds: places at one host, file descriptors, threads, memory."""
 import asyncio
+import errno
 import http.client
 import json
 import resource
 import socket
+import threading
 
-from harness import API_KEY, SECONDS, basic, event
+from harness import API_KEY, SECONDS, Server, basic, event
+from shimmed import MAY_COME_TWICE, Shimmed
 from suite import NO_PARKING, Hostile, scaled
 
 CAP, URLS = 8, 20
@@ -111,3 +114,72 @@ class Descriptors(Hostile):
         for port, domain in zip(ports, domains):
             self.ingest(domain, event())
             self.await_all(port, domain)
+
+
+class Threads(Shimmed):
+    """C6."""
+
+    NONE = {"thread_errno": errno.EAGAIN}
+
+    def test_too_few_to_start(self):
+        """C6: it says what is missing and what to do, and has touched nothing."""
+        self.shim_says(**self.NONE)
+        server = Server(env={"LD_PRELOAD": str(self.shim), "SHIM": str(self.file)}).spawn()
+        self.addCleanup(server.close)
+        self.assertEqual(server.wait(), 1)
+        self.assertRegex(server.stderr(), r"cannot start: no more than 0 of the \d+ threads .* raise the limit \(ulimit -u")
+        self.assertEqual([path.name for path in server.data.iterdir()] if server.data.exists() else [], [])
+        self.shim_says()
+        server.start()
+
+    def test_none_left_while_running(self):
+        """C6: all threads are there from the start: ingest, deliveries to new URLs, retries and the end need no more."""
+        server = self.shimmed(*NO_PARKING)
+        self.shim_says(**self.NONE)
+        ports = [self.farm.start(*behaviour) for behaviour in (("answers", 200), ("first_says", 503))]
+        domains = [self.domain_for(port.url(), server=server) for port in ports]
+        for port, domain in zip(ports, domains):
+            self.ingest_many(domain, 500, server=server)
+            self.await_all(port, domain)
+        server.stop()
+        self.assertIn("a second signal will do nothing", server.stderr())
+        self.assertEqual([port.duplicates for port in ports], [0, 0])
+
+
+class Memory(Hostile):
+    """C6."""
+
+    def flood(self, body):
+        """Requests that want more memory than there is, until the server has gone."""
+        while self.server.is_running():
+            try:
+                connection = http.client.HTTPConnection(self.server.host, self.server.port, timeout=SECONDS)
+                connection.request("POST", "/v3/flood.example.com/events", body, {"Authorization": basic(API_KEY)})
+                connection.getresponse().read()
+            except (OSError, http.client.HTTPException):
+                pass
+            finally:
+                connection.close()
+
+    def test_none_left(self):
+        """C6: the process ends at once, as by kill -9, and says why. Started again it has all that it acknowledged."""
+        self.server = self.start(*NO_PARKING)
+        port = self.farm.start("slow", 0.01)
+        domain = self.domain_for(port.url())
+        self.ingest_many(domain, 1000)
+        self.eventually(lambda: port.confirmed, "deliveries")
+        pid = self.server.process.pid
+        pages = int(open(f"/proc/{pid}/statm").read().split()[0])
+        _, hard = resource.prlimit(pid, resource.RLIMIT_AS)
+        resource.prlimit(pid, resource.RLIMIT_AS, (pages * resource.getpagesize(), hard))
+        body = json.dumps([event() for _ in range(20_000)])
+        clients = [threading.Thread(target=self.flood, args=(body,), daemon=True) for _ in range(16)]
+        for client in clients:
+            client.start()
+        self.assertEqual(self.server.wait(), 1)
+        for client in clients:
+            client.join()
+        self.assertIn("out of memory, the process ends", self.server.stderr())
+        self.server.start()
+        self.await_all(port, domain)
+        self.assertLessEqual(port.duplicates, MAY_COME_TWICE)
