@@ -134,6 +134,15 @@ class QueueRig {
     return make_event(id, kBaseUs, event::Name::kDelivered, domain);
   }
 
+  /// Saves the progress of a lane, and waits for it; it is not synced.
+  void save_lane(uint64_t lane, uint64_t acked = 10) {
+    Progress p;
+    p.lanes.push_back({{lane}, {1}, {{webhook::Class::kBulk, {1}, std::nullopt, {acked}, {}}}});
+    std::promise<void> saved;
+    queue->save(std::move(p), [&] { saved.set_value(); });
+    saved.get_future().wait();
+  }
+
   /// Ids that subscribers have seen, in order.
   std::vector<std::string> seen() const {
     const std::lock_guard lock(mutex_);

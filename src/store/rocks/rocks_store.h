@@ -97,7 +97,18 @@ class RocksStore final : public Store {
 
   RocksStore(RocksOptions options, const Clock& clock);
 
+  /// A place in the write-ahead log: the number of its file, and bytes of that.
+  struct WalPlace {
+    uint64_t file = 0;
+    uint64_t bytes = 0;
+
+    auto operator<=>(const WalPlace&) const = default;
+  };
+
   Status open_db();
+  WalPlace wal_end() const;
+  void note_synced(WalPlace place);
+  bool cut_unsynced_end();
   Status load();
   tl::unexpected<Error> damaged(const std::string& where) const;
   void close_db();
@@ -169,6 +180,9 @@ class RocksStore final : public Store {
   std::shared_ptr<Floors> floors_ = std::make_shared<Floors>();
   std::atomic<uint64_t> head_{0};
   std::atomic<bool> failed_{false};
+
+  std::mutex synced_mutex_;
+  WalPlace synced_;  // what was acknowledged lies before it; guarded by synced_mutex_
 
   // Touched only on the commit thread (and by open).
   uint64_t next_position_ = 1;

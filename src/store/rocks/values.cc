@@ -22,9 +22,11 @@ Status RocksStore::save_value(const std::string& key, const std::string& value) 
   TRY_STATUS(usable());
   rocksdb::WriteOptions options;
   options.sync = true;
-  return to_status(
+  TRY_STATUS(to_status(
       db_->Put(options, family(kMeta), format::meta_key(format::kValuePrefix, key), value),
-      "saving a setting");
+      "saving a setting"));
+  note_synced(wal_end());
+  return {};
 }
 
 Status RocksStore::remove_value(const std::string& key) {
@@ -32,8 +34,11 @@ Status RocksStore::remove_value(const std::string& key) {
   TRY_STATUS(usable());
   rocksdb::WriteOptions options;
   options.sync = true;
-  return to_status(db_->Delete(options, family(kMeta), format::meta_key(format::kValuePrefix, key)),
-                   "removing a setting");
+  TRY_STATUS(
+      to_status(db_->Delete(options, family(kMeta), format::meta_key(format::kValuePrefix, key)),
+                "removing a setting"));
+  note_synced(wal_end());
+  return {};
 }
 
 Result<std::vector<std::pair<std::string, std::string>>> RocksStore::load_values(
