@@ -28,11 +28,7 @@ Status RocksStore::commit(WriteSet& set) {
   // Synced apart from the write: RocksDB holds its write queue during a synced write, and progress
   // must not wait for the disk. Nothing is visible before it: readers see up to head(), which
   // publish() moves.
-  if (status && durable) {
-    const auto end = wal_end();
-    status = to_status(db_->SyncWAL(), "syncing the store");
-    if (status) note_synced(end);
-  }
+  if (status && durable) status = sync_wal();
   if (!status) {
     failed_ = true;
     if (durable) next_position_ = first_position;
@@ -45,7 +41,7 @@ Status RocksStore::commit(WriteSet& set) {
 Status RocksStore::sync() {
   const std::shared_lock lock(db_mutex_);
   TRY_STATUS(usable());
-  auto status = to_status(db_->SyncWAL(), "syncing the store");
+  auto status = sync_wal();
   if (!status) failed_ = true;
   return status;
 }

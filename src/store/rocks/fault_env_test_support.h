@@ -46,6 +46,18 @@ class FaultEnv final : public rocksdb::EnvWrapper {
     changed_.notify_all();
   }
 
+  /// Whether the size of the log cannot be had.
+  void hide_sizes(bool hide) {
+    const std::lock_guard lock(mutex_);
+    sizes_hidden_ = hide;
+  }
+
+  rocksdb::Status GetFileSize(const std::string& path, uint64_t* size) override {
+    const std::lock_guard lock(mutex_);
+    if (sizes_hidden_ && is_log(path)) return rocksdb::Status::IOError("input/output error");
+    return target()->GetFileSize(path, size);
+  }
+
   /// Syncs of the log that succeeded.
   int syncs() const {
     const std::lock_guard lock(mutex_);
@@ -198,6 +210,7 @@ class FaultEnv final : public rocksdb::EnvWrapper {
       synced_;                  // guarded by mutex_; bytes of each file that a power cut leaves
   Fault fault_ = Fault::kNone;  // guarded by mutex_
   bool lose_at_open_ = false;   // guarded by mutex_
+  bool sizes_hidden_ = false;   // guarded by mutex_
   bool holding_ = false;        // guarded by mutex_
   int held_ = 0;                // guarded by mutex_
   int syncs_ = 0;               // guarded by mutex_

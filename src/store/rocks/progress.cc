@@ -56,9 +56,7 @@ Status RocksStore::reset_slots(uint32_t count, Position settled_through) {
     batch.Put(family(kMeta), format::meta_key(format::kSlotPrefix, i),
               format::u64_key(settled_through.value));
   }
-  rocksdb::WriteOptions options;
-  options.sync = true;
-  return to_status(db_->Write(options, &batch), "saving progress");
+  return write_synced(batch, "saving progress");
 }
 
 }  // namespace eventhorn::store

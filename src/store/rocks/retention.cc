@@ -183,9 +183,7 @@ Result<uint64_t> RocksStore::expire(SystemTime events_before, SystemTime attempt
   }
   // The floors are durable before anything goes: they also keep the positions of a log that is now
   // empty from coming again.
-  rocksdb::WriteOptions synced;
-  synced.sync = true;
-  if (batch.Count() > 0) TRY_STATUS(to_status(db_->Write(synced, &batch), "dropping old events"));
+  if (batch.Count() > 0) TRY_STATUS(write_synced(batch, "dropping old events"));
   floors_->ids = std::max<uint64_t>(floors_->ids, ids);
   floors_->classes = std::max<uint64_t>(floors_->classes, ids);
   floors_->attempts_us = to_micros(attempts_before);

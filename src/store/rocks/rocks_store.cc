@@ -11,21 +11,7 @@
 #include <rocksdb/env.h>
 #include <rocksdb/write_batch.h>
 
-#include <charconv>
-
 namespace eventhorn::store {
-namespace {
-
-// Of NNNNNN.log; 0 of any other file.
-uint64_t log_number(const std::filesystem::path& file) {
-  if (file.extension() != ".log") return 0;
-  const std::string stem = file.stem().string();
-  uint64_t out = 0;
-  std::from_chars(stem.data(), stem.data() + stem.size(), out);
-  return out;
-}
-
-}  // namespace
 
 RocksStore::RocksStore(RocksOptions options, const Clock& clock)
     : options_(std::move(options)),
@@ -172,39 +158,6 @@ Status RocksStore::rebuild_tail() {
       log_info("store", "reading the unindexed end of the log events={}", count);
   }
   return to_status(it->status(), "reading the log");
-}
-
-// Where the log ends now, or earlier if it cannot be told.
-RocksStore::WalPlace RocksStore::wal_end() const {
-  std::unique_ptr<rocksdb::LogFile> file;
-  if (!db_->GetCurrentWalFile(&file).ok() || !file) return {};
-  return {file->LogNumber(), file->SizeFileBytes()};
-}
-
-void RocksStore::note_synced(WalPlace place) {
-  const std::lock_guard lock(synced_mutex_);
-  synced_ = std::max(synced_, place);
-}
-
-// An fsync that failed may leave a hole in the log, with progress behind it that was written
-// meanwhile. Nothing there was acknowledged if all of it lies behind what was synced last.
-bool RocksStore::cut_unsynced_end() {
-  const auto directory = options_.directory / "store";
-  const auto found = find_wal_damage(directory);
-  if (!found || found->size() != 1 || !found->front().offset) return false;
-  const auto& damage = found->front();
-  const uint64_t number = log_number(damage.file);
-  std::error_code ec;
-  for (const auto& entry : std::filesystem::directory_iterator(directory, ec))
-    if (log_number(entry.path()) > number) return false;  // what follows would not fit any more
-  {
-    const std::lock_guard lock(synced_mutex_);
-    if (synced_.file == 0 || WalPlace{number, *damage.offset} < synced_) return false;
-  }
-  std::filesystem::resize_file(damage.file, *damage.offset, ec);
-  if (ec) return false;
-  log_warn("store", "cut off what was not synced, none of it acknowledged: {}", damage.text());
-  return true;
 }
 
 Status RocksStore::recover() {

@@ -106,9 +106,6 @@ class RocksStore final : public Store {
   };
 
   Status open_db();
-  WalPlace wal_end() const;
-  void note_synced(WalPlace place);
-  bool cut_unsynced_end();
   Status load();
   tl::unexpected<Error> damaged(const std::string& where) const;
   void close_db();
@@ -125,6 +122,14 @@ class RocksStore final : public Store {
   Status put_appends(WriteSet& set, rocksdb::WriteBatch& batch);
   Status put_progress(const Progress& progress, rocksdb::WriteBatch& batch);
   void publish(WriteSet& set);
+
+  // wal.cc, with db_mutex_ held shared, the last one exclusively. Whatever is acknowledged or
+  // relied on is synced by one of the first two.
+  Status sync_wal();
+  Status write_synced(rocksdb::WriteBatch& batch, const char* doing);
+  WalPlace wal_end() const;
+  void note_synced(WalPlace place);
+  bool cut_unsynced_end();
 
   // attempts.cc
   void put_attempts(const std::vector<AttemptRow>& rows, rocksdb::WriteBatch& batch);
@@ -182,7 +187,7 @@ class RocksStore final : public Store {
   std::atomic<bool> failed_{false};
 
   std::mutex synced_mutex_;
-  WalPlace synced_;  // what was acknowledged lies before it; guarded by synced_mutex_
+  WalPlace synced_;  // all that was synced lies before it; guarded by synced_mutex_
 
   // Touched only on the commit thread (and by open).
   uint64_t next_position_ = 1;

@@ -4,6 +4,7 @@
 #include "store/rocks/status.h"
 
 #include <rocksdb/db.h>
+#include <rocksdb/write_batch.h>
 
 namespace eventhorn::store {
 
@@ -20,25 +21,17 @@ Result<std::optional<std::string>> RocksStore::load_value(const std::string& key
 Status RocksStore::save_value(const std::string& key, const std::string& value) {
   const std::shared_lock lock(db_mutex_);
   TRY_STATUS(usable());
-  rocksdb::WriteOptions options;
-  options.sync = true;
-  TRY_STATUS(to_status(
-      db_->Put(options, family(kMeta), format::meta_key(format::kValuePrefix, key), value),
-      "saving a setting"));
-  note_synced(wal_end());
-  return {};
+  rocksdb::WriteBatch batch;
+  batch.Put(family(kMeta), format::meta_key(format::kValuePrefix, key), value);
+  return write_synced(batch, "saving a setting");
 }
 
 Status RocksStore::remove_value(const std::string& key) {
   const std::shared_lock lock(db_mutex_);
   TRY_STATUS(usable());
-  rocksdb::WriteOptions options;
-  options.sync = true;
-  TRY_STATUS(
-      to_status(db_->Delete(options, family(kMeta), format::meta_key(format::kValuePrefix, key)),
-                "removing a setting"));
-  note_synced(wal_end());
-  return {};
+  rocksdb::WriteBatch batch;
+  batch.Delete(family(kMeta), format::meta_key(format::kValuePrefix, key));
+  return write_synced(batch, "removing a setting");
 }
 
 Result<std::vector<std::pair<std::string, std::string>>> RocksStore::load_values(

@@ -1,0 +1,74 @@
+// How much of the write-ahead log is synced, and what may be cut off behind it.
+#include "base/log.h"
+#include "store/rocks/rocks_store.h"
+#include "store/rocks/status.h"
+#include "store/rocks/wal_check.h"
+
+#include <rocksdb/db.h>
+#include <rocksdb/write_batch.h>
+
+#include <charconv>
+
+namespace eventhorn::store {
+namespace {
+
+// Of NNNNNN.log; 0 of any other file.
+uint64_t log_number(const std::filesystem::path& file) {
+  if (file.extension() != ".log") return 0;
+  const std::string stem = file.stem().string();
+  uint64_t out = 0;
+  std::from_chars(stem.data(), stem.data() + stem.size(), out);
+  return out;
+}
+
+}  // namespace
+
+// Where the log ends now. If that cannot be told, behind everything: then nothing is ever cut off.
+RocksStore::WalPlace RocksStore::wal_end() const {
+  std::unique_ptr<rocksdb::LogFile> file;
+  if (!db_->GetCurrentWalFile(&file).ok() || !file) return {UINT64_MAX, UINT64_MAX};
+  return {file->LogNumber(), file->SizeFileBytes()};
+}
+
+void RocksStore::note_synced(WalPlace place) {
+  const std::lock_guard lock(synced_mutex_);
+  synced_ = std::max(synced_, place);
+}
+
+Status RocksStore::sync_wal() {
+  const auto end = wal_end();
+  TRY_STATUS(to_status(db_->SyncWAL(), "syncing the store"));
+  note_synced(end);
+  return {};
+}
+
+Status RocksStore::write_synced(rocksdb::WriteBatch& batch, const char* doing) {
+  rocksdb::WriteOptions options;
+  options.sync = true;
+  TRY_STATUS(to_status(db_->Write(options, &batch), doing));
+  note_synced(wal_end());
+  return {};
+}
+
+// An fsync that failed may leave a hole in the log, with progress behind it that was written
+// meanwhile. Nothing there was acknowledged if all of it lies behind what was synced last.
+bool RocksStore::cut_unsynced_end() {
+  const auto directory = options_.directory / "store";
+  const auto found = find_wal_damage(directory);
+  if (!found || found->size() != 1 || !found->front().offset) return false;
+  const auto& damage = found->front();
+  const uint64_t number = log_number(damage.file);
+  std::error_code ec;
+  for (const auto& entry : std::filesystem::directory_iterator(directory, ec))
+    if (log_number(entry.path()) > number) return false;  // what follows would not fit any more
+  {
+    const std::lock_guard lock(synced_mutex_);
+    if (synced_.file == 0 || WalPlace{number, *damage.offset} < synced_) return false;
+  }
+  std::filesystem::resize_file(damage.file, *damage.offset, ec);
+  if (ec) return false;
+  log_warn("store", "cut off what was not synced, none of it acknowledged: {}", damage.text());
+  return true;
+}
+
+}  // namespace eventhorn::store
