@@ -39,9 +39,9 @@ Examples:
 
 constexpr const char* kSelftestExamples = R"(
 Starts a server in a temporary directory, a good receiver and one of every bad kind on loopback (never answers, slow
-head, resets, endless body, 500, 410, 429, wrong protocol, refuses), sends events to all of them and kills the server
-at random moments. The good one must get everything meanwhile; then the bad ones turn good and must get what was kept.
-Prints a table; exits with 0 when it is passed and 1 when it is not.
+head, resets, closes, 103 for ever, endless body, redirects, 500, 410, 429, wrong protocol, refuses), sends events to
+all of them and kills the server at random moments. The good one must get everything meanwhile; then the bad ones turn
+good and must get what was kept. Prints a table; exits with 0 when it is passed and 1 when it is not.
 
 Examples:
   eventhorn selftest --hostile

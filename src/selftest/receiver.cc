@@ -21,6 +21,7 @@ namespace {
 constexpr int kTickMs = 50;  // also how late heal() and the destructor may be noticed
 constexpr size_t kMaxRequestBytes = 64 * 1024;
 constexpr std::string_view kOk = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+constexpr std::string_view kInterim = "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n";
 constexpr std::string_view kSlowHead = "HTTP/1.1 200 OK\r\nX-Slow: ";  // and so on for ever
 
 /// The string value of the last `"key":"..."`; empty when there is none.
@@ -50,6 +51,11 @@ bool send_all(int fd, std::string_view bytes) {
 
 std::string status_alone(std::string_view status_and_fields) {
   return fmt::format("HTTP/1.1 {}\r\nContent-Length: 0\r\n\r\n", status_and_fields);
+}
+
+std::string_view body_chunk() {
+  static const std::string chunk = "1000\r\n" + std::string(4096, 'x') + "\r\n";
+  return chunk;
 }
 
 }  // namespace
@@ -112,7 +118,7 @@ void Receiver::run() {
     // poll() reports POLLHUP of a socket that does not listen, at once and for ever.
     if (behaviour_ == Behaviour::kRefuses) polled[0].fd = -1;
     for (const auto& connection : connections_) {
-      const short events = connection.endless ? POLLIN | POLLOUT : POLLIN;
+      const short events = connection.endless.empty() ? POLLIN : POLLIN | POLLOUT;
       polled.push_back({.fd = connection.fd, .events = events, .revents = 0});
     }
     ::poll(polled.data(), polled.size(), kTickMs);
@@ -146,10 +152,10 @@ void Receiver::accept_all() {
 
 bool Receiver::serve(Connection& connection, short events, bool tick) {
   if ((events & ~POLLOUT) != 0 && !read(connection)) return false;
-  if (connection.endless && (events & POLLOUT) != 0) {
-    static const std::string chunk = "1000\r\n" + std::string(4096, 'x') + "\r\n";
-    // Partly written chunks make it only worse, as they should.
-    if (::send(connection.fd, chunk.data(), chunk.size(), MSG_NOSIGNAL) < 0) return errno == EAGAIN;
+  if (!connection.endless.empty() && (events & POLLOUT) != 0) {
+    // Written in part it is only worse, as it should be.
+    const auto bytes = connection.endless;
+    if (::send(connection.fd, bytes.data(), bytes.size(), MSG_NOSIGNAL) < 0) return errno == EAGAIN;
   }
   if (connection.dripping && tick) {
     const size_t at = std::min(connection.drip_from++, kSlowHead.size() - 1);
@@ -193,10 +199,17 @@ bool Receiver::answer(Connection& connection, std::string_view body) {
       ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
       return false;
     }
+    case Behaviour::kCloses:
+      return false;
+    case Behaviour::kInterim:
+      connection.endless = kInterim;
+      return true;
     case Behaviour::kEndlessBody:
       confirm(body);
-      connection.endless = true;
+      connection.endless = body_chunk();
       return send_all(fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+    case Behaviour::kRedirects:
+      return send_all(fd, status_alone("307 Temporary Redirect\r\nLocation: /elsewhere"));
     case Behaviour::kFails:
       return send_all(fd, status_alone("500 Internal Server Error"));
     case Behaviour::kGone:

@@ -23,7 +23,10 @@ enum class Behaviour {
   kNeverAnswers,
   kSlowHead,
   kResets,
+  kCloses,
+  kInterim,
   kEndlessBody,
+  kRedirects,
   kFails,
   kGone,
   kTooMany,
@@ -36,11 +39,14 @@ struct Kind {
   const char* name;
 };
 
-inline constexpr std::array<Kind, 10> kKinds = {{{Behaviour::kGood, "good"},
+inline constexpr std::array<Kind, 13> kKinds = {{{Behaviour::kGood, "good"},
                                                  {Behaviour::kNeverAnswers, "never answers"},
                                                  {Behaviour::kSlowHead, "slow head"},
                                                  {Behaviour::kResets, "resets"},
+                                                 {Behaviour::kCloses, "closes"},
+                                                 {Behaviour::kInterim, "103 for ever"},
                                                  {Behaviour::kEndlessBody, "endless body"},
+                                                 {Behaviour::kRedirects, "redirects"},
                                                  {Behaviour::kFails, "500"},
                                                  {Behaviour::kGone, "410"},
                                                  {Behaviour::kTooMany, "429"},
@@ -87,8 +93,8 @@ class Receiver {
   struct Connection {
     int fd = -1;
     std::string received;
-    bool endless = false;   // the body is under way
-    bool dripping = false;  // the head is
+    std::string_view endless;  // comes again and again, once there is any
+    bool dripping = false;     // the head is under way
     size_t drip_from = 0;
   };
 

@@ -113,6 +113,10 @@ TEST_F(SelftestReceiver, BadOnesAreBad) {
               AllOf(StartsWith("HTTP/1.1 429 "), HasSubstr("\r\nRetry-After: 1\r\n")));
   EXPECT_THAT(answer_of(Behaviour::kWrongProtocol, 1), StartsWith("220 "));
   EXPECT_THAT(answer_of(Behaviour::kSlowHead, 5), "HTTP/");
+  EXPECT_EQ(answer_of(Behaviour::kCloses, 1), "");
+  EXPECT_THAT(answer_of(Behaviour::kRedirects, 1),
+              AllOf(StartsWith("HTTP/1.1 307 "), HasSubstr("\r\nLocation: /elsewhere\r\n")));
+  EXPECT_EQ(answer_of(Behaviour::kInterim, 1'000'000).substr(0, 13), "HTTP/1.1 103 ");
   EXPECT_EQ(answer_of(Behaviour::kEndlessBody, 1'000'000).substr(0, 15), "HTTP/1.1 200 OK");
 }
 

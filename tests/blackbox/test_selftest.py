@@ -7,8 +7,8 @@ import tempfile
 
 from harness import SECONDS, Case
 
-KINDS = ["good", "never answers", "slow head", "resets", "endless body", "500", "410", "429", "wrong protocol",
-         "refuses"]
+KINDS = ["good", "never answers", "slow head", "resets", "closes", "103 for ever", "endless body", "redirects", "500",
+         "410", "429", "wrong protocol", "refuses"]
 ROW = re.compile(r"(\S.*?) {2,}(\d+) +(\d+) +(\d+) +(\d+) +(\d+\.\d ms|-)  (\S+)")
 
 
@@ -21,7 +21,7 @@ def selftest(*arguments, **options):
 
 class Selftest(Case):
     def test_hostile(self):
-        """R1, R2, R4, R15, R16, R26, C1: every bad receiver at once, and kills; nothing is lost."""
+        """R1, R2, R4, R8, R13, R15, R16, R26, C1: every bad receiver at once, and kills; nothing is lost."""
         done, left = selftest("--hostile", "--events", "100", "--kills", "2", "--seconds", "2")
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         lines = done.stdout.splitlines()
