@@ -12,8 +12,9 @@ namespace eventhorn::api {
 /// are always allowed, since they are reached in process (design: "Targets").
 ///
 /// kInvalidArgument "<url> is not a valid url: <reason>" (spec: webhooks, errors), the url without
-/// password, when it is malformed, names an address that the guard refuses, in any spelling, or,
-/// with settings.verify_host, when its host has no address or no name server could tell.
+/// password, when it is malformed, or names an address that the guard refuses, in any spelling or
+/// by a name that stands for it everywhere ("localhost"); with settings.verify_host also when its
+/// host has no address that the guard lets pass, or no name server could tell.
 Task<Status> check_target(Services& services, const std::string& url, const std::string& base);
 
 }  // namespace eventhorn::api

@@ -313,6 +313,7 @@ TEST(Webhooks, OwnBinsAreTheOnlyOwnAddressAllowed) {
   for (const char* path : {"/bin/0123/below", "/bin/0123?status=503", "/bin/0"}) {
     EXPECT_EQ(api.send("PUT", hook, Pairs{{"url", std::string(kBase) + path}}).status, 200) << path;
   }
+  EXPECT_EQ(api.send("PUT", hook, Pairs{{"url", "http://localhost:8480/bin/0"}}).status, 200);
   for (const char* url :
        {"http://127.0.0.1:8480/", "http://127.0.0.1:8480/bin", "http://127.0.0.1:8480/bin/",
         "http://127.0.0.1:8480/bin//x", "http://127.0.0.1:8480/bin/?x",
@@ -329,12 +330,27 @@ TEST(Webhooks, HostsAreLookedUpOnlyWhenAsked) {
   TestOptions options;
   options.settings.verify_host = true;
   WithDomain strict(options);
-  strict.resolver.hosts["localhost"] = "127.0.0.1";
+  strict.resolver.hosts["public.example"] = "8.8.8.8";
+  strict.resolver.hosts["private.example"] = "10.0.0.1";
   EXPECT_EQ(strict.ask("POST", kHooks, missing),
             invalid_url("https://no-such-host.invalid/", "host not found"));
+  EXPECT_EQ(strict.send("POST", kHooks, Pairs{{"id", "opened"}, {"url", "https://public.example/"}})
+                .status,
+            200);
+  // Reliability S5.
   EXPECT_EQ(
-      strict.send("POST", kHooks, Pairs{{"id", "opened"}, {"url", "https://localhost/"}}).status,
-      200);
+      strict.ask("POST", kHooks, Pairs{{"id", "clicked"}, {"url", "https://private.example/"}}),
+      invalid_url("https://private.example/", kGuardText));
+}
+
+// Reliability S1.
+TEST(Webhooks, S1NamesOfSpecialAddressesAreRefused) {
+  WithDomain api;
+  for (const char* url : {"http://localhost/", "http://LOCALHOST.:9000/x", "http://a.localhost/",
+                          "http://metadata.google.internal/computeMetadata/v1/"}) {
+    EXPECT_EQ(api.ask("POST", kHooks, Pairs{{"id", "opened"}, {"url", url}}),
+              invalid_url(url, kGuardText));
+  }
 }
 
 TEST(Webhooks, UnknownDomainIsCreatedWhenAllowed) {

@@ -135,6 +135,7 @@ struct Application::Impl {
   Task<void> expire_now_and_then();
   Task<void> end_housekeeping();
   Result<std::string> listen();
+  Status check_alerts_url() const;
   http::ServerOptions server_options(const config::ListenAddress& address) const;
   Task<http::ClientReply> post(std::string url, store::EndpointSettings for_url, std::string body,
                                std::string extra_head, Deadline deadline);
@@ -352,6 +353,16 @@ http::ServerOptions Application::Impl::server_options(const config::ListenAddres
   return options;
 }
 
+// What webhooks may not reach, notices may not: told at the start rather than at the first of them.
+Status Application::Impl::check_alerts_url() const {
+  if (config.alerts.url.empty()) return {};
+  TRY(const auto url, webhook::parse_target_url(config.alerts.url));
+  if (local_bins->has(url)) return {};
+  const auto allowed = guard->check_host(url.host);
+  if (allowed) return {};
+  return fail(Errc::kInvalidArgument, "alerts.url: " + allowed.error().message);
+}
+
 Result<std::string> Application::Impl::listen() {
   settings.auto_create = config.domains.auto_create;
   settings.verify_host = config.webhooks.verify_host;
@@ -407,6 +418,7 @@ Result<std::string> Application::Impl::listen() {
   for (const auto& host : config.server.allowed_hosts) origins.push_back(scheme + host + at_port);
   if (!config.server.public_url.empty()) origins.push_back(config.server.public_url);
   local_bins->set_origins(origins, port);
+  TRY_STATUS(check_alerts_url());
   return base;
 }
 

@@ -24,7 +24,10 @@ class LocalBins {
   /// machine at `port`.
   void set_origins(const std::vector<std::string>& origins, uint16_t port);
 
-  /// The answer of one of our bins; nullopt when the URL is not /bin/{id} under an origin of ours.
+  /// True when the URL is /bin/{id} under an origin of ours.
+  bool has(const webhook::TargetUrl& url) { return url.target.starts_with("/bin/") && is_own(url); }
+
+  /// The answer of one of our bins; nullopt unless has(url).
   std::optional<Task<http::ClientReply>> post(const webhook::TargetUrl& url, std::string body,
                                               Deadline deadline);
 

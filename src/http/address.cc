@@ -63,6 +63,36 @@ constexpr V6Range kV6Ranges[] = {
     {{0xff}, 8, kMulticast},
 };
 
+// Names that mean the same special addresses wherever they are looked up.
+struct SpecialName {
+  std::string_view name;
+  std::span<const std::string_view> addresses;
+};
+
+constexpr std::array<std::string_view, 2> kLocalhost = {"127.0.0.1", "::1"};
+constexpr std::array<std::string_view, 2> kMetadata = {"169.254.169.254", "fd00:ec2::254"};
+constexpr std::array<SpecialName, 7> kSpecialNames = {{
+    {"localhost", kLocalhost},
+    {"localhost.localdomain", kLocalhost},
+    {"ip6-localhost", kLocalhost},
+    {"ip6-loopback", kLocalhost},
+    {"metadata.google.internal", kMetadata},
+    {"metadata.goog", kMetadata},
+    {"instance-data.ec2.internal", kMetadata},
+}};
+
+std::vector<IpAddress> special_addresses(std::string_view host) {
+  std::vector<IpAddress> out;
+  const auto add = [&](std::span<const std::string_view> texts) {
+    for (const auto text : texts) out.push_back(*IpAddress::parse(text));
+  };
+  for (const auto& special : kSpecialNames) {
+    if (host == special.name) add(special.addresses);
+  }
+  if (host.ends_with(".localhost")) add(kLocalhost);
+  return out;
+}
+
 constexpr std::array<uint8_t, 12> kMappedPrefix = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 constexpr std::array<uint8_t, 12> kNat64Prefix = {0, 0x64, 0xff, 0x9b};
 
@@ -190,6 +220,20 @@ Status AddressGuard::check(const IpAddress& address) const {
   if (std::ranges::any_of(allow_, [&](const Cidr& network) { return network.contains(address); }))
     return {};
   return fail(Errc::kForbidden, "target address is not allowed (see delivery.allow_networks)");
+}
+
+Status AddressGuard::check_any(std::span<const IpAddress> addresses) const {
+  Status out;
+  for (const auto& address : addresses) {
+    out = check(address);
+    if (out) break;
+  }
+  return out;
+}
+
+Status AddressGuard::check_host(std::string_view host) const {
+  if (const auto address = IpAddress::parse(host)) return check(*address);
+  return check_any(special_addresses(host));
 }
 
 }  // namespace eventhorn::http

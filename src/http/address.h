@@ -105,6 +105,14 @@ class AddressGuard {
   /// the same for every address, so that it cannot be used to explore networks (reliability S16).
   Status check(const IpAddress& address) const;
 
+  /// Of a host with several addresses: OK when one may be dialled, since only those are.
+  Status check_any(std::span<const IpAddress> addresses) const;
+
+  /// Of the host of a URL (webhook::TargetUrl::host), without looking it up: a literal is judged by
+  /// check(), a name that stands for special addresses everywhere ("localhost" and below, RFC 6761
+  /// section 6.3; the metadata services of clouds) by those. OK for all other names.
+  Status check_host(std::string_view host) const;
+
  private:
   std::vector<Cidr> allow_;
 };

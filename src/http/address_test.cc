@@ -169,6 +169,35 @@ TEST(AddressGuard, S14AllowedNetworksAreExempt) {
   }
 }
 
+// Reliability S1: what a name means everywhere needs no look-up.
+TEST(AddressGuard, S1NamesThatStandForSpecialAddresses) {
+  const AddressGuard closed({});
+  for (const char* host : {"localhost", "a.localhost", "localhost.localdomain", "ip6-localhost",
+                           "metadata.google.internal", "metadata.goog",
+                           "instance-data.ec2.internal", "127.0.0.1", "::1"}) {
+    const Status status = closed.check_host(host);
+    ASSERT_FALSE(status) << host;
+    EXPECT_EQ(status.error().message,
+              "target address is not allowed (see delivery.allow_networks)");
+  }
+  for (const char* host : {"notlocalhost", "localhost.example", "receiver.internal", "8.8.8.8"}) {
+    EXPECT_TRUE(closed.check_host(host)) << host;
+  }
+  const AddressGuard local({net("127.0.0.0/8")});
+  EXPECT_TRUE(local.check_host("localhost"));
+  EXPECT_TRUE(local.check_host("a.localhost"));
+  EXPECT_FALSE(local.check_host("metadata.google.internal"));
+  const AddressGuard metadata({net("169.254.169.254/32")});
+  EXPECT_TRUE(metadata.check_host("metadata.google.internal"));
+  EXPECT_FALSE(metadata.check_host("localhost"));
+}
+
+TEST(AddressGuard, OneAddressThatPassesIsEnough) {
+  const AddressGuard guard({});
+  EXPECT_TRUE(guard.check_any(std::vector{ip("10.0.0.1"), ip("8.8.8.8")}));
+  EXPECT_FALSE(guard.check_any(std::vector{ip("10.0.0.1"), ip("127.0.0.1")}));
+}
+
 // Reliability S16: one text for all, so that answers tell nothing about the network behind us.
 TEST(AddressGuard, S16TheMessageTellsNothingOfTheAddress) {
   const AddressGuard guard({net("10.1.0.0/16")});

@@ -128,15 +128,27 @@ class Guarded(Hostile):
         """S5, S17: no name is exempt, whatever it is called; S16: the reason is the same for all of them."""
         reasons = set()
         for host, addresses in {"private.example.org": ["10.0.0.1"], "loop.example.org": ["127.0.0.1"],
-                                "metadata.google.internal": ["127.0.0.1"], "localhost": ["127.0.0.1"],
                                 "mapped.example.org": ["::ffff:127.0.0.1"], "six.example.org": ["::1"],
-                                "nat64.example.org": ["64:ff9b::7f00:1"], "localhost.localdomain": ["127.0.0.1"],
+                                "nat64.example.org": ["64:ff9b::7f00:1"], "metadata.internal": ["169.254.169.254"],
                                 "hooks.mailgun.net": ["169.254.169.254"]}.items():
             self.names.zone[host] = addresses
             _, one = self.blocked(host)
             (line,) = [line for line in self.ours.stderr().splitlines() if one in line and "missed" in line]
             reasons.add(line.partition("error=")[2])
         self.assertEqual(len(reasons), 1, reasons)
+
+    def test_names_that_need_no_look_up(self):
+        """S1: what stands for an inner address everywhere is refused when it is set."""
+        domain = self.new_domain(self.ours)
+        for host in ("metadata.google.internal", "metadata.goog", "[::1]", "169.254.169.254"):
+            answer = self.ours.call("POST", f"/v3/domains/{domain}/webhooks",
+                                    form={"id": "opened", "url": f"http://{host}/latest/meta-data/"})
+            self.assertEqual(answer.status, 400, answer)
+            self.assertIn("target address is not allowed", answer.body.decode())
+        # 127.0.0.2 is allowed, 127.0.0.1 is not: "localhost" is the latter.
+        answer = self.ours.call("POST", f"/v3/domains/{domain}/webhooks",
+                                form={"id": "opened", "url": self.inner.url(host="localhost")})
+        self.assertEqual(answer.status, 400, answer)
 
     def test_rebinding(self):
         """S6, S7: allowed when it was set and at the first delivery; another address later is judged anew."""
