@@ -50,7 +50,7 @@ Result<std::string> event_attempts(const Services& services, const store::Domain
   const auto& event = events.front();
   if (!event) return no_event();
   std::vector<Attempt> attempts;
-  TRY(const auto lanes, find_lanes(services.directory, domain.name, ""));
+  TRY(const auto lanes, find_lanes(services.directory, {domain.name, ""}));
   for (const auto& lane : lanes) {
     TRY(auto rows, services.store.read_attempts(lane.config->id, event->position, event->committed,
                                                 kMaxAttemptsOfEvent));
@@ -112,7 +112,7 @@ bool comes_first(const Attempt& a, const Attempt& b) {
 // The newest of all lanes from `place` on, and the place behind them.
 Task<Result<std::vector<Attempt>>> last_attempts(Services& services, const std::string& url,
                                                  Place& place, size_t limit, Deadline deadline) {
-  const auto find = [&] { return find_lanes(services.directory, "", url); };
+  const auto find = [&] { return find_lanes(services.directory, {"", url}); };
   const auto lanes = co_await run_blocking(services.readers, find);
   if (!lanes) co_return fail(lanes.error());
   const bool at_begin = place.written == SystemTime::max();

@@ -3,7 +3,6 @@
 #include "base/duration.h"
 #include "base/strings.h"
 #include "crypto/hash.h"
-#include "json/reader.h"
 #include "store/settings.h"
 #include "webhook/retry_schedule.h"
 
@@ -16,75 +15,11 @@ namespace eventhorn::api {
 namespace {
 
 constexpr size_t kMaxLimit = 300;
-constexpr size_t kMaxJsonValues = 2000;
 constexpr size_t kEventsPerStep = 16;  // of up to a megabyte each
 // 16 KiB of a request's head hold the URL.
 constexpr size_t kMaxPageBytes = 256;
 
-bool is_json(std::string_view content_type) {
-  return equals_ignore_case(trim(content_type.substr(0, content_type.find(';'))),
-                            "application/json");
-}
-
-std::optional<std::string> scalar_text(const json::Value& value) {
-  if (value.is_null()) return "";
-  if (const auto* text = value.as_string()) return *text;
-  if (const auto flag = value.as_bool()) return *flag ? "yes" : "no";
-  if (const auto number = value.as_int()) return std::to_string(*number);
-  if (const auto number = value.as_double()) return fmt::format("{}", *number);
-  return std::nullopt;
-}
-
-std::optional<std::vector<std::string>> texts_of(const json::Value& value) {
-  std::vector<std::string> out;
-  if (auto text = scalar_text(value)) {
-    out.push_back(*std::move(text));
-  } else if (const auto* list = value.as_array()) {
-    for (const auto& element : *list) {
-      auto item = scalar_text(element);
-      if (!item) return std::nullopt;
-      out.push_back(*std::move(item));
-    }
-  } else {
-    for (const auto& member : *value.as_object()) {
-      const auto item = scalar_text(member.value);
-      if (!item || member.key.find(':') != std::string::npos) return std::nullopt;
-      out.push_back(member.key + ": " + *item);
-    }
-  }
-  if (out.empty()) out.emplace_back();
-  return out;
-}
-
-Result<http::Form> parse_json_fields(std::string_view body) {
-  TRY(const auto value, json::parse(body));
-  const auto* object = value.as_object();
-  if (object == nullptr) return fail(Errc::kInvalidArgument, "body: must be a json object");
-  std::vector<http::Field> fields;
-  for (const auto& member : *object) {
-    const auto texts = texts_of(member.value);
-    if (!texts) {
-      return fail(
-          Errc::kInvalidArgument,
-          clipped(member.key, 64) +
-              ": must be a value, a list of values or an object of values by names without colons");
-    }
-    for (const auto& text : *texts) fields.push_back({member.key, text});
-    if (fields.size() > kMaxJsonValues)
-      return fail(Errc::kTooLarge, fmt::format("body: has more than {} values", kMaxJsonValues));
-  }
-  return http::Form(std::move(fields));
-}
-
 }  // namespace
-
-tl::expected<http::Form, http::Response> read_fields(const http::Request& request) {
-  if (request.body.empty() || !is_json(request.fields.get("Content-Type")))
-    return read_form(request);
-  auto form = parse_json_fields(request.body);
-  if (!form) return tl::unexpected(error_response(form.error()));
-  return *std::move(form);
-}
 
 Result<ListQuery> read_list_query(const http::Request& request) {
   ListQuery out;
@@ -235,21 +170,25 @@ std::unordered_map<DomainUid, store::DomainPtr> domains_by_uid(const store::Dire
 }
 
 Result<std::vector<LaneRef>> find_lanes(const store::Directory& directory,
-                                        const std::string& domain, std::string_view url) {
+                                        const LaneFilter& filter) {
   std::vector<LaneRef> out;
   const auto add = [&](const store::DomainPtr& of) {
     for (const auto& lane : of->lanes) {
-      if (url.empty() || lane.url == url) out.push_back({of, &lane});
+      if (filter.url.empty() || lane.url == filter.url) out.push_back({of, &lane});
     }
   };
-  if (domain.empty()) {
+  if (filter.domain.empty()) {
     for (const auto& each : directory.all()) add(each);
   } else {
-    const auto found = directory.find(domain);
+    const auto found = directory.find(filter.domain);
     if (!found) return fail(Errc::kNotFound, "Domain not found");
     add(found);
-    if (out.empty() && !url.empty())
+    if (out.empty() && !filter.url.empty())
       return fail(Errc::kNotFound, "url: no webhook of the domain names it");
+  }
+  if (filter.lane) {
+    std::erase_if(out, [&](const LaneRef& ref) { return ref.config->id != *filter.lane; });
+    if (out.empty()) return fail(Errc::kNotFound, "Lane not found");
   }
   std::ranges::sort(out, {}, [](const LaneRef& ref) { return ref.config->id; });
   return out;

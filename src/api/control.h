@@ -1,5 +1,5 @@
-// What the routes of /eventhorn/v1 share: bodies that are forms or JSON, lists in pages, and
-// endpoints by their id.
+// What the routes of /eventhorn/v1 share: lists in pages, endpoints by their id, and lanes by what
+// is asked for.
 #pragma once
 
 #include "api/requests.h"
@@ -16,12 +16,6 @@
 #include <vector>
 
 namespace eventhorn::api {
-
-/// The fields of a body that is a form or a JSON object, or the answer to give (as read_form, 415
-/// for other types). Of an object each member is a field: a text as it is, numbers as written by
-/// fmt, `true` as "yes", `false` as "no", null as "". A list gives a field for each element, an
-/// empty one a field that is empty; an object within gives "key: value" for each of its members.
-tl::expected<http::Form, http::Response> read_fields(const http::Request& request);
 
 /// What a list is asked for.
 struct ListQuery {
@@ -82,10 +76,16 @@ struct LaneRef {
   const store::LaneConfig* config;  // the domain's
 };
 
-/// The lanes of one domain, or of all when `domain` is empty, and of one URL unless `url` is empty,
-/// by id. kNotFound when there is no such domain, or no hook of it names the URL. Copies the
-/// directory: not for a core.
+/// Which lanes are meant: those for which all hold that is given.
+struct LaneFilter {
+  std::string domain;  // empty: all
+  std::string url;     // empty: all
+  std::optional<LaneId> lane{};
+};
+
+/// By id. kNotFound when there is no such domain, no hook of it names the URL, or no lane that is
+/// meant has the id. Copies the directory: not for a core.
 Result<std::vector<LaneRef>> find_lanes(const store::Directory& directory,
-                                        const std::string& domain, std::string_view url);
+                                        const LaneFilter& filter);
 
 }  // namespace eventhorn::api

@@ -1,9 +1,12 @@
 // /eventhorn/v1/domains/{domain}/settings: what a domain has in place of the installation's.
 #include "api/control.h"
+#include "api/fields.h"
 #include "base/strings.h"
 
 namespace eventhorn::api {
 namespace {
+
+constexpr FieldRule kFields[] = {{"retry_schedule", Shape::kMany}};
 
 http::Response settings_response(const store::Domain& domain) {
   std::string body;
@@ -21,7 +24,7 @@ Task<http::Response> get(Services& services, http::RequestContext& context) {
 }
 
 Task<http::Response> put(Services& services, http::RequestContext& context) {
-  const auto form = read_fields(context.request);
+  const auto form = read_fields(context.request, kFields);
   if (!form) co_return form.error();
   if (!form->first("retry_schedule")) co_return missing_parameter("retry_schedule");
   const auto schedule = parse_schedule(*form);

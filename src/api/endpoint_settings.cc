@@ -53,24 +53,35 @@ http::Response settings_response(const std::string& url, const EndpointSettings&
   return http::json_response(200, std::move(body));
 }
 
-// By the query's `url`, which no webhook needs to name yet, or by the path's id.
-Task<Result<std::string>> find_url(Services& services, const http::RequestContext& context,
-                                   bool by_id) {
-  if (by_id) {
+enum class By { kUrl, kId };
+
+// By the field `url`, which no webhook needs to name yet, or by the path's id.
+Task<Result<std::string>> find_url(Services& services, const http::RequestContext& context, By by,
+                                   const http::Form& fields) {
+  if (by == By::kId) {
     auto found = co_await find_endpoint_url(services, context);
     co_return found;
   }
-  CO_TRY(const auto query, http::parse_query(context.request.query));
-  std::string url(query.first("url").value_or(""));
+  std::string url(fields.first("url").value_or(""));
   if (url.empty()) co_return fail(Errc::kInvalidArgument, "Missing parameter 'url'");
   const auto checked = co_await check_target(services, url, context.request.base);
   if (!checked) co_return fail(checked.error());
   co_return url;
 }
 
-Task<http::Response> get(Services& services, Changes&, http::RequestContext& context, bool by_id) {
-  const auto url = co_await find_url(services, context, by_id);
-  if (!url) co_return error_response(url.error());
+Task<tl::expected<std::string, http::Response>> read_url(Services& services,
+                                                         const http::RequestContext& context,
+                                                         By by) {
+  const auto fields = read_fields(context.request, settings_fields().first(by == By::kUrl ? 1 : 0));
+  if (!fields) co_return tl::unexpected(fields.error());
+  const auto url = co_await find_url(services, context, by, *fields);
+  if (!url) co_return tl::unexpected(error_response(url.error()));
+  co_return *url;
+}
+
+Task<http::Response> get(Services& services, Changes&, http::RequestContext& context, By by) {
+  const auto url = co_await read_url(services, context, by);
+  if (!url) co_return url.error();
   const auto read = [&] { return store::load_endpoint_settings(services.store, *url); };
   const auto settings = co_await run_blocking(services.readers, read);
   if (!settings) co_return error_response(settings.error());
@@ -78,10 +89,10 @@ Task<http::Response> get(Services& services, Changes&, http::RequestContext& con
 }
 
 Task<http::Response> put(Services& services, Changes& changes, http::RequestContext& context,
-                         bool by_id) {
-  const auto form = read_fields(context.request);
+                         By by) {
+  const auto form = read_fields(context.request, settings_fields().subspan(by == By::kUrl ? 0 : 1));
   if (!form) co_return form.error();
-  const auto url = co_await find_url(services, context, by_id);
+  const auto url = co_await find_url(services, context, by, *form);
   if (!url) co_return error_response(url.error());
   const SettingsEdit edit = [&](EndpointSettings& settings) {
     return apply_endpoint_settings(*form, settings);
@@ -92,9 +103,9 @@ Task<http::Response> put(Services& services, Changes& changes, http::RequestCont
 }
 
 Task<http::Response> remove(Services& services, Changes& changes, http::RequestContext& context,
-                            bool by_id) {
-  const auto url = co_await find_url(services, context, by_id);
-  if (!url) co_return error_response(url.error());
+                            By by) {
+  const auto url = co_await read_url(services, context, by);
+  if (!url) co_return url.error();
   uint64_t version = 0;
   const auto run = [&] {
     const std::lock_guard lock(changes.mutex);
@@ -114,9 +125,9 @@ void write_secret(json::Writer& w, const EndpointSettings::Secret& secret, std::
 }
 
 Task<http::Response> list_secrets(Services& services, Changes&, http::RequestContext& context,
-                                  bool) {
-  const auto url = co_await find_endpoint_url(services, context);
-  if (!url) co_return error_response(url.error());
+                                  By by) {
+  const auto url = co_await read_url(services, context, by);
+  if (!url) co_return url.error();
   const auto read = [&] { return store::load_endpoint_settings(services.store, *url); };
   const auto settings = co_await run_blocking(services.readers, read);
   if (!settings) co_return error_response(settings.error());
@@ -129,9 +140,9 @@ Task<http::Response> list_secrets(Services& services, Changes&, http::RequestCon
 }
 
 Task<http::Response> add_secret(Services& services, Changes& changes, http::RequestContext& context,
-                                bool) {
-  const auto url = co_await find_endpoint_url(services, context);
-  if (!url) co_return error_response(url.error());
+                                By by) {
+  const auto url = co_await read_url(services, context, by);
+  if (!url) co_return url.error();
   EndpointSettings::Secret secret;
   secret.id = to_hex(crypto::random_bytes(8));
   secret.text = webhook::make_standard_secret();
@@ -151,9 +162,9 @@ Task<http::Response> add_secret(Services& services, Changes& changes, http::Requ
 }
 
 Task<http::Response> remove_secret(Services& services, Changes& changes,
-                                   http::RequestContext& context, bool) {
-  const auto url = co_await find_endpoint_url(services, context);
-  if (!url) co_return error_response(url.error());
+                                   http::RequestContext& context, By by) {
+  const auto url = co_await read_url(services, context, by);
+  if (!url) co_return url.error();
   const SettingsEdit edit = [&](EndpointSettings& settings) -> Status {
     const auto found = std::ranges::find(settings.secrets, context.params.at("secret"),
                                          &EndpointSettings::Secret::id);
@@ -174,26 +185,28 @@ Task<http::Response> remove_secret(Services& services, Changes& changes,
 }  // namespace
 
 std::vector<http::Route> endpoint_settings_routes(Services& services) {
-  using SettingsHandler =
-      Task<http::Response> (*)(Services&, Changes&, http::RequestContext&, bool by_id);
+  using SettingsHandler = Task<http::Response> (*)(Services&, Changes&, http::RequestContext&, By);
   const auto changes = std::make_shared<Changes>();
-  const auto row = [&](const char* method, const char* below, SettingsHandler handler, bool by_id) {
-    const auto run = [&services, changes, handler, by_id](http::RequestContext& context) {
-      return handler(services, *changes, context, by_id);
+  const auto row = [&](const char* method, const char* below, SettingsHandler handler, By by) {
+    const auto run = [&services, changes, handler, by](http::RequestContext& context) {
+      return handler(services, *changes, context, by);
     };
     return http::Route{method, std::string("/eventhorn/v1/endpoints") + below,
                        authenticated(services, run)};
   };
   return {
-      row("GET", "/settings", get, false),
-      row("PUT", "/settings", put, false),
-      row("DELETE", "/settings", remove, false),
-      row("GET", "/{id}/settings", get, true),
-      row("PUT", "/{id}/settings", put, true),
-      row("DELETE", "/{id}/settings", remove, true),
-      row("GET", "/{id}/secrets", list_secrets, true),
-      row("POST", "/{id}/secrets", add_secret, true),
-      row("DELETE", "/{id}/secrets/{secret}", remove_secret, true),
+      row("GET", "/settings", get, By::kUrl),
+      row("PUT", "/settings", put, By::kUrl),
+      row("DELETE", "/settings", remove, By::kUrl),
+      row("GET", "/{id}/settings", get, By::kId),
+      row("PUT", "/{id}/settings", put, By::kId),
+      row("DELETE", "/{id}/settings", remove, By::kId),
+      row("GET", "/secrets", list_secrets, By::kUrl),
+      row("POST", "/secrets", add_secret, By::kUrl),
+      row("DELETE", "/secrets/{secret}", remove_secret, By::kUrl),
+      row("GET", "/{id}/secrets", list_secrets, By::kId),
+      row("POST", "/{id}/secrets", add_secret, By::kId),
+      row("DELETE", "/{id}/secrets/{secret}", remove_secret, By::kId),
   };
 }
 

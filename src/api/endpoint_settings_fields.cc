@@ -46,8 +46,16 @@ Result<uint32_t> parse_concurrency(std::string_view text) {
   return static_cast<uint32_t>(*value);
 }
 
+bool is_authorization(const Header& header) {
+  return equals_ignore_case(header.first, kAuthorization);
+}
+
 bool is_bearer(const Header& header) {
-  return equals_ignore_case(header.first, kAuthorization) && header.second.starts_with(kBearer);
+  return is_authorization(header) && header.second.starts_with(kBearer);
+}
+
+bool has_line_break(std::string_view text) {
+  return text.find_first_of("\r\n") != std::string_view::npos;
 }
 
 // Not checked but for their form.
@@ -56,6 +64,8 @@ Result<std::vector<Header>> parse_headers(const http::Form& form,
   std::vector<Header> out;
   for (const auto text : form.all("headers")) {
     if (trim(text).empty()) continue;
+    if (has_line_break(text))
+      return invalid("headers", "must have no line breaks; give one field for each header");
     const auto colon = text.find(':');
     if (colon == std::string_view::npos) return invalid("headers", "must be \"Name: value\"");
     Header header(trim(text.substr(0, colon)), trim(text.substr(colon + 1)));
@@ -84,8 +94,17 @@ Status apply_headers(const http::Form& form, EndpointSettings& settings) {
   if (form.first("headers")) {
     TRY(headers, parse_headers(form, headers));
   }
-  if (const auto text = form.first("bearer"); text && *text != kHidden) bearer = trim(*text);
-  if (!bearer.empty()) headers.emplace_back(kAuthorization, std::string(kBearer) + bearer);
+  if (const auto text = form.first("bearer"); text && *text != kHidden) {
+    if (has_line_break(*text)) return invalid("bearer", "must have no line breaks");
+    bearer = trim(*text);
+  }
+  if (!bearer.empty()) {
+    if (std::ranges::any_of(headers, is_authorization))
+      return invalid("bearer", "can't be set beside an Authorization in headers");
+    if (!webhook::check_custom_header(kAuthorization, bearer))
+      return invalid("bearer", "must be printable ASCII");
+    headers.emplace_back(kAuthorization, std::string(kBearer) + bearer);
+  }
   TRY_STATUS(webhook::check_custom_headers(headers));
   settings.headers = std::move(headers);
   return {};
@@ -121,6 +140,19 @@ void write_hidden(json::Writer& w, std::string_view key, bool set) {
 }
 
 }  // namespace
+
+std::span<const FieldRule> settings_fields() {
+  static constexpr FieldRule kFields[] = {{"url"},
+                                          {"rate_limit"},
+                                          {"max_concurrency"},
+                                          {"retry_schedule", Shape::kMany},
+                                          {"headers", Shape::kPairs},
+                                          {"bearer"},
+                                          {"standard_webhooks"},
+                                          {"client_certificate"},
+                                          {"client_key"}};
+  return kFields;
+}
 
 Status apply_endpoint_settings(const http::Form& form, EndpointSettings& settings) {
   if (const auto text = form.first("rate_limit")) {

@@ -88,7 +88,7 @@ Result<std::vector<Lane>> lanes_of_page(const store::Directory& directory, const
     after = {*number};
   }
   const std::string domain = to_lower(query.query.first("domain").value_or(""));
-  TRY(const auto refs, find_lanes(directory, domain, url));
+  TRY(const auto refs, find_lanes(directory, {domain, url}));
   std::vector<Lane> out;
   for (const auto& ref : refs) {
     if (ref.config->id > after && out.size() < query.limit) out.push_back(idle_lane(ref));
@@ -137,13 +137,12 @@ Task<http::Response> list(Services& services, http::RequestContext& context) {
 
 Task<http::Response> get(Services& services, http::RequestContext& context) {
   const auto id = parse_uint(context.params.at("id"));
-  const auto find = [&] { return find_lanes(services.directory, "", ""); };
+  const auto find = [&] {
+    return find_lanes(services.directory, {"", "", LaneId{id.value_or(0)}});
+  };
   const auto refs = co_await run_blocking(services.readers, find);
   if (!refs) co_return error_response(refs.error());
-  const auto ref =
-      std::ranges::find_if(*refs, [&](const LaneRef& r) { return r.config->id.value == id; });
-  if (ref == refs->end()) co_return http::message_response(404, "Lane not found");
-  Lane lane = idle_lane(*ref);
+  Lane lane = idle_lane(refs->front());
   lane.status =
       co_await services.deliveries.lane(lane.status.id, lane.status.domain, lane.status.url);
   const auto endpoint = co_await services.deliveries.endpoint(lane.status.url);

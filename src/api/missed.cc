@@ -53,7 +53,7 @@ Task<Result<std::vector<Missed>>> read_missed(Services& services, const ListQuer
   CO_TRY(const auto from, parse_place(query.page));
   const std::string domain = to_lower(query.query.first("domain").value_or(""));
   const std::string url(query.query.first("url").value_or(""));
-  const auto find = [&] { return find_lanes(services.directory, domain, url); };
+  const auto find = [&] { return find_lanes(services.directory, {domain, url}); };
   const auto lanes = co_await run_blocking(services.readers, find);
   if (!lanes) co_return fail(lanes.error());
   std::vector<Missed> out;

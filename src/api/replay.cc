@@ -1,9 +1,9 @@
 // /eventhorn/v1/replay: events sent once more, by their ids, by time of receipt, or all that were
 // missed.
 #include "api/backlog.h"
-#include "api/event_range.h"
 #include "api/replay_plan.h"
 #include "api/replay_records.h"
+#include "api/replay_wish.h"
 #include "base/strings.h"
 #include "webhook/url.h"
 
@@ -17,56 +17,7 @@ namespace {
 
 using store::ReplayAction;
 
-constexpr size_t kMaxEvents = 1000;
 constexpr size_t kEventsPerStep = 16;  // of up to a megabyte each
-
-struct Wish {
-  ReplayScope scope;
-  std::vector<std::string> events;  // ids; then the scope has no times
-  bool dry_run = false;
-};
-
-tl::unexpected<Error> invalid(std::string message) {
-  return fail(Errc::kInvalidArgument, std::move(message));
-}
-
-std::vector<std::string> event_ids(const http::Form& form) {
-  std::vector<std::string> out;
-  for (const auto* name : {"event", "events"}) {
-    for (const auto id : form.all(name)) {
-      if (!id.empty()) out.emplace_back(id);
-    }
-  }
-  std::ranges::sort(out);
-  const auto twice = std::ranges::unique(out);
-  out.erase(twice.begin(), twice.end());
-  return out;
-}
-
-Result<Wish> parse_wish(const http::Form& form, SystemTime now) {
-  const auto given = [&](std::string_view name) { return form.first(name).value_or(""); };
-  Wish out;
-  out.scope.domain = to_lower(given("domain"));
-  out.scope.url = given("url");
-  TRY(const auto dry_run, parse_flag("dry_run:", given("dry_run")));
-  out.dry_run = dry_run.value_or(false);
-  TRY(const auto missed, parse_flag("missed:", given("missed")));
-  out.events = event_ids(form);
-  const bool range = !given("begin").empty() || !given("end").empty();
-  if (int{missed.value_or(false)} + int{!out.events.empty()} + int{range} != 1)
-    return invalid("give one of event, begin and end, and missed");
-  if (!missed.value_or(false) && out.scope.domain.empty()) return invalid("domain: must be given");
-  if (out.events.size() > kMaxEvents)
-    return invalid(fmt::format("events: must be at most {}", kMaxEvents));
-  if (range) {
-    if (given("begin").empty() || given("end").empty())
-      return invalid("begin: must be given together with end");
-    TRY(const auto times, parse_event_range(given("begin"), given("end"), "yes", now));
-    out.scope.begin = from_micros(times.from_us);
-    out.scope.end = from_micros(times.to_us);
-  }
-  return out;
-}
 
 // By ids: nothing is kept of it, since the events are at once among those that wait.
 
@@ -87,7 +38,7 @@ struct EventsPlan {
   ReplaySize size;
 };
 
-Task<Result<EventsPlan>> plan_events(Services& services, const Wish& wish) {
+Task<Result<EventsPlan>> plan_events(Services& services, const ReplayWish& wish) {
   EventsPlan out;
   std::vector<LaneRef> lanes;
   const auto no_event = [&](size_t i) {
@@ -95,8 +46,9 @@ Task<Result<EventsPlan>> plan_events(Services& services, const Wish& wish) {
                 "event: " + clipped(wish.events[i], event::kMaxIdBytes) + " not found");
   };
   const auto find = [&]() -> Status {
-    TRY(lanes, find_lanes(services.directory, wish.scope.domain, wish.scope.url));
-    const auto domain = services.directory.find(wish.scope.domain);
+    TRY(lanes, find_lanes(services.directory, wish.scope));
+    const auto domain = wish.scope.domain.empty() ? lanes.front().domain
+                                                  : services.directory.find(wish.scope.domain);
     if (!domain) return fail(Errc::kNotFound, "Domain not found");
     TRY(out.positions, services.store.find_events(domain->uid, wish.events));
     const auto unknown = std::ranges::find(out.positions, kNoPosition);
@@ -143,7 +95,7 @@ Task<Status> send_events(Services& services, const EventsPlan& plan) {
   co_return Status();
 }
 
-Task<http::Response> replay_events(Services& services, const Wish& wish) {
+Task<http::Response> replay_events(Services& services, const ReplayWish& wish) {
   const auto plan = co_await plan_events(services, wish);
   if (!plan) co_return error_response(plan.error());
   if (!wish.dry_run) {
@@ -213,6 +165,7 @@ void write_replay(json::Writer& w, const ReplayRecord& record, std::string_view 
   w.key("state").value(state);
   text("domain", record.domain);
   text("url", webhook::masked(record.url));
+  text("lane", record.lane ? std::to_string(record.lane->value) : "");
   w.key("missed").value(!record.begin);
   write_time(w, "begin", record.begin);
   write_time(w, "end", record.end);
@@ -313,6 +266,7 @@ Task<http::Response> begin_replay(Services& services, ReplayRecords& records,
   ReplayRecord record;
   record.domain = scope.domain;
   record.url = scope.url;
+  record.lane = scope.lane;
   record.begin = scope.begin;
   record.end = scope.end;
   record.created = services.clock.now();
@@ -343,9 +297,9 @@ Task<http::Response> begin_replay(Services& services, ReplayRecords& records,
 
 Task<http::Response> create(Services& services, ReplayRecords& records,
                             http::RequestContext& context) {
-  const auto form = read_fields(context.request);
+  const auto form = read_fields(context.request, kReplayFields);
   if (!form) co_return form.error();
-  const auto wish = parse_wish(*form, services.clock.now());
+  const auto wish = parse_replay_wish(*form, services.clock.now());
   if (!wish) co_return error_response(wish.error());
   if (!wish->events.empty()) {
     auto out = co_await replay_events(services, *wish);

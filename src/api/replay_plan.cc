@@ -57,7 +57,7 @@ Result<PlannedLane> plan_lane(store::Store& store, const ReplayScope& scope, con
 
 Task<Result<std::vector<PlannedLane>>> plan_replay(Services& services, const ReplayScope& scope,
                                                    Deadline deadline) {
-  const auto find = [&] { return find_lanes(services.directory, scope.domain, scope.url); };
+  const auto find = [&] { return find_lanes(services.directory, scope); };
   const auto lanes = co_await run_blocking(services.readers, find);
   if (!lanes) co_return fail(lanes.error());
   std::vector<PlannedLane> out;

@@ -9,9 +9,7 @@
 
 namespace eventhorn::api {
 
-struct ReplayScope {
-  std::string domain;  // empty: all
-  std::string url;     // empty: all
+struct ReplayScope : LaneFilter {
   /// Events committed in [begin, end); without them the missed ones.
   std::optional<SystemTime> begin;
   std::optional<SystemTime> end;

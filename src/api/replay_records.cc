@@ -24,6 +24,7 @@ std::string encode_replay(const ReplayRecord& record) {
   json::Writer w(out);
   w.begin_object().key("id").value(record.id);
   w.key("domain").value(record.domain).key("url").value(record.url);
+  if (record.lane) w.key("lane").value(record.lane->value);
   if (record.begin) w.key("begin_us").value(to_micros(*record.begin));
   if (record.end) w.key("end_us").value(to_micros(*record.end));
   w.key("created_us").value(to_micros(record.created));
@@ -61,6 +62,7 @@ Result<ReplayRecord> decode_replay(std::string_view text) {
   out.id = number("id");
   out.domain = word("domain");
   out.url = word("url");
+  if (find("lane") != nullptr) out.lane = LaneId{number("lane")};
   if (find("begin_us") != nullptr) out.begin = time("begin_us");
   if (find("end_us") != nullptr) out.end = time("end_us");
   out.created = time("created_us");

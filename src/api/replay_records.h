@@ -15,8 +15,9 @@ namespace eventhorn::api {
 
 struct ReplayRecord {
   uint64_t id = 0;
-  std::string domain;  // empty: all
-  std::string url;     // empty: all
+  std::string domain;            // empty: all
+  std::string url;               // empty: all
+  std::optional<LaneId> lane{};  // none: all
   /// Events committed in [begin, end); without them the missed ones.
   std::optional<SystemTime> begin;
   std::optional<SystemTime> end;

@@ -64,6 +64,15 @@ TEST(ReplayEvents, GoToTheLanesWhoseHooksNameThem) {
   EXPECT_THAT(api.deliveries.calls, ElementsAre(std::string("again ") + kUrl + " b"));
 }
 
+TEST(ReplayEvents, OfOneLane) {
+  ReplayApi api;
+  api.add("a");
+  const auto lane = std::to_string(api.lane(kSecretUrl).value);
+  EXPECT_EQ(api.refusal({{"lane", lane}, {"event", "a"}}),
+            "200 {\"events\":1,\"bytes\":58,\"seconds\":null}\n");
+  EXPECT_THAT(api.deliveries.calls, ElementsAre(std::string("again ") + kSecretUrl + " a"));
+}
+
 TEST(ReplayEvents, DryRunChangesNothing) {
   ReplayApi api;
   api.add("a");
@@ -122,10 +131,13 @@ TEST(ReplayWishes, AreChecked) {
       {{domain}, "give one of event, begin and end, and missed"},
       {{domain, {"event", "a"}, {"missed", "yes"}}, "give one of event, begin and end, and missed"},
       {{domain, {"event", "a"}, {"end", "2"}}, "give one of event, begin and end, and missed"},
-      {{{"event", "a"}}, "domain: must be given"},
-      {{{"begin", "1"}, {"end", "2"}}, "domain: must be given"},
-      {{domain, {"begin", "1"}}, "begin: must be given together with end"},
+      {{{"event", "a"}}, "domain: must be given, or lane"},
+      {{{"begin", "1"}, {"end", "2"}}, "domain: must be given, or lane"},
+      {{domain, {"begin", "1"}}, "end: must be given together with begin"},
       {{domain, {"end", "1"}}, "begin: must be given together with end"},
+      {{{"lane", "x"}, {"missed", "yes"}}, "lane: must be the id of a lane, a number"},
+      {{{"lane", "0"}, {"missed", "yes"}}, "lane: must be the id of a lane, a number"},
+      {{domain, {"missed", "yes"}, {"missed", "no"}}, "missed: must be given once"},
       {{domain, {"missed", "perhaps"}}, "missed: must be yes or no"},
       {{domain, {"missed", "yes"}, {"dry_run", "1"}}, "dry_run: must be yes or no"},
   };
@@ -134,6 +146,12 @@ TEST(ReplayWishes, AreChecked) {
               HasSubstr("400 {\"message\":\"Inconsistent range: begin=1970-01-01 00:00:02"));
   EXPECT_THAT(api.refusal({domain, {"begin", "soon"}, {"end", "1"}}),
               HasSubstr("Invalid date: begin must be"));
+  EXPECT_THAT(api.refusal({domain, {"missed", "yes"}, {"lanes", "1"}}),
+              HasSubstr("lanes: is not known here: may be domain, url, lane, event"));
+  EXPECT_EQ(api.refusal({{"lane", "999"}, {"missed", "yes"}}), message(404, "Lane not found"));
+  const auto lane = std::to_string(api.lane(kUrl).value);
+  EXPECT_EQ(api.refusal({{"lane", lane}, {"url", kSecretUrl}, {"missed", "yes"}}),
+            message(404, "Lane not found"));
   EXPECT_EQ(api.refusal({{"domain", "no.example"}, {"missed", "yes"}}),
             message(404, "Domain not found"));
   EXPECT_EQ(api.refusal({{"domain", "no.example"}, {"event", "a"}}),
@@ -196,7 +214,7 @@ TEST(ReplayRange, ShowsWhatItIsAndWhatRemains) {
   const auto id = text_at(parsed(body), "id");
   EXPECT_EQ(body, "{\"id\":\"" + id +
                       R"(","state":"running","domain":"example.org",)"
-                      R"("url":"https://user:***@b.example/hook","missed":false,)"
+                      R"("url":"https://user:***@b.example/hook","lane":null,"missed":false,)"
                       R"("begin":"2026-03-11T09:00:13.000Z","end":"2026-03-11T09:00:33.000Z",)"
                       R"("created_at":"2026-03-11T09:00:23.000Z","lanes":1,"events":2,)"
                       R"("bytes":116,"remaining":2})"
@@ -208,6 +226,18 @@ TEST(ReplayRange, ShowsWhatItIsAndWhatRemains) {
   api.deliveries.lane_list[0].segments.clear();
   EXPECT_THAT(api.ok("GET", path), HasSubstr(R"("state":"done")"));
   EXPECT_THAT(api.ok("GET", path), HasSubstr(R"("remaining":0})"));
+}
+
+TEST(ReplayRange, OfOneLane) {
+  RangeApi api;
+  const auto lane = std::to_string(api.lane(kSecretUrl).value);
+  Pairs form = api.range(0, 30, {{"lane", lane}});
+  std::erase(form, std::pair<std::string, std::string>("domain", "example.org"));
+  const auto body = api.post(form).body;
+  EXPECT_THAT(body, HasSubstr(R"("domain":null,"url":null,"lane":")" + lane + "\""));
+  EXPECT_THAT(body, HasSubstr(R"("lanes":1,"events":3,)"));
+  EXPECT_EQ(api.added(kSecretUrl).size(), 1U);
+  EXPECT_THAT(api.added(kUrl), IsEmpty());
 }
 
 TEST(ReplayRange, IncludesBeginAndNotEnd) {
@@ -379,6 +409,7 @@ ReplayRecord full_record() {
   out.id = 5;
   out.domain = "example.org";
   out.url = "https://a.example/\"x";
+  out.lane = LaneId{7};
   out.begin = from_micros(1'773'219'603'000'001);
   out.end = from_micros(1'773'219'604'000'001);
   out.created = from_micros(1'773'219'605'000'001);
@@ -393,6 +424,7 @@ ReplayRecord full_record() {
 TEST(ReplayRecords, ReadBackWhatIsWritten) {
   EXPECT_EQ(expect(decode_replay(encode_replay(full_record()))), full_record());
   auto missed = full_record();
+  missed.lane.reset();
   missed.begin.reset();
   missed.end.reset();
   EXPECT_EQ(expect(decode_replay(encode_replay(missed))), missed);

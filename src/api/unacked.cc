@@ -228,9 +228,9 @@ Task<http::Response> first_page(Services& services, http::RequestContext& contex
   if (!domain) co_return error_response(domain.error());
   const auto query = read_list_query(context.request);
   if (!query) co_return error_response(query.error());
-  const auto url = query->query.first("unacked_by").value_or("");
+  const std::string url(query->query.first("unacked_by").value_or(""));
   if (url.empty()) co_return missing_parameter("unacked_by");
-  const auto lanes = find_lanes(services.directory, (*domain)->name, url);
+  const auto lanes = find_lanes(services.directory, {(*domain)->name, url});
   if (!lanes) co_return error_response(lanes.error());
   Token token;
   token.limit = query->limit;

@@ -29,7 +29,7 @@ bool is_printable(char c) {
 
 tl::unexpected<Error> refuse(std::string_view name, std::string_view rule) {
   return fail(Errc::kInvalidArgument,
-              fmt::format("header {}: {}", escape_for_log(name, 100), rule));
+              fmt::format("headers: {}: {}", escape_for_log(name, 100), rule));
 }
 
 }  // namespace

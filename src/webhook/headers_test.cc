@@ -24,7 +24,7 @@ TEST(Headers, S12WhatMakesTheRequestCannotBeSet) {
         "Eventhorn-Previous-Signature"}) {
     const auto checked = check_custom_header(name, "x");
     ASSERT_FALSE(checked) << name;
-    EXPECT_THAT(checked.error().message, HasSubstr(std::string("header ") + name)) << name;
+    EXPECT_THAT(checked.error().message, HasSubstr(std::string("headers: ") + name)) << name;
   }
 }
 
@@ -43,7 +43,7 @@ TEST(Headers, S11NoFieldHidesAnother) {
 TEST(Headers, ValuesAreSecrets) {
   const auto checked = check_custom_header("X-Api-Key", "t0ken\n");
   ASSERT_FALSE(checked);
-  EXPECT_EQ(checked.error().message, "header X-Api-Key: a value must be printable ASCII");
+  EXPECT_EQ(checked.error().message, "headers: X-Api-Key: a value must be printable ASCII");
 }
 
 TEST(Headers, AllOfThemHaveBounds) {

@@ -1,0 +1,141 @@
+#include "api/fields.h"
+
+#include "api/requests.h"
+#include "base/strings.h"
+#include "json/reader.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace eventhorn::api {
+namespace {
+
+constexpr size_t kMaxValues = 2000;
+constexpr size_t kQuotedBytes = 64;
+
+using Fields = std::vector<http::Field>;
+
+tl::unexpected<Error> invalid(std::string_view field, std::string_view rule) {
+  return fail(Errc::kInvalidArgument,
+              fmt::format("{}: {}", escape_for_log(field, kQuotedBytes), rule));
+}
+
+std::string_view base_name(std::string_view name) {
+  if (name.ends_with("[]")) name.remove_suffix(2);
+  return name;
+}
+
+Result<Shape> shape_of(std::string_view name, std::span<const FieldRule> rules) {
+  const auto found = std::ranges::find(rules, base_name(name), &FieldRule::name);
+  if (found != rules.end()) return found->shape;
+  if (rules.empty()) return invalid(name, "is not known here: nothing may be given");
+  std::vector<std::string_view> names;
+  for (const auto& rule : rules) names.push_back(rule.name);
+  return invalid(name, fmt::format("is not known here: may be {}", fmt::join(names, ", ")));
+}
+
+bool is_json(std::string_view content_type) {
+  return equals_ignore_case(trim(content_type.substr(0, content_type.find(';'))),
+                            "application/json");
+}
+
+std::optional<std::string> scalar_text(const json::Value& value) {
+  if (value.is_null()) return "";
+  if (const auto* text = value.as_string()) return *text;
+  if (const auto flag = value.as_bool()) return *flag ? "yes" : "no";
+  if (const auto number = value.as_int()) return std::to_string(*number);
+  if (const auto number = value.as_double()) return fmt::format("{}", *number);
+  return std::nullopt;
+}
+
+// nullopt when the value, or one within, has no such form.
+std::optional<std::vector<std::string>> texts_of(const json::Value& value, Shape shape) {
+  std::vector<std::string> out;
+  if (auto text = scalar_text(value)) {
+    out.push_back(*std::move(text));
+    return out;
+  }
+  if (const auto* list = value.as_array(); list != nullptr && shape != Shape::kOne) {
+    for (const auto& element : *list) {
+      auto item = scalar_text(element);
+      if (!item) return std::nullopt;
+      out.push_back(*std::move(item));
+    }
+  } else if (const auto* object = value.as_object(); object != nullptr && shape == Shape::kPairs) {
+    for (const auto& member : *object) {
+      const auto item = scalar_text(member.value);
+      if (!item || member.key.find(':') != std::string::npos) return std::nullopt;
+      out.push_back(member.key + ": " + *item);
+    }
+  } else {
+    return std::nullopt;
+  }
+  if (out.empty()) out.emplace_back();
+  return out;
+}
+
+std::string_view describe(Shape shape) {
+  switch (shape) {
+    case Shape::kOne:
+      return "must be one value";
+    case Shape::kMany:
+      return "must be a value or a list of values";
+    case Shape::kPairs:
+      return "must be a value, a list of values or an object of values by names without colons";
+  }
+  return "";
+}
+
+Status add_json(std::string_view body, std::span<const FieldRule> rules, Fields& out) {
+  TRY(const auto value, json::parse(body));
+  const auto* object = value.as_object();
+  if (object == nullptr) return fail(Errc::kInvalidArgument, "body: must be a json object");
+  for (const auto& member : *object) {
+    TRY(const auto shape, shape_of(member.key, rules));
+    const auto texts = texts_of(member.value, shape);
+    if (!texts) return invalid(member.key, describe(shape));
+    for (const auto& text : *texts) out.push_back({member.key, text});
+    if (out.size() > kMaxValues)
+      return fail(Errc::kTooLarge, fmt::format("body: has more than {} values", kMaxValues));
+  }
+  return {};
+}
+
+Status check_shapes(const Fields& fields, std::span<const FieldRule> rules) {
+  std::map<std::string_view, size_t> given;
+  for (const auto& field : fields) {
+    TRY(const auto shape, shape_of(field.name, rules));
+    if (++given[base_name(field.name)] > 1 && shape == Shape::kOne)
+      return invalid(field.name, "must be given once");
+  }
+  return {};
+}
+
+}  // namespace
+
+tl::expected<http::Form, http::Response> read_fields(const http::Request& request,
+                                                     std::span<const FieldRule> rules) {
+  const auto answer = [](const Error& error) { return tl::unexpected(error_response(error)); };
+  const auto query = http::parse_query(request.query);
+  if (!query) return answer(query.error());
+  Fields fields = query->fields();
+  if (!request.body.empty() && is_json(request.fields.get("Content-Type"))) {
+    const auto added = add_json(request.body, rules, fields);
+    if (!added) return answer(added.error());
+  } else {
+    const auto form = read_form(request);
+    if (!form) return tl::unexpected(form.error());
+    fields.insert(fields.end(), form->fields().begin(), form->fields().end());
+  }
+  const auto good = check_shapes(fields, rules);
+  if (!good) return answer(good.error());
+  return http::Form(std::move(fields));
+}
+
+}  // namespace eventhorn::api

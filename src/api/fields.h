@@ -1,0 +1,38 @@
+// What the routes of /eventhorn/v1 are given: fields in the query, in a form or in a JSON object,
+// each of which a route has to know. Whoever misspells one is told, rather than served something
+// else.
+#pragma once
+
+#include "http/forms.h"
+#include "http/message.h"
+
+#include <tl/expected.hpp>
+
+#include <span>
+#include <string_view>
+
+namespace eventhorn::api {
+
+enum class Shape {
+  kOne,    // one value
+  kMany,   // any number of values, or a JSON list
+  kPairs,  // as kMany of "name: value"; or a JSON object
+};
+
+/// A field that a route knows.
+struct FieldRule {
+  std::string_view name;
+  Shape shape = Shape::kOne;
+};
+
+/// The fields of the query and of the body together, or the answer to give: 415 for a body that is
+/// neither form nor JSON object, 400 for one that is malformed, or for a field that `rules` does
+/// not have, or of another shape; the message names it.
+///
+/// Of a JSON object each member is a field: a text as it is, numbers as written by fmt, `true` as
+/// "yes", `false` as "no", null as "". A list gives a field for each element, an empty one a field
+/// that is empty; an object within gives "name: value" for each of its members.
+tl::expected<http::Form, http::Response> read_fields(const http::Request& request,
+                                                     std::span<const FieldRule> rules);
+
+}  // namespace eventhorn::api

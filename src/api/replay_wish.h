@@ -1,0 +1,32 @@
+// What a request to /eventhorn/v1/replay asks for.
+#pragma once
+
+#include "api/fields.h"
+#include "api/replay_plan.h"
+
+#include <array>
+#include <string>
+#include <vector>
+
+namespace eventhorn::api {
+
+inline constexpr std::array<FieldRule, 9> kReplayFields = {{{"domain"},
+                                                            {"url"},
+                                                            {"lane"},
+                                                            {"event", Shape::kMany},
+                                                            {"events", Shape::kMany},
+                                                            {"begin"},
+                                                            {"end"},
+                                                            {"missed"},
+                                                            {"dry_run"}}};
+
+struct ReplayWish {
+  ReplayScope scope;
+  std::vector<std::string> events;  // ids, each once; then the scope has no times
+  bool dry_run = false;
+};
+
+/// kInvalidArgument naming the field and the rule.
+Result<ReplayWish> parse_replay_wish(const http::Form& form, SystemTime now);
+
+}  // namespace eventhorn::api
