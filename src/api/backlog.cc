@@ -1,6 +1,7 @@
 #include "api/backlog.h"
 
 #include "api/control.h"
+#include "store/unsettled.h"
 
 #include <algorithm>
 
@@ -131,18 +132,8 @@ store::LaneQuery segment_query(const store::Domain& domain, LaneId lane, const S
 
 Result<store::EventCount> count_segment(store::Store& store, const store::Domain& domain,
                                         LaneId lane, const SegmentRow& segment, Position through) {
-  auto query = segment_query(domain, lane, segment, through);
-  TRY(auto count, store.count_lane(query));
-  const Position to = *query.to;
-  for (const auto& range : segment.settled) {
-    if (range.first > to) break;
-    query.after = Position{range.first.value - 1};
-    query.to = std::min(range.last, to);
-    TRY(const auto settled, store.count_lane(query));
-    count.events -= std::min(count.events, settled.events);
-    count.bytes -= std::min(count.bytes, settled.bytes);
-  }
-  return count;
+  return store::count_unsettled(store, segment_query(domain, lane, segment, through),
+                                segment.settled);
 }
 
 bool is_settled(const SegmentRow& segment, Position position) {

@@ -24,6 +24,7 @@ class FakeDeliveries final : public store::Deliveries {
   /// What was asked for, each in a line.
   std::vector<std::string> calls;
   uint64_t last_version = 0;
+  std::vector<std::string> configured_urls;
 
   Task<std::vector<store::EndpointStatus>> endpoints() override { co_return endpoint_list; }
 
@@ -52,6 +53,11 @@ class FakeDeliveries final : public store::Deliveries {
   }
 
   Task<Status> pause(std::string url) override { co_return note(0, "pause " + url); }
+
+  Task<void> configured(std::string url) override {
+    configured_urls.push_back(std::move(url));
+    co_return;
+  }
 
   Task<Status> resume(std::string url) override { co_return note(0, "resume " + url); }
 

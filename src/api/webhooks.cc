@@ -120,6 +120,8 @@ Task<Result<store::DomainChange>> set_urls(Services& services, const std::string
     return store::DomainPtr(std::move(next));
   };
   auto change = co_await services.commits.edit(domain, edit);
+  if (!change) co_return change;
+  for (const auto& url : urls) co_await services.deliveries.configured(url);
   co_return change;
 }
 

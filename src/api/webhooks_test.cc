@@ -353,6 +353,21 @@ TEST(Webhooks, S1NamesOfSpecialAddressesAreRefused) {
   }
 }
 
+// Reliability R15: also when nothing changes by it, since the URL may be gone.
+TEST(Webhooks, R15DeliveryIsToldOfEveryUrlThatIsSet) {
+  WithDomain api;
+  auto& told = api.deliveries.configured_urls;
+  const Pairs urls = {{"url", "https://a.example/"}, {"url", "https://b.example/"}};
+  Pairs form = urls;
+  form.emplace_back("id", "opened");
+  for (int refused = 0; refused < 2; ++refused) (void)api.send("POST", kHooks, form);
+  EXPECT_EQ(told, (std::vector<std::string>{urls[0].second, urls[1].second}));
+  EXPECT_EQ(api.send("PUT", std::string(kHooks) + "/opened", urls).status, 200);
+  EXPECT_EQ(told.size(), 4U);
+  EXPECT_EQ(api.send("DELETE", std::string(kHooks) + "/opened").status, 200);
+  EXPECT_EQ(told.size(), 4U);
+}
+
 TEST(Webhooks, UnknownDomainIsCreatedWhenAllowed) {
   TestOptions options;
   options.settings.auto_create = true;

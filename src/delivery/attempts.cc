@@ -39,7 +39,10 @@ Task<bool> Engine::load_event(const EndpointPtr& endpoint, LanePtr lane, Job& jo
   const std::vector<Position> positions{job.position};
   auto read = [&] { return services_.store.read_events(positions); };
   auto events = co_await run_blocking(services_.readers, read);
-  if (lane->ended) co_return false;
+  if (lane->ended) {
+    meters_.dropped.add();
+    co_return false;
+  }
   if (!events) {
     log_error("delivery",
               "cannot read an event for its retry, will try again lane={} position={} error={}",
@@ -120,11 +123,23 @@ bool Engine::not_its_fault(const EndpointPtr& endpoint, const LanePtr& lane, con
                escape_for_log(result.error), std::exchange(own_faults_unlogged_, 0));
     }
   }
-  if (!lane->ended) {
+  if (lane->ended || lane->outlived(job)) {
+    drop_outlived(*lane, job);
+  } else {
     lane->give_back(job);
-    schedule(lane);
   }
+  if (!lane->ended) schedule(lane);
   return true;
+}
+
+// Its webhook was removed while it was under way, and it did not get through.
+void Engine::drop_outlived(Lane& lane, const Job& job) {
+  if (job.segment == nullptr || job.segment->replay() == 0) meters_.dropped.add();
+  if (lane.ended) return;
+  lane.settle(job);
+  end_waiting(lane, job.position);
+  unsaved_.ended_exceptions.emplace_back(lane.id(), job.position);
+  mark(lane);
 }
 
 void Engine::finish(const EndpointPtr& endpoint, const LanePtr& lane, const Job& job,
@@ -146,23 +161,12 @@ void Engine::finish(const EndpointPtr& endpoint, const LanePtr& lane, const Job&
   if (answered && health.state() == Health::State::kActive) endpoint->reason.clear();
   if (answered) endpoint->missing = false;
   if (!answered) endpoint->reason = describe(result);
-  if (!lane->ended) {
+  if (lane->ended) {
+    if (!answered) drop_outlived(*lane, job);
+  } else {
     record(*lane, job, reply, verdict, wall,
            std::chrono::duration_cast<std::chrono::milliseconds>(took));
-    switch (verdict) {
-      case webhook::Verdict::kSuccess:
-      case webhook::Verdict::kRejected:
-        (verdict == webhook::Verdict::kSuccess ? meters_.success : meters_.rejected).add();
-        endpoint->rate.count(now);
-        on_settled(lane, job, wall);
-        break;
-      case webhook::Verdict::kGone:
-        meters_.gone.add();
-        lane->give_back(job);
-        break;
-      case webhook::Verdict::kRetry:
-        on_failure(*endpoint, lane, job, result);
-    }
+    decide(*endpoint, lane, job, result, verdict);
     ++unsaved_outcomes_;
     options_.unsaved->fetch_add(1);
     mark(*lane);
@@ -182,6 +186,26 @@ void Engine::finish(const EndpointPtr& endpoint, const LanePtr& lane, const Job&
   if (lane->ended) return;
   read_more(lane);  // a full window that moved has room again
   schedule(lane);
+}
+
+// What becomes of the event.
+void Engine::decide(Endpoint& endpoint, const LanePtr& lane, const Job& job,
+                    const webhook::AttemptResult& result, webhook::Verdict verdict) {
+  switch (verdict) {
+    case webhook::Verdict::kSuccess:
+    case webhook::Verdict::kRejected:
+      (verdict == webhook::Verdict::kSuccess ? meters_.success : meters_.rejected).add();
+      endpoint.rate.count(services_.clock.steady_now());
+      return on_settled(lane, job, services_.clock.now());
+    case webhook::Verdict::kGone:
+      meters_.gone.add();
+      if (lane->outlived(job)) return drop_outlived(*lane, job);
+      return lane->give_back(job);
+    case webhook::Verdict::kRetry:
+      if (!lane->outlived(job)) return on_failure(endpoint, lane, job, result);
+      meters_.retried.add();
+      return drop_outlived(*lane, job);
+  }
 }
 
 void Engine::on_settled(const LanePtr& lane, const Job& job, SystemTime now) {
@@ -210,8 +234,9 @@ void Engine::on_failure(Endpoint& endpoint, const LanePtr& lane, const Job& job,
   const auto hook = *webhook::hook_for(job.event->event.name, job.event->event.severity);
   auto* known = lane->find_waiting(job.position);
   lane->settle(job);
-  if (known != nullptr && job.segment != nullptr) return;  // of a replay: its retry goes on
-  if (known == nullptr && job.segment == nullptr) return;  // a replay of it got through meanwhile
+  const bool of_replay = known != nullptr && job.segment != nullptr;  // its own retry goes on
+  const bool replayed = known == nullptr && job.segment == nullptr;   // it got through meanwhile
+  if (of_replay || replayed) return meters_.retried.add();
   Waiting waiting{job.attempt, now, Micros{}, result.status, hook};
   auto delay = std::optional(std::chrono::milliseconds(0));
   if (job.probe && endpoint.health.parked()) {
@@ -228,14 +253,15 @@ void Engine::on_failure(Endpoint& endpoint, const LanePtr& lane, const Job& job,
   unsaved_.exceptions.push_back({lane->id(), job.position, !delay, waiting.attempts, now,
                                  waiting.delay, result.status, hook});
   if (!delay) return on_missed(endpoint, *lane, job, result);
+  meters_.retried.add();
   set_waiting(*lane, job.position, waiting);
   if (waiting.probed) return;
-  meters_.retried.add();
   retry_at(services_.clock.steady_now() + *delay, lane, job.position);
 }
 
 void Engine::on_missed(Endpoint& endpoint, Lane& lane, const Job& job,
                        const webhook::AttemptResult& result) {
+  meters_.given_up.add();
   end_waiting(lane, job.position);
   log_warn("delivery",
            "event missed after its last attempt event={} lane={} url={} attempts={} status={} "

@@ -1,6 +1,7 @@
 // Reading the log for lanes that are behind, and counting what is let go.
 #include "base/log.h"
 #include "delivery/engine.h"
+#include "store/unsettled.h"
 #include "webhook/url.h"
 
 #include <algorithm>
@@ -143,18 +144,51 @@ Task<void> Engine::expire_lane(LanePtr lane, Position last) {
   schedule(lane);
 }
 
-// The backlog of a URL that was removed.
-Task<void> Engine::count_dropped(std::vector<store::LaneQuery> queries, LaneId lane,
-                                 std::string url, uint64_t in_memory) {
+// What is pending of hooks that ended is dropped and counted: what is in memory here, what is in
+// the log by the store. What is under way may still get through, and is counted when it does not.
+// What a replay was to send again is let go by the way.
+void Engine::drop_pending(const LanePtr& lane, const Lane::Since& ended) {
+  if (std::ranges::none_of(ended, [](const auto& since) { return since.has_value(); })) return;
+  uint64_t in_memory = lane->drop(ended);
+  std::vector<Position> waiting;
+  for (const auto& [position, each] : lane->waiting()) {
+    if (ended[static_cast<size_t>(each.hook)] && !each.in_flight) waiting.push_back(position);
+  }
+  for (const Position position : waiting) {
+    end_waiting(*lane, position);
+    unsaved_.ended_exceptions.emplace_back(lane->id(), position);
+    ++in_memory;
+  }
+  std::vector<Unread> unread;
+  for (const auto& segment : lane->segments()) {
+    if (segment.caught_up() || segment.replay() != 0) continue;
+    Unread part{lane->query(segment), segment.row().settled};
+    part.query.since = ended;
+    part.query.to = std::min(part.query.to.value_or(seen_), seen_);
+    if (part.query.after < *part.query.to) unread.push_back(std::move(part));
+  }
+  tasks_.spawn("delivery count",
+               count_dropped(std::move(unread), lane->id(), lane->url(), in_memory));
+  mark(*lane);
+  schedule(lane);
+}
+
+Task<void> Engine::count_dropped(std::vector<Unread> unread, LaneId lane, std::string url,
+                                 uint64_t in_memory) {
   uint64_t dropped = in_memory;
-  for (const auto& query : queries) {
-    auto count = [&] { return services_.store.count_lane(query); };
+  for (const auto& part : unread) {
+    auto count = [&] { return store::count_unsettled(services_.store, part.query, part.settled); };
     const auto counted = co_await run_blocking(services_.readers, count);
-    if (counted) dropped += counted->events;
+    if (counted) {
+      dropped += counted->events;
+    } else {
+      log_error("delivery", "cannot count what a removed webhook left lane={} error={}", lane.value,
+                counted.error().message);
+    }
   }
   meters_.dropped.add(static_cast<double>(dropped));
-  log_info("delivery", "lane ended lane={} url={} dropped={}", lane.value, webhook::masked(url),
-           dropped);
+  log_info("delivery", "webhook removed: what was pending is dropped lane={} url={} dropped={}",
+           lane.value, webhook::masked(url), dropped);
 }
 
 }  // namespace eventhorn::delivery

@@ -123,6 +123,15 @@ Task<Status> Engine::resume(std::string url) {
   co_return saved;
 }
 
+// Whoever names a URL that is gone wants it back.
+Task<void> Engine::configured(std::string url) {
+  const auto it = endpoints_.find(url);
+  if (it == endpoints_.end() || it->second->health.state() != Health::State::kGone) co_return;
+  const auto endpoint = it->second;
+  changed(endpoint, endpoint->health.resume(services_.clock.steady_now()), "configured again");
+  (void)co_await flushed();  // when the store takes nothing now, it is saved later
+}
+
 void Engine::settings_changed(const std::string& url, store::EndpointSettings settings,
                               uint64_t version) {
   if (std::exchange(settings_versions_[url], std::max(version, settings_versions_[url])) > version)

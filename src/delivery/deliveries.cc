@@ -75,6 +75,11 @@ Task<Status> EngineDeliveries::pause(std::string url) {
   return run_on(engine.executor(), engine.pause(std::move(url)));
 }
 
+Task<void> EngineDeliveries::configured(std::string url) {
+  auto& engine = owner(url);
+  return run_on(engine.executor(), engine.configured(std::move(url)));
+}
+
 Task<Status> EngineDeliveries::resume(std::string url) {
   auto& engine = owner(url);
   return run_on(engine.executor(), engine.resume(std::move(url)));

@@ -20,6 +20,7 @@ class EngineDeliveries final : public store::Deliveries {
   Task<store::LaneStatus> lane(LaneId lane, DomainUid domain, std::string url) override;
   Task<Status> pause(std::string url) override;
   Task<Status> resume(std::string url) override;
+  Task<void> configured(std::string url) override;
   Task<void> settings_changed(std::string url, store::EndpointSettings settings,
                               uint64_t version) override;
   Task<Status> add_segments(LaneId lane, DomainUid domain, std::string url,

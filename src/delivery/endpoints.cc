@@ -38,6 +38,7 @@ Engine::Meters::Meters()
       rejected(outcome_counter("rejected")),
       gone(outcome_counter("gone")),
       retried(outcome_counter("retry")),
+      given_up(outcome_counter("missed")),
       own_fault(outcome_counter("own_fault")),
       missed(metrics::counter("eventhorn_missed_total",
                               "Events given up for a URL after the last attempt")),
@@ -92,7 +93,7 @@ void Engine::apply_settings(Endpoint& endpoint) {
 }
 
 // True while a domain names the URL. Looks at all of them: for rare moments.
-bool Engine::configured(const std::string& url) const {
+bool Engine::named(const std::string& url) const {
   return std::any_of(routes_.begin(), routes_.end(), [&](const auto& entry) {
     const auto& lanes = entry.second.domain->lanes;
     return std::any_of(lanes.begin(), lanes.end(), [&](const auto& l) { return l.url == url; });

@@ -77,18 +77,9 @@ void Engine::apply_change(const store::DomainChange& change) {
       if (!change.after || change.after->find_lane(lane.id) == nullptr) {
         end_lane(lane.id);
       } else if (const auto it = lanes_.find(lane.id); it != lanes_.end()) {
-        it->second->subscribe(since_of(*change.after, lane.id));
+        drop_pending(it->second, it->second->subscribe(since_of(*change.after, lane.id)));
       }
     }
-  }
-  if (!change.after) return;
-  for (const auto& lane : change.after->lanes) {
-    if (change.before && change.before->find_lane(lane.id) != nullptr) continue;
-    const auto it = endpoints_.find(lane.url);
-    if (it == endpoints_.end() || it->second->health.state() != Health::State::kGone) continue;
-    // Configured again: the receiver is wanted back.
-    const auto endpoint = it->second;
-    changed(endpoint, endpoint->health.resume(services_.clock.steady_now()), "configured again");
   }
 }
 
@@ -98,19 +89,11 @@ void Engine::end_lane(LaneId id) {
   const auto it = lanes_.find(id);
   if (it == lanes_.end()) return;
   const auto lane = it->second;
-  std::vector<store::LaneQuery> unread;
-  uint64_t in_memory = lane->waiting().size();
-  for (const auto& segment : lane->segments()) {
-    in_memory += segment.waiting();
-    auto query = lane->query(segment);
-    query.to = std::min(query.to.value_or(seen_), seen_);
-    if (!segment.caught_up() && query.after < *query.to) unread.push_back(query);
-  }
-  tasks_.spawn("delivery count", count_dropped(std::move(unread), id, lane->url(), in_memory));
+  drop_pending(lane, lane->subscribe({}));
   const auto endpoint = endpoint_of(lane->url());
   forget(lane);
   if (endpoint->health.state() != Health::State::kActive && endpoint->lanes.empty() &&
-      !configured(endpoint->url)) {
+      !named(endpoint->url)) {
     // Nobody names the URL any more; its next life begins well.
     (void)endpoint->health.resume(services_.clock.steady_now());
     endpoint->reason.clear();

@@ -113,6 +113,7 @@ class Engine {
   Task<store::LaneStatus> lane(LaneId id, DomainUid domain, std::string url);
   Task<Status> pause(std::string url);
   Task<Status> resume(std::string url);
+  Task<void> configured(std::string url);
   void settings_changed(const std::string& url, store::EndpointSettings settings, uint64_t version);
   Task<Status> add_segments(LaneId id, DomainUid domain, std::vector<store::SegmentRow> segments);
   Task<Status> attempt_again(LaneId id, std::vector<EventPtr> events);
@@ -163,7 +164,7 @@ class Engine {
   // Endpoints: who may send, and what becomes of them (endpoints.cc).
   const EndpointPtr& endpoint_of(const std::string& url);
   void apply_settings(Endpoint& endpoint);
-  bool configured(const std::string& url) const;
+  bool named(const std::string& url) const;
   bool segments_allowed(const Lane& lane) const;
   void schedule(const LanePtr& lane);
   void schedule_all(const EndpointPtr& endpoint);
@@ -192,8 +193,11 @@ class Engine {
                        bool fresh_connection);
   void finish(const EndpointPtr& endpoint, const LanePtr& lane, const Job& job,
               const SendReply& reply, SteadyTime started);
+  void drop_outlived(Lane& lane, const Job& job);
   bool not_its_fault(const EndpointPtr& endpoint, const LanePtr& lane, const Job& job,
                      const webhook::AttemptResult& result);
+  void decide(Endpoint& endpoint, const LanePtr& lane, const Job& job,
+              const webhook::AttemptResult& result, webhook::Verdict verdict);
   void on_settled(const LanePtr& lane, const Job& job, SystemTime now);
   void on_failure(Endpoint& endpoint, const LanePtr& lane, const Job& job,
                   const webhook::AttemptResult& result);
@@ -210,7 +214,14 @@ class Engine {
   void read_waiting();
   Task<void> read_segment(LanePtr lane, Segment* segment, store::LaneQuery query);
   Task<void> expire_lane(LanePtr lane, Position last);
-  Task<void> count_dropped(std::vector<store::LaneQuery> queries, LaneId lane, std::string url,
+
+  struct Unread {
+    store::LaneQuery query;
+    std::vector<store::PositionRange> settled;
+  };
+
+  void drop_pending(const LanePtr& lane, const Lane::Since& ended);
+  Task<void> count_dropped(std::vector<Unread> unread, LaneId lane, std::string url,
                            uint64_t in_memory);
   void on_expired(const Lane& lane, uint64_t count);
 
@@ -234,7 +245,8 @@ class Engine {
 
   struct Meters {
     Meters();
-    metrics::Counter success, rejected, gone, retried, own_fault, missed, expired, dropped;
+    metrics::Counter success, rejected, gone, retried, given_up, own_fault, missed, expired,
+        dropped;
     metrics::Counter probe_success, probe_failure;
     metrics::Gauge in_flight, behind, replays;
     std::array<metrics::Gauge, 5> endpoints;  // by store::EndpointState

@@ -111,7 +111,7 @@ TEST_F(EngineTest, GoneKeepsTheBacklogUntilTheUrlIsConfiguredAgain) {
   life.append("b.example", {"marker"});
   ASSERT_TRUE(sender_.wait_for(2));
   EXPECT_EQ(sender_.ids("http://one/").size(), 1U);
-  life.set_hook("c.example", Hook::kDelivered, {"http://one/"});
+  life.run(life.deliveries().configured("http://one/"));
   ASSERT_TRUE(sender_.wait_for(5));
   life.stop();
   EXPECT_EQ(sender_.ids("http://one/"), (std::vector<std::string>{"e0", "e0", "e1", "e2"}));

@@ -15,6 +15,44 @@ uint64_t order_key(const Segment& segment, const EventPtr& event) {
 
 }  // namespace
 
+Lane::Since Lane::subscribe(const Since& since) {
+  Since ended;
+  for (size_t i = 0; i < since.size(); ++i) {
+    if (!since_[i] || (since[i] && *since[i] <= *since_[i])) continue;
+    ended[i] = since_[i];
+    ++lives_[i];
+  }
+  since_ = since;
+  return ended;
+}
+
+uint64_t Lane::drop(const Since& ended) {
+  uint64_t dropped = 0;
+  const auto unwanted = [&](const Slot& slot) {
+    return ended[static_cast<size_t>(slot.hook)].has_value();
+  };
+  const auto let_go = [&](const std::pair<Segment*, Slot*>& held) {
+    if (held.first->replay() != 0 || !unwanted(*held.second)) return false;
+    held.first->settle(*held.second);
+    ++dropped;
+    return true;
+  };
+  for (auto& [key, slots] : deferred_) std::erase_if(slots, let_go);
+  std::erase_if(deferred_, [](const auto& entry) { return entry.second.empty(); });
+  std::vector<uint64_t> keys;  // whoever was deferred behind one whose turn it was is next
+  std::erase_if(again_, [&](const std::pair<Segment*, Slot*>& held) {
+    const uint64_t key = order_key(*held.first, held.second->event);
+    if (!let_go(held)) return false;
+    keys.push_back(key);
+    return true;
+  });
+  for (const uint64_t key : keys) release(key);
+  for (auto& segment : segments_) {
+    if (segment.replay() == 0) dropped += segment.drop_waiting(unwanted);
+  }
+  return dropped;
+}
+
 store::LaneQuery Lane::query(const Segment& segment) const {
   store::LaneQuery out;
   out.domain = domain_;
@@ -73,13 +111,14 @@ Job Lane::start(Segment& segment, Slot& slot, uint64_t key) {
   segment.start(slot);
   if (key != 0) keys_in_flight_.insert(key);
   ++in_flight_;
-  return {&segment, &slot, slot.position, slot.event, 1, key, false};
+  return {&segment,   &slot,     slot.position,
+          slot.event, 1,         key,
+          false,      slot.hook, lives_[static_cast<size_t>(slot.hook)]};
 }
 
-// The hook was removed after the event was read: what was pending is dropped and counted.
+// The hook ended while the event was being read, or it is of a replay. Counted by who ended it.
 bool Lane::drop_unwanted(Segment& segment, Slot& slot) {
   if (wants(&segment, slot.hook, slot.position)) return false;
-  ++dropped_;
   changed_ = true;
   const bool deferred = slot.state == Slot::State::kDeferred;
   const uint64_t key = order_key(segment, slot.event);
@@ -121,6 +160,8 @@ Job Lane::start_retry(Position position, Waiting& waiting) {
   Job job;
   job.position = position;
   job.attempt = static_cast<uint16_t>(waiting.attempts + 1);
+  job.hook = waiting.hook;
+  job.life = lives_[static_cast<size_t>(waiting.hook)];
   return job;
 }
 

@@ -49,6 +49,8 @@ struct Job {
   uint16_t attempt = 1;
   uint64_t order_key = 0;
   bool probe = false;
+  Hook hook{};
+  uint32_t life = 0;  // of the hook in the lane, when the attempt began
 };
 
 class Lane {
@@ -64,8 +66,17 @@ class Lane {
 
   using Since = std::array<std::optional<Position>, webhook::kHooks>;
 
-  /// The lane's hooks: for each the position after which its events belong to the lane.
-  void subscribe(const Since& since) { since_ = since; }
+  /// The lane's hooks: for each the position after which its events belong to the lane. Gives the
+  /// former ones that ended: what is pending of them is not wanted any more.
+  Since subscribe(const Since& since);
+
+  /// Lets go of the lane's own events of these hooks that wait in memory, those for a retry apart:
+  /// how many they are.
+  uint64_t drop(const Since& ended);
+
+  /// True when the hook of the attempt has ended since it began: a failure is not to be followed by
+  /// another attempt.
+  bool outlived(const Job& job) const { return job.life != lives_[static_cast<size_t>(job.hook)]; }
 
   /// What is asked of the log for a segment. A replay takes whatever the hooks name now.
   store::LaneQuery query(const Segment& segment) const;
@@ -142,9 +153,6 @@ class Lane {
   /// True when take() itself settled something since the last call: the lane wants saving.
   bool take_changed() { return std::exchange(changed_, false); }
 
-  /// Events dropped because their hook was removed, since the last call.
-  uint64_t take_dropped() { return std::exchange(dropped_, 0); }
-
   /// Segments that hold something, in durable form; drops those that are settled and joins those
   /// that may be one.
   store::LaneRow row();
@@ -181,15 +189,15 @@ class Lane {
   DomainUid domain_;
   std::string url_;
   Since since_;
-  std::list<Segment> segments_;                   // own ones by class, oldest first; then replays
-  std::map<Position, Waiting> waiting_;           // bounded by delivery.max_exceptions
-  std::deque<Position> due_;                      // may be: the time in waiting_ decides
-  std::deque<std::pair<Segment*, Slot*>> again_;  // taken before everything else
+  std::array<uint32_t, webhook::kHooks> lives_{};  // how often each hook has ended
+  std::list<Segment> segments_;                    // own ones by class, oldest first; then replays
+  std::map<Position, Waiting> waiting_;            // bounded by delivery.max_exceptions
+  std::deque<Position> due_;                       // may be: the time in waiting_ decides
+  std::deque<std::pair<Segment*, Slot*>> again_;   // taken before everything else
   std::unordered_set<uint64_t> keys_in_flight_;
   std::unordered_map<uint64_t, std::deque<std::pair<Segment*, Slot*>>> deferred_;
   size_t in_flight_ = 0;
   uint64_t tried_ = 0;
-  uint64_t dropped_ = 0;
   uint8_t turn_ = 0;
   bool probe_waiting_ = false;
   bool changed_ = false;

@@ -69,12 +69,14 @@ TEST(Lane, DropsWhatNoHookWantsAnyMore) {
   EXPECT_FALSE(lane->take(true, {}));  // 2 and 3 are deferred behind 1
   auto since = all_since(0);
   since[static_cast<size_t>(Hook::kDelivered)] = std::nullopt;
-  lane->subscribe(since);
+  const auto ended = lane->subscribe(since);
+  EXPECT_EQ(lane->drop(ended), 1U);
+  EXPECT_TRUE(lane->outlived(*first));
   lane->settle(*first);
   const auto next = lane->take(true, {});
   ASSERT_TRUE(next) << "dropping a deferred event must free the ones behind it";
   EXPECT_EQ(next->position.value, 3U);
-  EXPECT_EQ(lane->take_dropped(), 1U);
+  EXPECT_FALSE(lane->outlived(*next));
 }
 
 TEST(Lane, ReAddedHookStartsAnew) {
@@ -82,12 +84,31 @@ TEST(Lane, ReAddedHookStartsAnew) {
   offer(*lane, make_event(10));
   auto since = all_since(0);
   since[static_cast<size_t>(Hook::kDelivered)] = Position{11};
-  lane->subscribe(since);
+  EXPECT_EQ(lane->drop(lane->subscribe(since)), 1U);
   offer(*lane, make_event(12));
   const auto job = lane->take(true, {});
   ASSERT_TRUE(job);
   EXPECT_EQ(job->position.value, 12U);
-  EXPECT_EQ(lane->take_dropped(), 1U);
+}
+
+// Whoever was deferred behind one whose turn it was is next.
+TEST(Lane, DroppingOneWhoseTurnItWasFreesTheNext) {
+  auto lane = make_lane();
+  offer(*lane, make_event(1, event::Name::kAccepted, 7));
+  offer(*lane, make_event(2, event::Name::kDelivered, 7));
+  offer(*lane, make_event(3, event::Name::kAccepted, 7));
+  const auto first = lane->take(true, {});
+  EXPECT_FALSE(lane->take(true, {}));
+  lane->settle(*first);  // 2 is next
+  auto since = all_since(0);
+  since[static_cast<size_t>(Hook::kDelivered)] = std::nullopt;
+  EXPECT_EQ(lane->drop(lane->subscribe(since)), 1U);
+  const auto next = lane->take(true, {});
+  ASSERT_TRUE(next);
+  EXPECT_EQ(next->position.value, 3U);
+  EXPECT_FALSE(lane->take(true, {}));
+  lane->settle(*next);
+  EXPECT_TRUE(lane->settled());
 }
 
 // A timer that was set before the last attempt does not bring the next one forward.

@@ -96,7 +96,6 @@ store::Progress Engine::gather() {
     if (it == lanes_.end()) continue;
     const auto lane = it->second;
     lane->dirty = false;
-    meters_.dropped.add(static_cast<double>(lane->take_dropped()));
     auto row = lane->row();
     const bool behind = lane->behind();
     if (behind != lane->counted_behind) meters_.behind.add(behind ? 1 : -1);

@@ -129,6 +129,20 @@ void Segment::settle(Slot& slot) {
   pop_settled();
 }
 
+size_t Segment::drop_waiting(const std::function<bool(const Slot&)>& unwanted) {
+  size_t dropped = 0;
+  for (size_t i = first_waiting_; i < window_.size(); ++i) {
+    auto& slot = window_[i];
+    if (slot.state != Slot::State::kWaiting || !unwanted(slot)) continue;
+    slot.state = Slot::State::kSettled;
+    slot.event.reset();
+    ++dropped;
+  }
+  skip_settled();
+  pop_settled();
+  return dropped;
+}
+
 void Segment::skip_settled() {
   while (first_waiting_ < window_.size() &&
          window_[first_waiting_].state == Slot::State::kSettled) {

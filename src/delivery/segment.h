@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -98,6 +99,9 @@ class Segment {
   /// A slot in flight becomes a deferred one; the caller keeps it at hand.
   void put_back(Slot& slot);
   void settle(Slot& slot);
+
+  /// Settles the waiting slots that `unwanted` names, deferred ones apart: how many they are.
+  size_t drop_waiting(const std::function<bool(const Slot&)>& unwanted);
 
   /// The last slot in flight; slots behind it are let go by spill(). kNoPosition when none is.
   Position last_in_flight() const;

@@ -75,6 +75,8 @@ class Deliveries {
   virtual Task<Status> pause(std::string url) = 0;
   /// Ends paused, parked and gone; sends under slow start.
   virtual Task<Status> resume(std::string url) = 0;
+  /// A webhook was set for the URL, whatever it named before: ends gone.
+  virtual Task<void> configured(std::string url) = 0;
   /// `version` grows with every change of any URL's settings; one that comes late changes nothing.
   virtual Task<void> settings_changed(std::string url, EndpointSettings settings,
                                       uint64_t version) = 0;

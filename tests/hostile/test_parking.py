@@ -130,6 +130,21 @@ class Parked(Hostile):
         self.eventually(lambda: fresh in port.confirmed, "a later event")
         self.assertEqual(set(port.confirmed), {fresh})
 
+    def test_removing_one_name_drops_what_waits_for_it(self):
+        """A URL that stays for another name keeps the other's events alone."""
+        port, domain = self.park("answers", 500)
+        self.server.hook(domain, "opened", port.url())
+        opened = self.ingest(domain, event("opened"), event("opened"))
+        waiting = len(self.ledger.ids(domain)) - len(opened)
+        dropped = self.server.metric("eventhorn_dropped_total")
+        self.assertEqual(self.server.call("DELETE", f"/v3/domains/{domain}/webhooks/delivered").status, 200)
+        self.eventually(lambda: self.server.metric("eventhorn_dropped_total") >= dropped + waiting - 1, "the count")
+        self.server.hook(domain, "delivered", port.url())
+        port.behave("answers", 200)
+        (fresh,) = self.ingest(domain, event())
+        self.eventually(lambda: set(port.confirmed) == {fresh, *opened}, "the others")
+        self.assertEqual(self.server.metric("eventhorn_dropped_total"), dropped + waiting)
+
     def test_flapping_does_not_park(self):
         """R17: failures in a row must last for park_after; a success in between ends them."""
         port = self.farm.start("flapping", 0.5)
@@ -188,6 +203,11 @@ class Held(Hostile):
         self.domain_for(port.url(), name="opened", server=server)
         self.await_all(port, domain)
         self.assertEqual(self.missed_total(server), 0)
+        # The same URL set once more, by which nothing else changes.
+        port, domain = self.gone(server)
+        self.assertEqual(server.call("PUT", f"/v3/domains/{domain}/webhooks/delivered",
+                                     form={"url": port.url()}).status, 200)
+        self.await_all(port, domain)
 
     def test_alerts_to_a_black_hole(self):
         """Nobody hears the notices: deliveries do not mind, and the process ends when it is told to."""

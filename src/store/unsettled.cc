@@ -1,0 +1,24 @@
+#include "store/unsettled.h"
+
+#include <algorithm>
+
+namespace eventhorn::store {
+
+Result<EventCount> count_unsettled(Store& store, LaneQuery query,
+                                   std::span<const PositionRange> settled) {
+  TRY(auto count, store.count_lane(query));
+  const Position after = query.after;
+  const Position to = *query.to;
+  for (const auto& range : settled) {
+    if (range.first > to) break;
+    if (range.last <= after) continue;
+    query.after = std::max(after, Position{range.first.value - 1});
+    query.to = std::min(range.last, to);
+    TRY(const auto of_range, store.count_lane(query));
+    count.events -= std::min(count.events, of_range.events);
+    count.bytes -= std::min(count.bytes, of_range.bytes);
+  }
+  return count;
+}
+
+}  // namespace eventhorn::store
