@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <tuple>
 
 namespace eventhorn::api {
@@ -20,13 +21,32 @@ struct Attempt {
   AttemptRow row;
 };
 
-void write_attempt(json::Writer& w, const Attempt& attempt, const store::StoredEvent* event) {
+// Milliseconds with as many decimals as they have.
+double in_ms(std::chrono::microseconds time) {
+  return static_cast<double>(time.count()) / 1000;
+}
+
+void write_phases(json::Writer& w, const std::optional<webhook::Phases>& phases) {
+  w.key("phases");
+  if (!phases) {
+    w.value(nullptr);
+    return;
+  }
+  w.begin_object().key("dns_ms").value(in_ms(phases->dns));
+  w.key("connect_ms").value(in_ms(phases->connect)).key("tls_ms").value(in_ms(phases->tls));
+  w.key("exchange_ms").value(in_ms(phases->exchange));
+  w.key("kept_connection").value(phases->kept_connection);
+  w.key("whole_answer").value(phases->whole_answer).end_object();
+}
+
+// `event` is its id, empty when it is gone.
+void write_attempt(json::Writer& w, const Attempt& attempt, std::string_view event) {
   const auto& row = attempt.row;
   w.begin_object().key("event");
-  if (event != nullptr) {
-    w.value(event->event.id);
-  } else {
+  if (event.empty()) {
     w.value(nullptr);
+  } else {
+    w.value(event);
   }
   w.key("domain").value(attempt.lane.domain->name);
   w.key("url").value(webhook::masked(attempt.lane.config->url));
@@ -37,12 +57,36 @@ void write_attempt(json::Writer& w, const Attempt& attempt, const store::StoredE
   w.key("outcome").value(row.failure.empty() ? std::string("success") : row.failure);
   write_status(w, "status", row.status);
   w.key("error").value(row.error);
-  w.key("response").value(row.response).end_object();
+  w.key("response").value(row.response);
+  write_phases(w, row.phases);
+  w.end_object();
+}
+
+// The store has a few bytes of a success at the first try; the last of them are known in full.
+Task<void> complete(Services& services, std::vector<Attempt>& attempts) {
+  std::map<std::string, std::vector<AttemptRow>> recent;
+  for (auto& attempt : attempts) {
+    if (attempt.row.phases || !attempt.row.failure.empty()) continue;
+    const auto& url = attempt.lane.config->url;
+    auto known = recent.find(url);
+    if (known == recent.end()) {
+      auto of_url = co_await services.deliveries.recent_successes(url);
+      known = recent.emplace(url, std::move(of_url)).first;
+    }
+    const auto same = std::ranges::find_if(known->second, [&](const AttemptRow& row) {
+      return row.lane == attempt.row.lane && row.position == attempt.row.position &&
+             row.at == attempt.row.at;
+    });
+    if (same == known->second.end()) continue;
+    const auto written = attempt.row.written;
+    attempt.row = *same;
+    attempt.row.written = written;
+  }
 }
 
 // Of the lanes that the event's domain has now.
-Result<std::string> event_attempts(const Services& services, const store::Domain& domain,
-                                   const std::string& id) {
+Result<std::vector<Attempt>> event_attempts(const Services& services, const store::Domain& domain,
+                                            const std::string& id) {
   const auto no_event = [] { return fail(Errc::kNotFound, "Event not found"); };
   TRY(const auto positions, services.store.find_events(domain.uid, {id}));
   if (positions.front() == kNoPosition) return no_event();
@@ -59,12 +103,7 @@ Result<std::string> event_attempts(const Services& services, const store::Domain
   std::ranges::sort(attempts, {}, [](const Attempt& a) {
     return std::tuple(a.row.at, a.lane.config->id, a.row.attempt);
   });
-  std::string body;
-  json::Writer w(body);
-  w.begin_object().key("items").begin_array();
-  for (const auto& attempt : attempts) write_attempt(w, attempt, event.get());
-  w.end_array().end_object();
-  return body;
+  return attempts;
 }
 
 Task<http::Response> of_event(Services& services, http::RequestContext& context) {
@@ -77,9 +116,15 @@ Task<http::Response> of_event(Services& services, http::RequestContext& context)
   const auto domain = co_await find_domain(services, name, false);
   if (!domain) co_return error_response(domain.error());
   const auto read = [&] { return event_attempts(services, **domain, id); };
-  auto body = co_await run_blocking(services.readers, read);
-  if (!body) co_return error_response(body.error());
-  co_return http::json_response(200, *std::move(body));
+  auto attempts = co_await run_blocking(services.readers, read);
+  if (!attempts) co_return error_response(attempts.error());
+  co_await complete(services, *attempts);
+  std::string body;
+  json::Writer w(body);
+  w.begin_object().key("items").begin_array();
+  for (const auto& attempt : *attempts) write_attempt(w, attempt, id);
+  w.end_array().end_object();
+  co_return http::json_response(200, std::move(body));
 }
 
 /// A place in the list, newest first: `skip` rows of that time were shown already.
@@ -149,16 +194,16 @@ Task<http::Response> of_endpoint(Services& services, http::RequestContext& conte
   if (!place) co_return error_response(place.error());
   const auto url = co_await find_endpoint_url(services, context);
   if (!url) co_return error_response(url.error());
-  const auto attempts =
-      co_await last_attempts(services, *url, *place, query->limit, context.deadline);
+  auto attempts = co_await last_attempts(services, *url, *place, query->limit, context.deadline);
   if (!attempts) co_return error_response(attempts.error());
+  co_await complete(services, *attempts);
   std::string body;
   json::Writer w(body);
   w.begin_object().key("items").begin_array();
   std::vector<Position> positions;
   for (const auto& each : *attempts) positions.push_back(each.row.position);
   const auto write = [&](size_t i, const store::EventPtr& event) {
-    write_attempt(w, (*attempts)[i], event.get());
+    write_attempt(w, (*attempts)[i], event ? std::string_view(event->event.id) : "");
   };
   const auto written = co_await with_events(services, positions, write);
   if (!written) co_return error_response(written.error());

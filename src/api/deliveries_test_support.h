@@ -25,6 +25,7 @@ class FakeDeliveries final : public store::Deliveries {
   std::vector<std::string> calls;
   uint64_t last_version = 0;
   std::vector<std::string> configured_urls;
+  std::map<std::string, std::vector<store::AttemptRow>> recent_of;
 
   Task<std::vector<store::EndpointStatus>> endpoints() override { co_return endpoint_list; }
 
@@ -50,6 +51,10 @@ class FakeDeliveries final : public store::Deliveries {
       if (status.id == lane) co_return status;
     }
     co_return idle(lane, domain, std::move(url));
+  }
+
+  Task<std::vector<store::AttemptRow>> recent_successes(std::string url) override {
+    co_return recent_of[url];
   }
 
   Task<Status> pause(std::string url) override { co_return note(0, "pause " + url); }

@@ -95,7 +95,7 @@ TEST(Attempts, OfAnEventInAllLanesOldestFirst) {
                               std::to_string(api.lane(kUrl).value) +
                               R"(","attempt":1,"time":"2026-03-11T09:00:03.000Z","took_ms":12,)"
                               R"("outcome":"retry","status":503,"error":"no answer",)" +
-                              "\"response\":\"busy \xef\xbf\xbd\"}"));
+                              "\"response\":\"busy \xef\xbf\xbd\",\"phases\":null}"));
   EXPECT_EQ(api.ask("GET", std::string(kAttempts) + "?domain=example.org&event=c"),
             message(404, "Event not found"));
   EXPECT_EQ(api.ask("GET", std::string(kAttempts) + "?domain=no.example&event=a"),
@@ -121,6 +121,33 @@ TEST(Attempts, OfAnEndpointNewestFirst) {
   EXPECT_EQ(column(api.ok("GET", path), "event"), expected);
   EXPECT_EQ(api.follow(path + "?limit=3", "event"), expected);
   EXPECT_EQ(api.ask("GET", path + "?page=x"), message(400, "page: is not of this list"));
+}
+
+// The last successes are known in full, though the store has next to nothing of them.
+TEST(Attempts, LastSuccessesComeInFull) {
+  AttemptsApi api;
+  api.set_hook("delivered", {kUrl});
+  store::AttemptRow full;
+  full.lane = api.lane(kUrl);
+  full.at = api.clock.now();
+  full.status = 202;
+  full.response = "thanks";
+  using std::chrono::microseconds;
+  full.phases =
+      webhook::Phases{microseconds(1500), microseconds(250), {}, microseconds(3), false, true};
+  full.position = api.add("a");
+  api.save_attempt(kUrl, full.position, 1, 202, "");
+  api.save_attempt(kUrl, api.add("b"), 1, 200, "");
+  api.deliveries.recent_of[kUrl] = {full};
+  const std::string in_full =
+      R"("outcome":"success","status":202,"error":"","response":"thanks","phases":{"dns_ms":1.5,)"
+      R"("connect_ms":0.25,"tls_ms":0,"exchange_ms":0.003,"kept_connection":false,)"
+      R"("whole_answer":true}})";
+  const auto path = "/eventhorn/v1/endpoints/" + endpoint_id(kUrl) + "/attempts";
+  EXPECT_THAT(api.ok("GET", path), HasSubstr(in_full));
+  EXPECT_THAT(column(api.ok("GET", path), "response"), ElementsAre("", "thanks"));
+  EXPECT_THAT(api.ok("GET", std::string(kAttempts) + "?domain=example.org&event=a"),
+              HasSubstr(in_full));
 }
 
 // Outcomes are saved many at a time: pages may end in the middle of what has one time.

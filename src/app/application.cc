@@ -26,6 +26,7 @@ namespace eventhorn::app {
 namespace {
 
 constexpr size_t kReaderThreads = 3;
+constexpr size_t kRecentBytes = 16 << 20;  // last successes of URLs in full
 // Beside the cores': the readers', those of commits, progress and the index, RocksDB's, jemalloc's,
 // and a few to spare.
 constexpr size_t kOtherThreads = 20;
@@ -72,6 +73,7 @@ delivery::EngineOptions engine_options(const config::Delivery& config, size_t co
   out.max_in_flight = std::max<size_t>(1, config.max_in_flight / cores);
   out.max_per_host = std::max<size_t>(1, config.max_per_host / cores);
   out.max_exceptions = config.max_exceptions;
+  out.max_recent_bytes = kRecentBytes / cores;
   out.timeout = config.timeout;
   out.success = config.success == config::Success::k2xx ? webhook::SuccessRule::kAny2xx
                                                         : webhook::SuccessRule::kOnly200;

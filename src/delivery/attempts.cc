@@ -302,11 +302,14 @@ void Engine::record(const Lane& lane, const Job& job, const SendReply& reply,
   row.took = took;
   row.attempt = job.attempt;
   row.status = reply.result.status;
-  if (verdict != webhook::Verdict::kSuccess) {
+  row.phases = reply.result.phases;
+  const bool success = verdict == webhook::Verdict::kSuccess;
+  if (success) recent_.add(lane.url(), row, reply.response);
+  if (!success || job.attempt > 1) row.response = reply.response;
+  if (!success) {
     row.failure = reply.result.status != 0 ? std::string(webhook::to_string(verdict))
                                            : std::string(webhook::to_string(reply.result.kind));
-    row.error = reply.result.error;
-    row.response = reply.response;
+    row.error = describe(reply.result);
   }
   unsaved_.attempts.push_back(std::move(row));
 }

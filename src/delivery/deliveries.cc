@@ -21,6 +21,10 @@ Task<std::vector<store::LaneStatus>> read_lanes(Engine& engine, std::string url)
   co_return engine.lanes(url);
 }
 
+Task<std::vector<store::AttemptRow>> read_recent(Engine& engine, std::string url) {
+  co_return engine.recent_successes(url);
+}
+
 Task<void> tell_settings(Engine& engine, std::string url, store::EndpointSettings settings,
                          uint64_t version) {
   engine.settings_changed(url, std::move(settings), version);
@@ -68,6 +72,11 @@ Task<std::vector<store::LaneStatus>> EngineDeliveries::lanes(std::string url) {
 Task<store::LaneStatus> EngineDeliveries::lane(LaneId lane, DomainUid domain, std::string url) {
   auto& engine = owner(url);
   return run_on(engine.executor(), engine.lane(lane, domain, std::move(url)));
+}
+
+Task<std::vector<store::AttemptRow>> EngineDeliveries::recent_successes(std::string url) {
+  auto& engine = owner(url);
+  return run_on(engine.executor(), read_recent(engine, std::move(url)));
 }
 
 Task<Status> EngineDeliveries::pause(std::string url) {

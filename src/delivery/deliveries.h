@@ -18,6 +18,7 @@ class EngineDeliveries final : public store::Deliveries {
   Task<store::EndpointStatus> endpoint(std::string url) override;
   Task<std::vector<store::LaneStatus>> lanes(std::string url) override;
   Task<store::LaneStatus> lane(LaneId lane, DomainUid domain, std::string url) override;
+  Task<std::vector<store::AttemptRow>> recent_successes(std::string url) override;
   Task<Status> pause(std::string url) override;
   Task<Status> resume(std::string url) override;
   Task<void> configured(std::string url) override;

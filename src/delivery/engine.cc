@@ -27,6 +27,7 @@ Engine::Engine(asio::any_io_executor executor, EngineServices services, EngineOp
       places_(options_.max_in_flight),
       wake_timer_(executor),
       save_timer_(executor),
+      recent_(options_.max_recent_bytes),
       tasks_(executor),
       loops_(executor) {}
 

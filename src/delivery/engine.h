@@ -20,6 +20,7 @@
 #include "delivery/budget.h"
 #include "delivery/endpoint.h"
 #include "delivery/lane.h"
+#include "delivery/recent.h"
 #include "delivery/sender.h"
 #include "store/commit_queue.h"
 #include "store/deliveries.h"
@@ -58,6 +59,8 @@ struct EngineOptions {
   /// attempts in flight.
   size_t max_unsaved = 256;
   std::shared_ptr<std::atomic<size_t>> unsaved = std::make_shared<std::atomic<size_t>>(0);
+  /// Bytes of the last successes that are kept in full, of this core.
+  size_t max_recent_bytes = 16 << 20;
   std::chrono::milliseconds timeout{10'000};
   std::chrono::milliseconds save_interval{5};
   webhook::SuccessRule success = webhook::SuccessRule::kAny2xx;
@@ -110,6 +113,11 @@ class Engine {
   std::vector<store::EndpointStatus> endpoints() const;
   store::EndpointStatus endpoint(const std::string& url) const;
   std::vector<store::LaneStatus> lanes(const std::string& url) const;
+
+  std::vector<store::AttemptRow> recent_successes(const std::string& url) const {
+    return recent_.of(url);
+  }
+
   Task<store::LaneStatus> lane(LaneId id, DomainUid domain, std::string url);
   Task<Status> pause(std::string url);
   Task<Status> resume(std::string url);
@@ -295,6 +303,7 @@ class Engine {
   // Those who wait until all that is changed now is saved.
   std::vector<std::shared_ptr<asio::steady_timer>> flushing_, flush_waits_;
 
+  RecentSuccesses recent_;
   std::array<size_t, 5> counted_endpoints_{};
   size_t counted_replays_ = 0;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

@@ -177,6 +177,7 @@ Task<bool> read_answer(ClientConnection& connection, const AnswerLimits& limits,
     }
     if (parser.status() / 100 == 1) continue;
     fill(parser, limits, reply);
+    reply.result.phases.whole_answer = ended == Ended::kWhole;
     co_return ended == Ended::kWhole&& parser.keep_alive() && connection.input.empty();
   }
   reply.result = failure(FailureKind::kProtocol, "too many interim (1xx) answers");

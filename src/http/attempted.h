@@ -16,7 +16,7 @@ template <class T>
 using Attempted = tl::expected<T, webhook::AttemptResult>;
 
 inline webhook::AttemptResult failure(webhook::FailureKind kind, std::string error) {
-  return {0, kind, std::move(error), std::nullopt};
+  return {0, kind, std::move(error), std::nullopt, {}};
 }
 
 inline tl::unexpected<webhook::AttemptResult> failed(webhook::FailureKind kind, std::string error) {

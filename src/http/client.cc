@@ -226,6 +226,7 @@ Task<ClientReply> Client::post(Target& target, std::span<const std::string_view>
   };
 
   bool keep = false;
+  const auto begin = steady_clock::now();
   {
     const Busy busy{impl.busy, impl.busy.insert(impl.busy.end(), connection.get())};
     impl.sweep_later();
@@ -233,6 +234,13 @@ Task<ClientReply> Client::post(Target& target, std::span<const std::string_view>
   }
   reply.stale = !fresh && reply.result.status == 0 && reply.result.kind == FailureKind::kClosed &&
                 !connection->answered;
+  auto& phases = reply.result.phases;
+  const bool whole = phases.whole_answer;
+  if (fresh) phases = connection->phases;
+  phases.exchange =
+      std::chrono::duration_cast<std::chrono::microseconds>(steady_clock::now() - begin);
+  phases.kept_connection = !fresh;
+  phases.whole_answer = whole;
   if (keep) impl.pool->put(*target.route, std::move(connection));
   co_return reply;
 }

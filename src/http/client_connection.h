@@ -50,6 +50,7 @@ class ClientConnection {
   Deadline deadline = Deadline::max();
   bool timed_out = false;  // closed at the deadline
   bool answered = false;   // a byte of the current answer has come
+  webhook::Phases phases;  // of its making
 
  private:
   struct Tls;

@@ -31,6 +31,12 @@ TEST_F(ClientTest, SendsOneRequestAndKeepsTheConnection) {
     const auto reply = post(url);
     EXPECT_EQ(reply.result.status, 200) << reply.result.error;
     EXPECT_EQ(reply.body, "ok");
+    const auto& phases = reply.result.phases;
+    EXPECT_EQ(phases.kept_connection, i > 0);
+    EXPECT_EQ(phases.connect.count() > 0, i == 0);
+    EXPECT_EQ(phases.tls.count(), 0);
+    EXPECT_GT(phases.exchange.count(), 0);
+    EXPECT_TRUE(phases.whole_answer);
   }
   EXPECT_EQ(receiver.connections(), 1);
   EXPECT_TRUE(seen.starts_with("POST /hook?x=1 HTTP/1.1\r\nHost: 127.0.0.1:")) << seen;
@@ -98,7 +104,9 @@ TEST_F(ClientTest, StatusDecidesWhateverTheBodyDoes) {
       }
     });
     EXPECT_EQ(post(receiver.url(), 400ms).result.status, 200);
-    EXPECT_EQ(post(receiver.url(), 400ms).result.status, 200);
+    const auto second = post(receiver.url(), 400ms);
+    EXPECT_EQ(second.result.status, 200);
+    EXPECT_FALSE(second.result.phases.whole_answer);
     EXPECT_EQ(receiver.connections(), 2) << "such a connection is not kept";
     forget();
   }

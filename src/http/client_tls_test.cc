@@ -51,13 +51,18 @@ class ClientTlsTest : public testing::ClientFixture {
 // R20: certificates are verified, names too; a good one works and its connection is kept.
 TEST_F(ClientTlsTest, R20CertificatesAreVerified) {
   ScriptedReceiver receiver(serve, {.tls = certificate_of(files)});
-  EXPECT_EQ(post(receiver.url("localhost")).result.status, 200);
+  const auto first = post(receiver.url("localhost"));
+  EXPECT_EQ(first.result.status, 200);
+  EXPECT_GT(first.result.phases.tls.count(), 0);
+  EXPECT_GT(first.result.phases.connect.count(), 0);
   EXPECT_EQ(post(receiver.url("localhost")).result.status, 200);
   EXPECT_EQ(receiver.connections(), 1);
   forget();
   const auto wrong_name = post(receiver.url("127.0.0.1"));
   EXPECT_EQ(wrong_name.result.kind, FailureKind::kTls);
   EXPECT_EQ(wrong_name.result.error, "TLS: the certificate is for another host");
+  EXPECT_GT(wrong_name.result.phases.tls.count(), 0) << "the time of what failed, too";
+  EXPECT_EQ(wrong_name.result.phases.exchange.count(), 0);
   const TlsFiles others(2);
   ScriptedReceiver stranger(serve, {.tls = certificate_of(others)});
   const auto unknown = post(stranger.url("localhost"));

@@ -5,6 +5,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include <functional>
+#include <utility>
 
 namespace eventhorn::http {
 namespace {
@@ -47,15 +48,27 @@ AttemptResult at_proxy(AttemptResult result) {
 Task<Attempted<std::unique_ptr<ClientConnection>>> Dialer::dial(const Destination& to,
                                                                 Deadline deadline) {
   using Dialled = Attempted<std::unique_ptr<ClientConnection>>;
-  deadline = std::min(deadline, steady_clock::now() + options_.connect_timeout);
+  webhook::Phases phases;
+  auto begin = steady_clock::now();
+  const auto lap = [&](std::chrono::microseconds& phase) {
+    const auto end = steady_clock::now();
+    phase = std::chrono::duration_cast<std::chrono::microseconds>(end - std::exchange(begin, end));
+  };
+  const auto end_with = [&](AttemptResult result) {
+    result.phases = phases;
+    return Dialled(tl::unexpect, std::move(result));
+  };
+  deadline = std::min(deadline, begin + options_.connect_timeout);
   const auto addresses = co_await resolver_.resolve(to.host, deadline);
-  if (!addresses) co_return Dialled(tl::unexpect, not_resolved(addresses.error(), ""));
+  lap(phases.dns);
+  if (!addresses) co_return end_with(not_resolved(addresses.error(), ""));
   // Judged here, and these very addresses are dialled: a name may have changed its meaning since it
   // was configured.
   auto vetted = vet(*addresses, to.port);
-  if (!vetted) co_return Dialled(tl::unexpect, std::move(vetted.error()));
+  if (!vetted) co_return end_with(std::move(vetted.error()));
   auto connected = co_await connect(*std::move(vetted), to.port, deadline);
-  if (!connected) co_return Dialled(tl::unexpect, std::move(connected.error()));
+  lap(phases.connect);
+  if (!connected) co_return end_with(std::move(connected.error()));
   auto connection =
       std::make_unique<ClientConnection>(std::move(connected->socket), connected->address);
   if (to.tls) {
@@ -66,8 +79,10 @@ Task<Attempted<std::unique_ptr<ClientConnection>>> Dialer::dial(const Destinatio
     };
     const Watch watch(executor, deadline, close);
     auto result = co_await connection->start_tls(*to.tls, to.host);
-    if (result.kind != FailureKind::kNone) co_return Dialled(tl::unexpect, std::move(result));
+    lap(phases.tls);
+    if (result.kind != FailureKind::kNone) co_return end_with(std::move(result));
   }
+  connection->phases = phases;
   co_return connection;
 }
 

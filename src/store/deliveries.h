@@ -71,6 +71,10 @@ class Deliveries {
   /// One lane, after everything decided so far is readable in the store.
   virtual Task<LaneStatus> lane(LaneId lane, DomainUid domain, std::string url) = 0;
 
+  /// The last successes of a URL in full, newest first: at most 100, since the process began, as
+  /// far as memory allows.
+  virtual Task<std::vector<AttemptRow>> recent_successes(std::string url) = 0;
+
   /// No attempts until resume(). Survives a restart.
   virtual Task<Status> pause(std::string url) = 0;
   /// Ends paused, parked and gone; sends under slow start.

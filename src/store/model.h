@@ -6,6 +6,7 @@
 #include "base/time.h"
 #include "event/event.h"
 #include "webhook/hook.h"
+#include "webhook/outcome.h"
 
 #include <array>
 #include <cstdint>
@@ -219,6 +220,8 @@ struct AttemptRow {
   std::string failure;   // outcome label, empty for a success
   std::string error;     // one line, bounded
   std::string response;  // first KiB of the body
+  /// Not of a success at the first try, nor of what older versions wrote.
+  std::optional<webhook::Phases> phases;
   /// The place of the row among those of its lane (store.h, last_attempts); readers fill it in.
   SystemTime written{};
 };

@@ -195,6 +195,23 @@ TEST_P(StoreContract, AttemptsOfAnEventAreRead) {
             (Ids{"14:1:0", "14:1:200"}));
 }
 
+TEST_P(StoreContract, PhasesOfAnAttemptAreKept) {
+  Progress p;
+  p.attempts = {attempt_row(11, 10, 1, 503), attempt_row(12, 11, 2, 200),
+                attempt_row(13, 12, 1, 503)};
+  using std::chrono::microseconds;
+  p.attempts[0].phases = webhook::Phases{microseconds(1),         microseconds(2), microseconds(3),
+                                         microseconds(5'000'000), false,           true};
+  p.attempts[1].phases = webhook::Phases{{}, {}, {}, microseconds(7), true, false};
+  save(p);
+  for (const auto& row : p.attempts) {
+    const auto read = store().read_attempts({5}, row.position, from_micros(kBaseUs), 9);
+    ASSERT_TRUE(read);
+    ASSERT_EQ(read->size(), 1U);
+    EXPECT_EQ(read->front().phases, row.phases);
+  }
+}
+
 TEST_P(StoreContract, TheLastAttemptsOfALaneAreRead) {
   for (int i = 0; i < 6; ++i) {
     Progress p;

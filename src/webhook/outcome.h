@@ -37,6 +37,19 @@ enum class Verdict : uint8_t {
 /// `delivery.success`: Mailgun's documentation names only 200; taking every 2xx is the default.
 enum class SuccessRule : uint8_t { kAny2xx, kOnly200 };
 
+/// How an attempt spent its time. What it did not come to, or a kept connection spared it, took no
+/// time.
+struct Phases {
+  std::chrono::microseconds dns{};       // until the host had addresses
+  std::chrono::microseconds connect{};   // until TCP, or the egress proxy, was through
+  std::chrono::microseconds tls{};       // until the handshake was done
+  std::chrono::microseconds exchange{};  // from the first byte of the request to the answer's end
+  bool kept_connection = false;
+  /// The answer came to its end; its head may be all of it that counts.
+  bool whole_answer = false;
+  friend bool operator==(const Phases&, const Phases&) = default;
+};
+
 struct AttemptResult {
   /// Of the final answer whose head was received whole and valid; 0 when there was none.
   int status = 0;
@@ -45,6 +58,7 @@ struct AttemptResult {
   std::string error{};
   /// From Retry-After, already within bounds.
   std::optional<std::chrono::seconds> retry_after{};
+  Phases phases{};
 };
 
 /// A status decides alone: what went wrong after the head (reset or deadline within the body) does

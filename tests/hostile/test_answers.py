@@ -289,3 +289,17 @@ class Records(Hostile):
                                           "two attempts to be recorded")
                 self.assertEqual({r["outcome"] for r in records}, {failure})
                 self.assertNotIn("127.0.0.1", " ".join(r.get("error", "") for r in records))
+                self.assertTrue(all(r["phases"]["exchange_ms"] > 0 for r in records), records)
+
+    def test_successes_in_full_and_what_is_none(self):
+        """The last successes of a URL with their answers; a 202 where 200 alone counts says what came."""
+        server = self.start(*NO_PARKING, "delivery.success=200")
+        port = self.farm.start("answers", 200)
+        domain = self.domain_for(port.url(), name="opened", server=server)
+        (one,) = self.ingest(domain, event("opened"), server=server)
+        (record,) = self.eventually(lambda: self.items("attempts", server=server, domain=domain, event=one), "a record")
+        self.assertEqual((record["outcome"], record["phases"]["whole_answer"]), ("success", True), record)
+        port.behave("answers", 202)
+        (two,) = self.ingest(domain, event("opened"), server=server)
+        records = self.eventually(lambda: self.items("attempts", server=server, domain=domain, event=two), "a record")
+        self.assertEqual((records[0]["outcome"], records[0]["error"]), ("retry", "HTTP status 202"))

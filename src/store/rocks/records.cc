@@ -17,6 +17,7 @@ constexpr uint8_t kRecordVersion = 2;
 
 constexpr uint8_t kPackedSuccesses = 1;
 constexpr uint8_t kFullAttempt = 2;
+constexpr uint8_t kAttemptWithPhases = 3;  // as kFullAttempt, and how it spent its time
 
 Result<uint8_t> read_version(Reader& in, const char* what) {
   const uint8_t version = in.u8();
@@ -195,6 +196,29 @@ Result<EndpointRow> decode_endpoint(std::string_view url, std::string_view value
   return row;
 }
 
+namespace {
+
+constexpr uint8_t kKeptConnection = 1;
+constexpr uint8_t kWholeAnswer = 2;
+
+void write_phases(Writer& w, const webhook::Phases& phases) {
+  for (const auto phase : {phases.dns, phases.connect, phases.tls, phases.exchange})
+    w.u32(static_cast<uint64_t>(std::min<int64_t>(phase.count(), UINT32_MAX)));
+  w.u8((phases.kept_connection ? kKeptConnection : 0) | (phases.whole_answer ? kWholeAnswer : 0));
+}
+
+webhook::Phases read_phases(Reader& in) {
+  webhook::Phases out;
+  for (auto* phase : {&out.dns, &out.connect, &out.tls, &out.exchange})
+    *phase = std::chrono::microseconds(in.u32());
+  const uint8_t flags = in.u8();
+  out.kept_connection = (flags & kKeptConnection) != 0;
+  out.whole_answer = (flags & kWholeAnswer) != 0;
+  return out;
+}
+
+}  // namespace
+
 std::string encode_successes(const std::vector<const AttemptRow*>& rows) {
   Writer w(1 + rows.size() * 20);
   w.u8(kPackedSuccesses);
@@ -209,7 +233,7 @@ std::string encode_successes(const std::vector<const AttemptRow*>& rows) {
 
 std::string encode_attempt(const AttemptRow& row) {
   Writer w(64 + row.error.size() + row.response.size());
-  w.u8(kFullAttempt);
+  w.u8(row.phases ? kAttemptWithPhases : kFullAttempt);
   w.u64(row.position.value);
   w.i64(to_micros(row.at));
   w.u32(static_cast<uint64_t>(row.took.count()));
@@ -218,6 +242,7 @@ std::string encode_attempt(const AttemptRow& row) {
   w.text(row.failure);
   w.text(row.error);
   w.text(row.response);
+  if (row.phases) write_phases(w, *row.phases);
   return w.take();
 }
 
@@ -238,10 +263,11 @@ Status decode_attempts(LaneId lane, std::optional<Position> only, std::string_vi
     }
     return {};
   }
+  if (kind != kFullAttempt && kind != kAttemptWithPhases) return damaged("attempt");
   AttemptRow row;
   row.lane = lane;
   row.position = {in.u64()};
-  if (only && row.position != *only && kind == kFullAttempt) return {};
+  if (only && in.ok() && row.position != *only) return {};
   row.at = from_micros(in.i64());
   row.took = std::chrono::milliseconds(in.u32());
   row.attempt = in.u16();
@@ -249,7 +275,8 @@ Status decode_attempts(LaneId lane, std::optional<Position> only, std::string_vi
   row.failure = std::string(in.text());
   row.error = std::string(in.text());
   row.response = std::string(in.text());
-  if (kind != kFullAttempt || !in.done()) return damaged("attempt");
+  if (kind == kAttemptWithPhases) row.phases = read_phases(in);
+  if (!in.done()) return damaged("attempt");
   out.push_back(std::move(row));
   return {};
 }

@@ -1,0 +1,50 @@
+#include "delivery/recent.h"
+
+#include <utility>
+
+namespace eventhorn::delivery {
+
+// With what a node of the list, and its place in the URL's, take.
+size_t RecentSuccesses::size_of(const Kept& kept) {
+  constexpr size_t kLinks = 4 * sizeof(void*);
+  return sizeof(Kept) + kLinks + kept.row.response.capacity();
+}
+
+// The node and the texts of the URL's oldest are used again: a busy URL allocates nothing.
+void RecentSuccesses::add(const std::string& url, const store::AttemptRow& row,
+                          std::string_view response) {
+  auto& entry = *urls_.try_emplace(url).first;
+  auto& of_url = entry.second;
+  if (of_url.size() >= kPerUrl) {
+    const auto oldest = of_url.front();
+    of_url.pop_front();
+    bytes_ -= size_of(*oldest);
+    order_.splice(order_.end(), order_, oldest);
+    oldest->row = row;
+  } else {
+    order_.push_back({&entry, row});
+  }
+  order_.back().row.response = response;
+  of_url.push_back(std::prev(order_.end()));
+  bytes_ += size_of(order_.back());
+  while (bytes_ > max_bytes_) drop_oldest();
+}
+
+void RecentSuccesses::drop_oldest() {
+  auto& [url, of_url] = *order_.front().url;
+  bytes_ -= size_of(order_.front());
+  of_url.pop_front();  // the oldest of all is the oldest of its URL
+  order_.pop_front();
+  if (of_url.empty()) urls_.erase(urls_.find(url));
+}
+
+std::vector<store::AttemptRow> RecentSuccesses::of(const std::string& url) const {
+  std::vector<store::AttemptRow> out;
+  const auto found = urls_.find(url);
+  if (found == urls_.end()) return out;
+  for (auto it = found->second.rbegin(); it != found->second.rend(); ++it)
+    out.push_back((*it)->row);
+  return out;
+}
+
+}  // namespace eventhorn::delivery
