@@ -109,7 +109,7 @@ void write_schedule(json::Writer& writer, std::string_view key,
 }
 
 std::string endpoint_id(std::string_view url) {
-  return to_hex(crypto::bytes_of(crypto::sha256(url))).substr(0, 16);
+  return to_hex(crypto::bytes_of(crypto::sha256(url))).substr(0, kEndpointIdBytes);
 }
 
 Task<Result<std::unordered_map<std::string, store::EndpointStatus>>> known_endpoints(

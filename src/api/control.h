@@ -50,7 +50,9 @@ Result<std::optional<std::vector<std::chrono::milliseconds>>> parse_schedule(
 void write_schedule(json::Writer& writer, std::string_view key,
                     const std::optional<std::vector<std::chrono::milliseconds>>& schedule);
 
-/// The first 16 hex digits of the URL's SHA-256.
+inline constexpr size_t kEndpointIdBytes = 16;
+
+/// The first 16 hex digits, in lower case, of the URL's SHA-256.
 std::string endpoint_id(std::string_view url);
 
 /// Every endpoint by its id: those that a webhook names, that have settings, or that delivery

@@ -90,6 +90,11 @@ Task<http::Response> list(Services& services, http::RequestContext& context) {
   if (!query) co_return error_response(query.error());
   const auto state = parse_state(query->query.first("state").value_or(""));
   if (!state) co_return error_response(state.error());
+  const auto& page_after = query->page;
+  const bool good_page =
+      page_after.empty() || (page_after.size() == kEndpointIdBytes &&
+                             page_after.find_first_not_of("0123456789abcdef") == std::string::npos);
+  if (!good_page) co_return http::message_response(400, "page: is not of this list");
   const auto url = query->query.first("url").value_or("");
   auto known = co_await known_endpoints(services);
   if (!known) co_return error_response(known.error());

@@ -115,6 +115,10 @@ TEST(Endpoints, AreFilteredByStateAndPaged) {
   EXPECT_THAT(api.follow(gone, "url"), UnorderedElementsAre(urls[0], urls[1], urls[2]));
   EXPECT_EQ(api.ask("GET", std::string(kEndpoints) + "?state=bad"),
             message(400, "state: must be active, throttled, parked, gone or paused"));
+  for (const auto* page : {"x", "0123456789ABCDEF", "0123456789abcde"}) {
+    EXPECT_EQ(api.ask("GET", std::string(kEndpoints) + "?page=" + page),
+              message(400, "page: is not of this list"));
+  }
   for (const auto* limit : {"0", "301", "x", "-1"}) {
     EXPECT_EQ(api.ask("GET", std::string(kEndpoints) + "?limit=" + limit),
               message(400, "limit: must be a number from 1 to 300"));

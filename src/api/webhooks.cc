@@ -167,7 +167,7 @@ Task<http::Response> create(Services& services, http::RequestContext& context) {
 }
 
 Task<http::Response> update(Services& services, http::RequestContext& context) {
-  const auto domain = co_await find_domain(services, context.params.at("domain"), false);
+  const auto domain = co_await find_domain(services, context.params.at("domain"), true);
   if (!domain) co_return error_response(domain.error());
   const auto hook = webhook::parse_hook(context.params.at("name"));
   if (!hook) co_return unknown_hook(context.params.at("name"));

@@ -379,6 +379,9 @@ TEST(Webhooks, UnknownDomainIsCreatedWhenAllowed) {
             "200 {\"webhook\":{\"urls\":[\"https://a.example/\"]}}\n");
   EXPECT_EQ(api.ask("POST", "/v3/domains/nodot/webhooks", form),
             message(400, "domain name must have a dot"));
+  EXPECT_EQ(api.ask("PUT", "/v3/domains/put.example/webhooks/opened", form),
+            message(404, "Webhook not found"));
+  EXPECT_EQ(api.send("GET", "/v3/domains/put.example/webhooks").status, 200);
 }
 
 TEST(Webhooks, CallsAreLimitedByTheMinute) {
