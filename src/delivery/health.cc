@@ -55,6 +55,7 @@ void Health::load(const store::EndpointRow& row, SteadyTime now, double jitter) 
   peak_since_ = now;
   // The first probe comes soon, spread so that a start does not try all dead receivers at once.
   if (parked()) {
+    failures_ = row.failures;
     probe_at_ = now + std::chrono::duration_cast<std::chrono::nanoseconds>(options_.probe_interval *
                                                                            jitter);
   }

@@ -217,7 +217,9 @@ TEST_F(HealthTest, LoadTakesUpTheBackoffAndThePeak) {
   row.state = State::kParked;
   row.probes = 3;
   row.healthy_peak = 3;
+  row.failures = 30;
   health_.load(row, now_, 0.25);
+  EXPECT_EQ(health_.failures_in_row(), 30U);
   EXPECT_EQ(health_.ready_at(), now_ + options_.probe_interval / 4);
   EXPECT_EQ(probe(false), Change::kNone);
   EXPECT_EQ(health_.ready_at() - now_, 8 * options_.probe_interval);

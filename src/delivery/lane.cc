@@ -16,20 +16,20 @@ uint64_t order_key(const Segment& segment, const EventPtr& event) {
 }  // namespace
 
 Lane::Since Lane::subscribe(const Since& since) {
-  Since ended;
+  Since over;
   for (size_t i = 0; i < since.size(); ++i) {
     if (!since_[i] || (since[i] && *since[i] <= *since_[i])) continue;
-    ended[i] = since_[i];
+    over[i] = since_[i];
     ++lives_[i];
   }
   since_ = since;
-  return ended;
+  return over;
 }
 
-uint64_t Lane::drop(const Since& ended) {
+uint64_t Lane::drop(const Since& over) {
   uint64_t dropped = 0;
   const auto unwanted = [&](const Slot& slot) {
-    return ended[static_cast<size_t>(slot.hook)].has_value();
+    return over[static_cast<size_t>(slot.hook)].has_value();
   };
   const auto let_go = [&](const std::pair<Segment*, Slot*>& held) {
     if (held.first->replay() != 0 || !unwanted(*held.second)) return false;

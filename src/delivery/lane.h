@@ -72,7 +72,7 @@ class Lane {
 
   /// Lets go of the lane's own events of these hooks that wait in memory, those for a retry apart:
   /// how many they are.
-  uint64_t drop(const Since& ended);
+  uint64_t drop(const Since& over);
 
   /// True when the hook of the attempt has ended since it began: a failure is not to be followed by
   /// another attempt.

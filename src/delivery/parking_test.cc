@@ -109,6 +109,8 @@ TEST_F(ParkingTest, ParkingSurvivesARestart) {
   EXPECT_EQ(life.endpoint(kUrl).state, EndpointState::kParked);
   EXPECT_EQ(life.endpoint(kUrl).reason, "HTTP status 500");
   EXPECT_TRUE(life.endpoint(kUrl).next_attempt);
+  EXPECT_TRUE(life.endpoint(kUrl).last_failure);
+  EXPECT_GE(life.endpoint(kUrl).failures_in_row, options_.health.park_after_failures);
   EXPECT_EQ(sender_.ids(kUrl).size(), before);
   EXPECT_TRUE(life.run(life.deliveries().resume(kUrl)));
   ASSERT_TRUE(sender_.wait([&](const auto& sent, size_t) { return sent.size() >= before + 110; }));

@@ -77,9 +77,15 @@ void Engine::gather_endpoints(store::Progress& progress) {
     endpoint->dirty = false;
     const auto& health = endpoint->health;
     if (health.state() != Health::State::kActive) {
-      progress.endpoints.push_back({endpoint->url, health.state(), endpoint->since,
-                                    endpoint->last_success.value_or(SystemTime{}), health.probes(),
-                                    health.healthy_peak(), endpoint->reason});
+      progress.endpoints.push_back({.url = endpoint->url,
+                                    .state = health.state(),
+                                    .since = endpoint->since,
+                                    .last_success = endpoint->last_success.value_or(SystemTime{}),
+                                    .last_failure = endpoint->last_failure.value_or(SystemTime{}),
+                                    .failures = health.failures_in_row(),
+                                    .probes = health.probes(),
+                                    .healthy_peak = health.healthy_peak(),
+                                    .reason = endpoint->reason});
       endpoint->stored = true;
     } else if (endpoint->stored) {
       progress.well_endpoints.push_back(endpoint->url);

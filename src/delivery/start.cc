@@ -57,6 +57,7 @@ void Engine::load_endpoints(const store::LoadedProgress& progress,
       endpoint.since = row.since;
       endpoint.reason = row.reason;
       if (row.last_success != SystemTime{}) endpoint.last_success = row.last_success;
+      if (row.last_failure != SystemTime{}) endpoint.last_failure = row.last_failure;
       rows.erase(it);
     }
   }

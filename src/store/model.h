@@ -175,6 +175,8 @@ struct EndpointRow {
   SystemTime since;
   /// The epoch when there was none.
   SystemTime last_success;
+  SystemTime last_failure{};
+  uint32_t failures = 0;  // in a row
   /// Failed probes in a row: the step of their backoff.
   uint32_t probes = 0;
   /// Most attempts in flight while it was last well.
@@ -221,7 +223,7 @@ struct AttemptRow {
   std::string error;     // one line, bounded
   std::string response;  // first KiB of the body
   /// Not of a success at the first try, nor of what older versions wrote.
-  std::optional<webhook::Phases> phases;
+  std::optional<webhook::Phases> phases{};
   /// The place of the row among those of its lane (store.h, last_attempts); readers fill it in.
   SystemTime written{};
 };

@@ -63,6 +63,27 @@ std::string exception_v1() {
   return w.take();
 }
 
+std::string endpoint_v2() {
+  Writer w;
+  w.u8(2);
+  w.u8(1);
+  w.i64(1'773'222'000'000'001);
+  w.i64(1'773'222'000'000'000);
+  w.u32(3);
+  w.u32(40);
+  w.text("timeout");
+  return w.take();
+}
+
+TEST(Records, C9EndpointsOfVersion2AreRead) {
+  const auto endpoint = format::decode_endpoint("http://a/", endpoint_v2());
+  ASSERT_TRUE(endpoint) << endpoint.error().message;
+  EXPECT_EQ(endpoint->state, EndpointRow::State::kParked);
+  EXPECT_EQ(endpoint->probes, 3U);
+  EXPECT_EQ(endpoint->reason, "timeout");
+  EXPECT_EQ(endpoint->failures, 0U);
+}
+
 TEST(Records, C9RowsOfVersion1AreRead) {
   const auto domain = format::decode_domain(domain_v1());
   ASSERT_TRUE(domain) << domain.error().message;

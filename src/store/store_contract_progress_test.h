@@ -24,6 +24,8 @@ TEST_P(StoreContract, EndpointsThatAreNotWellComeBack) {
                      .state = EndpointRow::State::kParked,
                      .since = from_micros(kBaseUs),
                      .last_success = from_micros(kBaseUs - 5),
+                     .last_failure = from_micros(kBaseUs - 1),
+                     .failures = 27,
                      .probes = 3,
                      .healthy_peak = 40,
                      .reason = "no answer in 10 s"};

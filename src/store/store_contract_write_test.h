@@ -172,8 +172,17 @@ TEST_P(StoreContract, ProgressComesBack) {
   Progress p;
   p.lanes = {open, closed};
   p.exceptions = {waiting, missed};
-  p.attempts = {
-      {{5}, {13}, from_micros(kBaseUs), std::chrono::milliseconds(7), 2, 503, "status", "", "no"}};
+  p.attempts = {{{5},
+                 {13},
+                 from_micros(kBaseUs),
+                 std::chrono::milliseconds(7),
+                 2,
+                 503,
+                 "status",
+                 "",
+                 "no",
+                 {},
+                 {}}};
   save(p);
   for (const bool reopened : {false, true}) {
     if (reopened) engine_->reopen();

@@ -92,7 +92,7 @@ class Fields(Hostile):
                      "webhook-signature", "webhook-id", "Eventhorn-Previous-Signature", "Content-Encoding"):
             answer = self.put(port.url(), headers={name: "x"})
             self.assertEqual(answer.status, 400, (name, answer))
-            self.assertIn(f"header {name}:", answer.json["message"])
+            self.assertIn(f"headers: {name}:", answer.json["message"])
 
     def test_no_line_breaks(self):
         """S11: at the time of setting."""

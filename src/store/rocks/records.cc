@@ -14,14 +14,16 @@ using codec::Writer;
 /// Version 2 added: the retry schedule of a domain, the source of a segment and its replay, the
 /// hook of an exception. What version 1 wrote is still read (reliability C9).
 constexpr uint8_t kRecordVersion = 2;
+/// Version 3 added the last failure and how many there were in a row.
+constexpr uint8_t kEndpointVersion = 3;
 
 constexpr uint8_t kPackedSuccesses = 1;
 constexpr uint8_t kFullAttempt = 2;
 constexpr uint8_t kAttemptWithPhases = 3;  // as kFullAttempt, and how it spent its time
 
-Result<uint8_t> read_version(Reader& in, const char* what) {
+Result<uint8_t> read_version(Reader& in, const char* what, uint8_t newest = kRecordVersion) {
   const uint8_t version = in.u8();
-  if (version > kRecordVersion) {
+  if (version > newest) {
     return fail(Errc::kCorruption,
                 std::string(what) + " row in the store is of a newer version of eventhorn");
   }
@@ -169,19 +171,21 @@ Result<ExceptionRow> decode_exception(LaneId lane, Position position, std::strin
 
 std::string encode_endpoint(const EndpointRow& row) {
   Writer w(64 + row.reason.size());
-  w.u8(kRecordVersion);
+  w.u8(kEndpointVersion);
   w.u8(static_cast<uint8_t>(row.state));
   w.i64(to_micros(row.since));
   w.i64(to_micros(row.last_success));
   w.u32(row.probes);
   w.u32(row.healthy_peak);
   w.text(row.reason);
+  w.i64(to_micros(row.last_failure));
+  w.u32(row.failures);
   return w.take();
 }
 
 Result<EndpointRow> decode_endpoint(std::string_view url, std::string_view value) {
   Reader in(value);
-  TRY_STATUS(read_version(in, "endpoint"));
+  TRY(const uint8_t version, read_version(in, "endpoint", kEndpointVersion));
   EndpointRow row;
   row.url = std::string(url);
   const uint8_t state = in.u8();
@@ -192,6 +196,10 @@ Result<EndpointRow> decode_endpoint(std::string_view url, std::string_view value
   row.probes = in.u32();
   row.healthy_peak = in.u32();
   row.reason = std::string(in.text());
+  if (version >= 3) {
+    row.last_failure = from_micros(in.i64());
+    row.failures = in.u32();
+  }
   if (!in.done()) return damaged("endpoint");
   return row;
 }
