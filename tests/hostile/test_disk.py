@@ -203,9 +203,9 @@ class Full(Disk):
         self.assert_refused(self.try_ingest(server, other, *large[2]), "cannot write; nothing.*is acknowledged")
         self.eventually(lambda: "reopened the store" in server.stderr(), "the store to be reopened")
         self.assertFalse(ballast.exists())
-        # The log says so a moment before ingest does.
-        reopened = lambda: "being reopened" not in (a := self.try_ingest(server, domain)).json["message"] and a
-        self.assert_refused(self.eventually(reopened, "ingest to go by the free space"), "store.min_free")
+        # Ingest goes by the free space a moment after the log says that the store is open again.
+        by_space = lambda: "store.min_free" in (a := self.try_ingest(server, domain)).json.get("message", "") and a
+        self.assert_refused(self.eventually(by_space, "ingest to be refused for want of space"), "store.min_free")
         self.assert_refused(server.get("/readyz"), "store.min_free")
         self.resume(port.url(), server)
         self.await_all(port, domain)
