@@ -137,8 +137,10 @@ void Engine::drop_outlived(Lane& lane, const Job& job) {
   if (job.segment == nullptr || job.segment->replay() == 0) meters_.dropped.add();
   if (lane.ended) return;
   lane.settle(job);
-  end_waiting(lane, job.position);
-  unsaved_.ended_exceptions.emplace_back(lane.id(), job.position);
+  if (job.segment == nullptr) {
+    end_waiting(lane, job.position);
+    unsaved_.ended_exceptions.emplace_back(lane.id(), job.position);
+  }
   mark(lane);
 }
 

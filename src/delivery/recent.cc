@@ -10,10 +10,18 @@ size_t RecentSuccesses::size_of(const Kept& kept) {
   return sizeof(Kept) + kLinks + kept.row.response.capacity();
 }
 
+// With its place among the URLs, and the least that a deque takes.
+size_t RecentSuccesses::size_of(const std::string& url) {
+  constexpr size_t kEmptyDeque = 640;
+  return sizeof(std::pair<const std::string, OfUrl>) + url.size() + kEmptyDeque;
+}
+
 // The node and the texts of the URL's oldest are used again: a busy URL allocates nothing.
 void RecentSuccesses::add(const std::string& url, const store::AttemptRow& row,
                           std::string_view response) {
-  auto& entry = *urls_.try_emplace(url).first;
+  const auto [at, is_new] = urls_.try_emplace(url);
+  auto& entry = *at;
+  if (is_new) bytes_ += size_of(url);
   auto& of_url = entry.second;
   if (of_url.size() >= kPerUrl) {
     const auto oldest = of_url.front();
@@ -35,7 +43,9 @@ void RecentSuccesses::drop_oldest() {
   bytes_ -= size_of(order_.front());
   of_url.pop_front();  // the oldest of all is the oldest of its URL
   order_.pop_front();
-  if (of_url.empty()) urls_.erase(urls_.find(url));
+  if (!of_url.empty()) return;
+  bytes_ -= size_of(url);
+  urls_.erase(urls_.find(url));
 }
 
 std::vector<store::AttemptRow> RecentSuccesses::of(const std::string& url) const {

@@ -39,6 +39,7 @@ class RecentSuccesses {
   };
 
   static size_t size_of(const Kept& kept);
+  static size_t size_of(const std::string& url);
   void drop_oldest();
 
   const size_t max_bytes_;
