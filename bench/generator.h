@@ -72,8 +72,8 @@ class Random {
 
 class Generator {
  public:
-  /// `start`: when event 0 happened. The server refuses times more than an hour ahead and does not
-  /// push those older than its retention.
+  /// `start`: when event 0 happened. The server refuses times more than events.max_ahead ahead and
+  /// does not push those older than its retention.
   Generator(uint64_t seed, SystemTime start, std::string domain);
 
   /// Appends event `index` as one minified JSON object without a newline, as a mail server sends it

@@ -1,6 +1,5 @@
 #include "api/control.h"
 #include "api/endpoint_settings.h"
-#include "api/event_range.h"
 #include "base/strings.h"
 #include "http/client_tls.h"
 #include "webhook/headers.h"
@@ -166,7 +165,7 @@ Status apply_endpoint_settings(const http::Form& form, EndpointSettings& setting
   }
   TRY_STATUS(apply_headers(form, settings));
   if (const auto text = form.first("standard_webhooks")) {
-    TRY(const auto flag, parse_flag("standard_webhooks:", *text));
+    TRY(const auto flag, parse_flag("standard_webhooks", *text));
     settings.standard_webhooks = flag.value_or(false);
     if (settings.standard_webhooks && settings.secrets.empty())
       return invalid("standard_webhooks", "needs a secret: make one at .../secrets first");

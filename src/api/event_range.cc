@@ -1,5 +1,6 @@
 #include "api/event_range.h"
 
+#include "api/fields.h"
 #include "base/strings.h"
 
 #include <fmt/format.h>
@@ -139,14 +140,6 @@ const char* as_python(std::optional<bool> flag) {
 }
 
 }  // namespace
-
-Result<std::optional<bool>> parse_flag(std::string_view name, std::string_view text) {
-  const auto lower = to_lower(trim(text));
-  if (lower.empty()) return std::optional<bool>();
-  if (lower == "yes" || lower == "true") return std::optional<bool>(true);
-  if (lower == "no" || lower == "false") return std::optional<bool>(false);
-  return fail(Errc::kInvalidArgument, std::string(name) + " must be yes or no");
-}
 
 Result<EventRange> parse_event_range(std::string_view begin_text, std::string_view end_text,
                                      std::string_view ascending_text, SystemTime now) {

@@ -6,7 +6,6 @@
 #include "base/time.h"
 
 #include <cstdint>
-#include <optional>
 #include <string_view>
 
 namespace eventhorn::api {
@@ -30,15 +29,11 @@ inline constexpr int64_t kOpenEndUs = 4'133'980'800'000'000;
 ///  follows from the two; [begin, end) ascending, (end, begin]
 ///    descending. Without, it is `ascending`, by default no: to the end of retention, or to the
 ///    open end.
-/// kInvalidArgument "Invalid date: ..." naming the parameter; "ascending must be ..."; and, with
-/// dates and flag as Python writes them, "Inconsistent range: begin=2015-11-13 15:11:49+00:00,
+/// kInvalidArgument "Invalid date: ..." naming the parameter; as parse_flag() for `ascending`; and,
+/// with dates and flag as Python writes them, "Inconsistent range: begin=2015-11-13 15:11:49+00:00,
 /// end=2015-11-13 15:11:49+00:00, ascending=True" when begin and end are the same or contradict
 /// `ascending`.
 Result<EventRange> parse_event_range(std::string_view begin, std::string_view end,
                                      std::string_view ascending, SystemTime now);
-
-/// yes, no, true or false in any case; nullopt for an empty text. kInvalidArgument naming the
-/// parameter otherwise.
-Result<std::optional<bool>> parse_flag(std::string_view name, std::string_view text);
 
 }  // namespace eventhorn::api

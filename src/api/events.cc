@@ -1,5 +1,6 @@
 // GET /v3/{domain}/events and the URLs of its pages (spec: Events API).
 #include "api/event_range.h"
+#include "api/fields.h"
 #include "api/page_token.h"
 #include "api/services.h"
 #include "base/check.h"

@@ -416,7 +416,7 @@ TEST_F(EventsApi, WritesPagesAsDocumented) {
   page = query("pretty=yes");
   EXPECT_THAT(get(page.urls["next"]).body,
               StartsWith("{\n  \"items\": [],\n  \"paging\": {\n    \"next\": \"http://"));
-  EXPECT_EQ(query_refusal("pretty=2"), R"(400 {"message":"pretty must be yes or no"})");
+  EXPECT_EQ(query_refusal("pretty=2"), R"(400 {"message":"pretty: must be yes or no"})");
 }
 
 TEST_F(EventsApi, RefusesBadQueries) {

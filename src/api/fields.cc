@@ -138,4 +138,16 @@ tl::expected<http::Form, http::Response> read_fields(const http::Request& reques
   return http::Form(std::move(fields));
 }
 
+Result<std::optional<bool>> parse_flag(std::string_view name, std::string_view text) {
+  const auto lower = to_lower(trim(text));
+  if (lower.empty()) return std::optional<bool>();
+  for (const auto* yes : {"yes", "true", "1", "on"}) {
+    if (lower == yes) return std::optional(true);
+  }
+  for (const auto* no : {"no", "false", "0", "off"}) {
+    if (lower == no) return std::optional(false);
+  }
+  return invalid(name, "must be yes or no");
+}
+
 }  // namespace eventhorn::api

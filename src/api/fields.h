@@ -3,11 +3,13 @@
 // else.
 #pragma once
 
+#include "base/result.h"
 #include "http/forms.h"
 #include "http/message.h"
 
 #include <tl/expected.hpp>
 
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -34,5 +36,9 @@ struct FieldRule {
 /// that is empty; an object within gives "name: value" for each of its members.
 tl::expected<http::Form, http::Response> read_fields(const http::Request& request,
                                                      std::span<const FieldRule> rules);
+
+/// A flag as any client writes it: yes, no, true, false, 1, 0, on or off, in any case; nullopt for
+/// an empty text. kInvalidArgument naming the field otherwise.
+Result<std::optional<bool>> parse_flag(std::string_view name, std::string_view text);
 
 }  // namespace eventhorn::api

@@ -1,4 +1,5 @@
 // POST /v3/{domain}/events: one event, an array, or NDJSON, gzip allowed (design: "Surface").
+#include "api/fields.h"
 #include "api/services.h"
 #include "base/strings.h"
 #include "crypto/random.h"
@@ -6,6 +7,8 @@
 #include "http/forms.h"
 #include "json/split.h"
 #include "json/writer.h"
+
+#include <algorithm>
 
 namespace eventhorn::api {
 namespace {
@@ -21,9 +24,22 @@ struct Rejected {
   std::string message;
 };
 
+// What an ingest call makes of the timestamps of its items.
+struct IngestWindow {
+  SystemTime now;        // for items without one
+  SystemTime latest;     // later ones are refused
+  SystemTime push_from;  // earlier ones are stored only
+};
+
+IngestWindow window_of(const Services& services) {
+  const SystemTime now = services.clock.now();
+  return {now, now + services.settings.max_ahead, now - services.settings.id_window};
+}
+
 struct Batch {
   std::vector<store::NewEvent> events;
   std::vector<std::string> ids;
+  std::vector<size_t> stored_only;  // indices in events
   std::vector<Rejected> rejected;
 };
 
@@ -43,18 +59,20 @@ bool is_ndjson(std::string_view content_type) {
          type == "application/jsonl";
 }
 
-Task<Batch> normalize_all(const Services& services, const store::Domain& domain,
+// The events lack the domain's uid yet.
+Task<Batch> normalize_all(const Services& services, const std::string& domain,
                           const std::vector<std::string_view>& items, bool deliver_old) {
   Batch batch;
   batch.events.reserve(items.size());
   batch.ids.reserve(items.size());
   event::NormalizeContext context;
-  context.domain = domain.name;
+  context.domain = domain;
   context.account_id = services.keys.account_id();
-  context.now = services.clock.now();
+  const auto window = window_of(services);
+  context.now = window.now;
+  context.latest = window.latest;
   context.max_item_bytes = services.settings.max_item_bytes;
-  const int64_t push_from = to_micros(context.now - services.settings.id_window);
-  const ShardId shard = shard_of(domain.name);
+  const ShardId shard = shard_of(domain);
   for (size_t i = 0; i < items.size(); ++i) {
     if (i > 0 && i % kItemsPerTurn == 0) co_await yield_now();
     auto event = normalizer().normalize(items[i], context);
@@ -63,27 +81,31 @@ Task<Batch> normalize_all(const Services& services, const store::Domain& domain,
       continue;
     }
     batch.ids.push_back(event->id);
-    const bool push = deliver_old || event->timestamp_us >= push_from;
-    batch.events.push_back({domain.uid, shard, push, *std::move(event)});
+    const bool push = deliver_old || from_micros(event->timestamp_us) >= window.push_from;
+    if (!push) batch.stored_only.push_back(batch.events.size());
+    batch.events.push_back({{}, shard, push, *std::move(event)});
   }
   co_return batch;
 }
 
 std::string render(const Batch& batch, const std::vector<CommitQueue::Outcome>& outcomes) {
-  size_t duplicates = 0;
-  for (const auto o : outcomes) duplicates += o == CommitQueue::Outcome::kStored ? 0 : 1;
+  const auto count = [&](CommitQueue::Outcome outcome) {
+    return static_cast<size_t>(std::ranges::count(outcomes, outcome));
+  };
+  const size_t stored = count(CommitQueue::Outcome::kStored);
+  const auto not_pushed = std::ranges::count_if(
+      batch.stored_only, [&](size_t i) { return outcomes[i] == CommitQueue::Outcome::kStored; });
   std::string out;
   out.reserve(64 + batch.ids.size() * 28);
   json::Writer w(out);
   w.begin_object();
-  if (batch.ids.empty())
+  if (batch.ids.empty() && !batch.rejected.empty())
     w.key("message").value("no item could be accepted: " + batch.rejected.front().message);
-  w.key("stored")
-      .value(outcomes.size() - duplicates)
-      .key("duplicates")
-      .value(duplicates)
-      .key("rejected")
-      .begin_array();
+  w.key("stored").value(stored);
+  w.key("duplicates").value(outcomes.size() - stored);
+  w.key("conflicts").value(count(CommitQueue::Outcome::kConflicting));
+  w.key("not_pushed").value(not_pushed);
+  w.key("rejected").begin_array();
   for (const auto& r : batch.rejected) {
     w.begin_object()
         .key("index")
@@ -105,24 +127,29 @@ Task<http::Response> ingest(Services& services, http::RequestContext& context) {
   const auto type = http::form_type(request.fields.get("Content-Type"));
   if (type == http::FormType::kMultipart)
     co_return http::message_response(415, "events are JSON: an object, an array, or NDJSON");
-  auto domain = co_await find_domain(services, context.params.at("domain"), true);
-  if (!domain) co_return error_response(domain.error());
+  const auto query = http::parse_query(request.query);
+  if (!query) co_return error_response(query.error());
+  const auto deliver_old = parse_flag("deliver", query->first("deliver").value_or(""));
+  if (!deliver_old) co_return error_response(deliver_old.error());
   const auto items = json::split_items(request.body, is_ndjson(request.fields.get("Content-Type")),
                                        services.settings.max_batch_items);
   if (!items) co_return error_response(items.error());
-  if (items->empty()) {
-    co_return http::json_response(200, R"({"stored":0,"duplicates":0,"rejected":[],"ids":[]})");
-  }
-  const auto query = http::parse_query(request.query);
-  const bool deliver_old = query && query->first("deliver") == "yes";
-  auto batch = co_await normalize_all(services, **domain, *items, deliver_old);
+  const std::string name = to_lower(context.params.at("domain"));
+  auto domain = co_await find_domain(services, name, false);
+  if (!domain && !services.settings.auto_create) co_return error_response(domain.error());
+  auto batch = co_await normalize_all(services, name, *items, deliver_old->value_or(false));
   std::vector<CommitQueue::Outcome> outcomes;
   if (!batch.events.empty()) {
+    // Created only for events that can be stored.
+    if (!domain) domain = co_await find_domain(services, name, true);
+    if (!domain) co_return error_response(domain.error());
+    for (auto& e : batch.events) e.domain = (*domain)->uid;
     auto committed = co_await services.commits.append(std::move(batch.events));
     if (!committed) co_return error_response(committed.error());
     outcomes = *std::move(committed);
   }
-  co_return http::json_response(batch.ids.empty() ? 400 : 200, render(batch, outcomes));
+  const bool refused = batch.ids.empty() && !batch.rejected.empty();
+  co_return http::json_response(refused ? 400 : 200, render(batch, outcomes));
 }
 
 }  // namespace

@@ -139,7 +139,7 @@ TEST(ReplayWishes, AreChecked) {
       {{{"lane", "0"}, {"missed", "yes"}}, "lane: must be the id of a lane, a number"},
       {{domain, {"missed", "yes"}, {"missed", "no"}}, "missed: must be given once"},
       {{domain, {"missed", "perhaps"}}, "missed: must be yes or no"},
-      {{domain, {"missed", "yes"}, {"dry_run", "1"}}, "dry_run: must be yes or no"},
+      {{domain, {"missed", "yes"}, {"dry_run", "2"}}, "dry_run: must be yes or no"},
   };
   for (const auto& [form, expected] : cases) EXPECT_EQ(api.refusal(form), message(400, expected));
   EXPECT_THAT(api.refusal({domain, {"begin", "2"}, {"end", "1"}}),

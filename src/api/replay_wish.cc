@@ -51,9 +51,9 @@ Result<ReplayWish> parse_replay_wish(const http::Form& form, SystemTime now) {
     if (!id || *id == 0) return invalid("lane: must be the id of a lane, a number");
     out.scope.lane = LaneId{*id};
   }
-  TRY(const auto dry_run, parse_flag("dry_run:", given("dry_run")));
+  TRY(const auto dry_run, parse_flag("dry_run", given("dry_run")));
   out.dry_run = dry_run.value_or(false);
-  TRY(const auto missed, parse_flag("missed:", given("missed")));
+  TRY(const auto missed, parse_flag("missed", given("missed")));
   out.events = event_ids(form);
   const bool range = !given("begin").empty() || !given("end").empty();
   if (int{missed.value_or(false)} + int{!out.events.empty()} + int{range} != 1)

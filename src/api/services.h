@@ -32,6 +32,8 @@ struct Settings {
   bool verify_host = false;
   size_t max_item_bytes = 1 << 20;
   size_t max_batch_items = 10'000;
+  /// Items whose own timestamp is further ahead of the clock are refused.
+  std::chrono::milliseconds max_ahead = std::chrono::minutes(5);
   /// Webhook configuration calls per minute; 0 is no limit.
   unsigned webhook_rate_limit = 0;
   /// Items whose own timestamp is older are stored but not pushed: id rows live that long beyond

@@ -370,6 +370,7 @@ Result<std::string> Application::Impl::listen() {
   settings.verify_host = config.webhooks.verify_host;
   settings.max_item_bytes = config.events.max_item_bytes;
   settings.max_batch_items = config.events.max_batch_items;
+  settings.max_ahead = config.events.max_ahead;
   settings.webhook_rate_limit = config.api.webhook_rate_limit;
   settings.attempt_timeout = config.delivery.timeout;
   services.reset(new api::Services{

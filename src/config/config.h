@@ -146,6 +146,9 @@ struct Events {
   uint64_t max_item_bytes = 1ULL << 20;
   /// Events in one ingest call.
   uint32_t max_batch_items = 10'000;
+  /// An event whose timestamp is further ahead of the clock is refused: a poller that follows
+  /// `next` past it would not see what happens until then.
+  milliseconds max_ahead = std::chrono::minutes(5);
 
   friend bool operator==(const Events&, const Events&) = default;
 };

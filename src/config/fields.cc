@@ -96,6 +96,8 @@ constexpr Field kFields[] = {
      16 * kMiB},
     {"events.max_batch_items", [](Config& c) -> FieldRef { return &c.events.max_batch_items; }, 1,
      1e6},
+    // An event without a timestamp may get one that is almost a second ahead.
+    {"events.max_ahead", [](Config& c) -> FieldRef { return &c.events.max_ahead; }, kSecond, kDay},
     {"attempts.retention", [](Config& c) -> FieldRef { return &c.attempts.retention; }, kSecond,
      3650 * kDay},
     {"api.webhook_rate_limit", [](Config& c) -> FieldRef { return &c.api.webhook_rate_limit; }, 0,

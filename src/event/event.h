@@ -41,7 +41,8 @@ inline constexpr size_t kMaxIdBytes = 128;
 struct Event {
   /// Unique within its domain, 1 to 128 bytes of printable ASCII: the idempotency key.
   std::string id;
-  /// Microseconds since the epoch; never a whole second (Symfony's parser needs a fraction).
+  /// Microseconds since the epoch; not a whole second, not even rounded to four decimals (Symfony's
+  /// parser needs a fraction, PHP keeps 14 digits).
   int64_t timestamp_us = 0;
   Name name = Name::kAccepted;
   Severity severity = Severity::kNone;

@@ -19,7 +19,9 @@ using json::Kind;
 
 constexpr int64_t kSecond = 1'000'000;
 constexpr int64_t kYear2000 = 946'684'800;
-constexpr int64_t kMaxAhead = 3600 * kSecond;
+// Readers that keep four decimals (PHP's 14 digits) see no whole second within these.
+constexpr int64_t kLeastFraction = 51;
+constexpr int64_t kMostFraction = 999'949;
 
 // Mailgun's levels (spec/event-types.md "Common fields").
 std::string_view log_level(Name name, Severity severity) {
@@ -75,7 +77,7 @@ class Normalizer::Impl {
  private:
   Status set_name(Event& event);
   Status set_id(Event& event);
-  Status set_timestamp(Event& event, SystemTime now);
+  Status set_timestamp(Event& event, const NormalizeContext& context);
   void set_owner(Fact object, std::string_view key, Fact member, std::string_view member_key,
                  std::string_view value);
   void set_order_key(Event& event);
@@ -156,10 +158,9 @@ Status Normalizer::Impl::set_id(Event& event) {
   return {};
 }
 
-Status Normalizer::Impl::set_timestamp(Event& event, SystemTime now) {
+Status Normalizer::Impl::set_timestamp(Event& event, const NormalizeContext& context) {
   const Found& found = found_[Fact::kTimestamp];
-  int64_t us = to_micros(now);
-  const int64_t latest = us + kMaxAhead;
+  int64_t us = to_micros(context.now);
   if (!found.absent()) {
     const double seconds = json::to_double(found.raw);
     if (seconds < static_cast<double>(kYear2000)) {
@@ -168,10 +169,15 @@ Status Normalizer::Impl::set_timestamp(Event& event, SystemTime now) {
     // Far beyond any clock; keeps the conversion below defined.
     us = seconds > 1e12 ? INT64_MAX : std::llround(seconds * static_cast<double>(kSecond));
   }
-  if (us % kSecond == 0) us += 1 + static_cast<int64_t>(hash_bytes(event.id) % (kSecond - 1));
+  const int64_t fraction = us % kSecond;
+  if (fraction < kLeastFraction || fraction > kMostFraction) {
+    const auto by_id = 1 + static_cast<int64_t>(hash_bytes(event.id) % (kSecond - 1));
+    us += std::clamp(by_id, kLeastFraction, kMostFraction) - fraction;
+  }
   // After the microseconds were added: what is taken now is taken again.
-  if (us > latest) {
-    return fail(Errc::kInvalidArgument, "timestamp: more than one hour in the future");
+  if (us > to_micros(context.latest)) {
+    return fail(Errc::kInvalidArgument,
+                "timestamp: further in the future than events.max_ahead allows");
   }
   event.timestamp_us = us;
   fill(Fact::kTimestamp, "timestamp", format_seconds(us));
@@ -214,7 +220,7 @@ Result<Event> Normalizer::Impl::normalize(std::string_view item, const Normalize
   Event event;
   TRY_STATUS(set_name(event));
   TRY_STATUS(set_id(event));
-  TRY_STATUS(set_timestamp(event, context.now));
+  TRY_STATUS(set_timestamp(event, context));
   set_owner(Fact::kAccount, "account", Fact::kAccountId, "id", context.account_id);
   set_owner(Fact::kDomain, "domain", Fact::kDomainName, "name", context.domain);
   set_order_key(event);

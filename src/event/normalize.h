@@ -17,7 +17,10 @@ struct NormalizeContext {
   /// The domain of the ingest call and the account that owns it; they go into the event.
   std::string_view domain;
   std::string_view account_id;
+  /// The timestamp of an event without one.
   SystemTime now;
+  /// The latest timestamp that is taken.
+  SystemTime latest;
   size_t max_item_bytes = 0;
 };
 
@@ -38,7 +41,7 @@ class Normalizer {
   ///    within int64, finite numbers), a top-level key twice, a field of schema.h twice;
   ///  - `event` missing or not a Name; a `failed` event without `severity` temporary or permanent;
   ///  - `id` empty, over 128 bytes or not printable ASCII;
-  ///  - `timestamp` before 2000 or more than an hour after `now`;
+  ///  - `timestamp` before 2000 or after `latest`;
   ///  - a field of schema.h that is neither null nor of its type.
   ///
   /// What changes, while everything else stays as it came (spec: README "ten rules",
@@ -49,9 +52,8 @@ class Normalizer {
   ///  empty;
   ///  - an empty array where a known object belongs becomes an empty object (PHP writes that);
   ///  - integer fields are written as integers;
-  ///  - `timestamp` has six decimals, never all zero: a whole second gets microseconds from a hash
-  ///  of
-  ///    the id; missing or null: `now`;
+  ///  - `timestamp` has six decimals, which four would not round to a whole second: else they come
+  ///    from a hash of the id; missing or null: `now`;
   ///  - `id` and `log-level` are added when missing or null (a level as spec/event-types.md lists);
   ///  - `message.headers.message-id` loses its angle brackets.
   Result<Event> normalize(std::string_view item, const NormalizeContext& context);

@@ -161,7 +161,9 @@ std::string make_sample(std::string_view hook_name, std::string_view domain,
   w.key("my-var-2").value("awesome").end_object().end_object();
 
   Normalizer normalizer([id] { return std::string(id); });
-  auto event = normalizer.normalize(out, {domain, account_id, now, out.size()});
+  // A whole second gets a fraction, and so may end up ahead.
+  const SystemTime latest = now + std::chrono::seconds(1);
+  auto event = normalizer.normalize(out, {domain, account_id, now, latest, out.size()});
   CHECK(event.has_value());
   return std::move(event->bytes);
 }

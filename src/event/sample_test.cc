@@ -38,8 +38,9 @@ TEST(MakeSample, GivesANormalisedEventForEveryHook) {
   Normalizer normalizer([] { return std::string("unused"); });
   for (const Expected& expected : kHooks) {
     const std::string bytes = sample(expected.hook);
-    const auto event = normalizer.normalize(
-        bytes, {"mg.example.com", "5f1c9a2be77d4a0c31b8e6d2", kNow, bytes.size()});
+    const auto event =
+        normalizer.normalize(bytes, {"mg.example.com", "5f1c9a2be77d4a0c31b8e6d2", kNow,
+                                     kNow + std::chrono::seconds(1), bytes.size()});
     ASSERT_TRUE(event) << expected.hook << ": " << event.error().message;
     EXPECT_EQ(event->bytes, bytes);
     EXPECT_EQ(event->name, expected.name);

@@ -27,7 +27,8 @@ class Ingest(Case):
 
     def assert_stored(self, answer, *ids):
         self.assertEqual(answer.status, 200, answer)
-        self.assertEqual(answer.json, {"stored": len(ids), "duplicates": 0, "rejected": [], "ids": list(ids)})
+        self.assertEqual(answer.json, {"stored": len(ids), "duplicates": 0, "conflicts": 0, "not_pushed": 0,
+                                       "rejected": [], "ids": list(ids)})
         self.assertLessEqual(set(ids), self.stored_ids())
 
     def test_one_object(self):
@@ -48,8 +49,7 @@ class Ingest(Case):
         self.assert_stored(self.post(body, Content_Encoding="gzip"), "a")
 
     def test_nothing_to_store(self):
-        answer = self.post("[]")
-        self.assertEqual((answer.status, answer.json["stored"]), (200, 0))
+        self.assert_stored(self.post("[]"))
 
     def test_nothing_that_could_be_read(self):
         for body in ("", "   ", "hello", "42", "null", '"text"', "\xff\xfe", "]"):
@@ -72,7 +72,7 @@ class Ingest(Case):
         self.assert_stored(self.post(item), "same")
         again = self.post(f"[{item},{item}]")
         self.assertEqual(again.status, 200)
-        self.assertEqual((again.json["stored"], again.json["duplicates"]), (0, 2))
+        self.assertEqual((again.json["stored"], again.json["duplicates"], again.json["conflicts"]), (0, 2, 0))
         self.assertEqual(len(self.server.poll(self.domain)), 1)
 
     def test_same_id_within_a_batch_and_in_another_domain(self):
@@ -88,9 +88,16 @@ class Ingest(Case):
                            "same")
         before = self.server.metric("eventhorn_conflicting_total")
         answer = self.post(json.dumps(event(id="same", timestamp=stamp, recipient="second@inbox.example")))
-        self.assertEqual((answer.status, answer.json["stored"], answer.json["duplicates"]), (200, 0, 1))
+        self.assertEqual((answer.status, answer.json["stored"], answer.json["duplicates"], answer.json["conflicts"]),
+                         (200, 0, 1, 1))
         self.assertEqual(self.server.metric("eventhorn_conflicting_total"), before + 1)
         self.assertEqual(self.server.poll(self.domain)[0]["recipient"], "first@inbox.example")
+
+    def test_one_id_for_all_events_of_a_message(self):
+        """As KumoMTA's log records have it: the answer tells that two events are not stored."""
+        life = [event(kind, id="message-1") for kind in ("accepted", "failed", "delivered")]
+        answer = self.post(json.dumps(life)).json
+        self.assertEqual((answer["stored"], answer["duplicates"], answer["conflicts"]), (1, 2, 2))
 
     def test_the_same_event_a_hundred_times_at_once(self):
         """L8: one is stored, the others are duplicates."""
@@ -146,7 +153,7 @@ class Ingest(Case):
         yield "before 2000", b'{"event":"opened","timestamp":946684799.9}'
         yield "negative", b'{"event":"opened","timestamp":-1}'
         yield "milliseconds", b'{"event":"opened","timestamp":%d}' % (now * 1000)
-        yield "over an hour ahead", b'{"event":"opened","timestamp":%d}' % (now + 3720)
+        yield "over five minutes ahead", b'{"event":"opened","timestamp":%d}' % (now + 330)
         yield "recipient is a number", b'{"event":"opened","recipient":7}'
         yield "tags is text", b'{"event":"opened","tags":"news"}'
         yield "tags holds numbers", b'{"event":"opened","tags":[1]}'
@@ -291,14 +298,34 @@ class OldEvents(Case):
         domain = self.new_domain()
         self.server.hook(domain, "delivered", receiver.url())
         old = time.time() - 60 * 86400
-        self.assertEqual(self.server.ingest(domain, event(id="quiet", timestamp=old)).json["stored"], 1)
-        self.assertEqual(self.server.ingest(domain, event(id="asked", timestamp=old), "?deliver=yes").json["stored"], 1)
+        quiet = event(id="quiet", timestamp=old)
+        for n, items in enumerate(([quiet, event(id="first")], [quiet])):
+            answer = self.server.ingest(domain, items).json
+            self.assertEqual((answer["not_pushed"], answer["duplicates"]), (1 - n, n), answer)
+        for flag in ("yes", "TRUE", "1", "On"):
+            answer = self.server.ingest(domain, event(id=f"asked-{flag}", timestamp=old), f"?deliver={flag}").json
+            self.assertEqual((answer["stored"], answer["not_pushed"]), (1, 0), answer)
+        for bad in ("deliver=maybe", "deliver=%zz"):
+            answer = self.server.ingest(domain, event(id="bad", timestamp=old), f"?{bad}")
+            self.assertEqual(answer.status, 400, answer)
         self.assertEqual(self.server.ingest(domain, event(id="new")).json["stored"], 1)
-        receiver.wait(2)
+        receiver.wait(6)
         eventually(lambda: self.server.metric("eventhorn_deliveries_in_flight") == 0, "no delivery under way")
-        self.assertEqual(set(receiver.ids()), {"asked", "new"})
+        pushed = {"first", "new", "asked-yes", "asked-TRUE", "asked-1", "asked-On"}
+        self.assertEqual(set(receiver.ids()), pushed)
         self.assertEqual(receiver.faults, [])
-        self.assertEqual({item["id"] for item in self.server.poll(domain)}, {"quiet", "asked", "new"})
+        self.assertEqual({item["id"] for item in self.server.poll(domain)}, pushed | {"quiet"})
+
+
+class Ahead(Case):
+    settings = ("events.max_ahead=2h",)
+
+    def test_how_far_ahead_is_a_setting(self):
+        domain = self.new_domain()
+        self.assertEqual(self.server.ingest(domain, event(timestamp=time.time() + 7000)).json["stored"], 1)
+        answer = self.server.ingest(domain, event(timestamp=time.time() + 7300))
+        self.assert_message(answer, 400, "no item could be accepted: "
+                            "timestamp: further in the future than events.max_ahead allows")
 
 
 class AutoCreate(Case):
@@ -309,6 +336,10 @@ class AutoCreate(Case):
         self.assertEqual(self.server.get("/v3/domains/fresh.example.org").status, 200)
 
     def test_names_that_are_no_domains_are_refused(self):
+        for body in (b"garbage", b"[", b'[{"event":"blown-up"}]', b""):
+            answer = self.server.call("POST", "/v3/typo.example.org/events", body=body)
+            self.assertIn(answer.status, (400, 404), body)
+        self.assertEqual(self.server.ingest("typo.example.org", event(), "?deliver=maybe").status, 400)
         for name in ("nodots", "-x.example.org", "a..b", "x" * 64 + ".example.org", "under_score!.example.org"):
             self.assertIn(self.server.ingest(name, event()).status, (400, 404), name)
         self.assertEqual(self.server.get("/v3/domains").json["total_count"], 0)

@@ -21,7 +21,7 @@ constexpr size_t kMaxGrowth = 8;
 
 event::NormalizeContext context_with(size_t max_item_bytes) {
   return {"mg.example.com", "5f1c9a2be77d4a0c31b8e6d2", from_micros(1'773'222'400'123'456),
-          max_item_bytes};
+          from_micros(1'773'222'700'123'456), max_item_bytes};
 }
 
 void check_item(event::Normalizer& normalizer, std::string_view item) {
@@ -34,7 +34,8 @@ void check_item(event::Normalizer& normalizer, std::string_view item) {
     return;
   }
   CHECK(!event->id.empty() && event->id.size() <= event::kMaxIdBytes);
-  CHECK(event->timestamp_us % 1'000'000 != 0);
+  const int64_t fraction = event->timestamp_us % 1'000'000;
+  CHECK(fraction > 50 && fraction < 999'950);
   CHECK(event->bytes.size() <= 512 + kMaxGrowth * item.size());
   const auto value = json::parse(event->bytes);
   CHECK(value && *value->find("id")->as_string() == event->id);
