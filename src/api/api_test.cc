@@ -53,15 +53,40 @@ TEST(Authentication, UserMustBeApi) {
   EXPECT_EQ(api.send(std::move(request)).status, 401);
 }
 
-TEST(Authentication, AddressThatKeepsFailingWaits) {
+http::Request with_password(const std::string& password) {
+  auto request = TestApi::request("GET", "/v3/domains");
+  request.fields.set("Authorization", "Basic " + base64url_encode("api:" + password));
+  return request;
+}
+
+// A12: the address may be a proxy's, behind which everybody is.
+TEST(Authentication, A12WrongKeysWaitAndRightOnesNever) {
   TestApi api;
-  auto wrong = TestApi::request("GET", "/v3/domains");
-  wrong.fields.set("Authorization", "Basic " + base64url_encode("api:wrong"));
-  for (int i = 0; i < 20; ++i) EXPECT_EQ(api.send(wrong).status, 401);
-  EXPECT_EQ(api.send("GET", "/v3/domains").status, 429) << "even with the right key";
-  auto other = TestApi::request("GET", "/v3/domains");
-  other.remote_address = "192.0.2.2";
-  EXPECT_EQ(api.send(std::move(other)).status, 200);
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(api.send(with_password("wrong")).status, 401);
+  const auto slowed = api.send(with_password("other"));
+  EXPECT_EQ(slowed.status, 429);
+  EXPECT_THAT(std::string(slowed.fields.get("Retry-After")), MatchesRegex("60|[1-5]?[0-9]"));
+  EXPECT_EQ(api.send(with_password(kApiKey)).status, 200);
+  auto elsewhere = with_password("wrong");
+  elsewhere.remote_address = "192.0.2.2";
+  EXPECT_EQ(api.send(std::move(elsewhere)).status, 401);
+  api.clock.skip(std::chrono::seconds(61));
+  EXPECT_EQ(api.send(with_password("wrong")).status, 401);
+}
+
+// A13: without the subaccount it would be the account's own domain.
+TEST(Authentication, A13CallsOnBehalfOfSubaccountsAreRefused) {
+  WithDomain api;
+  for (const char* target : {"/v3/domains/example.org", "/eventhorn/v1/replay/1", "/healthz"}) {
+    auto request =
+        TestApi::request(std::string_view(target) == "/healthz" ? "GET" : "DELETE", target);
+    if (std::string_view(target).find("replay") != std::string_view::npos) request.method = "GET";
+    request.fields.add("x-mailgun-on-behalf-of", "646d00a1b32c35364a2ad34f");
+    const auto response = api.send(request);
+    EXPECT_EQ(response.status, 403) << target;
+    EXPECT_EQ(response.body, "{\"message\":\"Subaccount not found\"}\n");
+  }
+  EXPECT_EQ(api.send("GET", "/v3/domains/example.org").status, 200);
 }
 
 TEST(Domains, CreateAnswersLikeMailgun) {

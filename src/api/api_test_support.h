@@ -1,7 +1,9 @@
 // The API over a real store in a directory of its own, asked without sockets.
 #pragma once
 
+#include "api/admission_test_support.h"
 #include "api/deliveries_test_support.h"
+#include "api/routes.h"
 #include "api/services.h"
 #include "async/cores.h"
 #include "base/check.h"
@@ -123,12 +125,8 @@ class TestApi {
                                 return post(url, std::move(body), std::move(extra_head), deadline);
                               },
                               resolver, notices});
-    for (auto* routes :
-         {domain_routes, webhook_routes, bin_routes, endpoint_routes, endpoint_settings_routes,
-          domain_settings_routes, lane_routes, attempt_routes, missed_routes, notice_routes,
-          replay_routes, signing_key_routes, unacked_routes, system_routes}) {
-      router.add(routes(*services));
-    }
+    router = make_router(*services);
+    admission.emplace(*services, router);
     commits->start();
     cores.start();
   }
@@ -197,6 +195,7 @@ class TestApi {
   FakeDeliveries deliveries;
   std::optional<Services> services;
   http::Router router;
+  std::optional<Admission> admission;
   Cores cores{1};
 
   /// What Services::post was last asked for, and what it answers.
@@ -222,8 +221,8 @@ class TestApi {
   }
 
   Task<http::Response> run(http::Request request) {
-    auto out =
-        co_await router.handle(request, std::chrono::steady_clock::now() + std::chrono::minutes(1));
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+    auto out = co_await answer(*admission, request, deadline);
     co_return out;
   }
 

@@ -216,8 +216,9 @@ Task<http::Response> of_endpoint(Services& services, http::RequestContext& conte
 }  // namespace
 
 std::vector<http::Route> attempt_routes(Services& services) {
-  return {{"GET", "/eventhorn/v1/attempts", with_key(services, of_event)},
-          {"GET", "/eventhorn/v1/endpoints/{id}/attempts", with_key(services, of_endpoint)}};
+  return {{"GET", "/eventhorn/v1/attempts", Access::kKey, kNoBody, bound(services, of_event)},
+          {"GET", "/eventhorn/v1/endpoints/{id}/attempts", Access::kKey, kNoBody,
+           bound(services, of_endpoint)}};
 }
 
 }  // namespace eventhorn::api

@@ -39,6 +39,7 @@ Task<http::Response> capture(Services& services, http::RequestContext& context) 
   captured.path = request.target;
   captured.fields = request.fields;
   captured.body = std::move(request.body);
+  captured.truncated = request.truncated;
   captured.remote_address = request.remote_address;
   captured.time = services.clock.now();
   const auto repeat = services.bins.capture(context.params.at("id"), std::move(captured));
@@ -56,11 +57,12 @@ Task<http::Response> capture(Services& services, http::RequestContext& context) 
 }  // namespace
 
 std::vector<http::Route> bin_routes(Services& services) {
+  const http::BodyLimit cut{services.settings.bin_body_bytes, true};
   return {
-      {"POST", "/eventhorn/v1/bins", with_key(services, create)},
-      {"GET", "/eventhorn/v1/bins/{id}/requests", with_key(services, requests)},
-      {"*", "/bin/{id}", without_key(services, capture)},
-      {"*", "/bin/{id}/*rest", without_key(services, capture)},
+      {"POST", "/eventhorn/v1/bins", Access::kKey, kFormBody, bound(services, create)},
+      {"GET", "/eventhorn/v1/bins/{id}/requests", Access::kKey, kNoBody, bound(services, requests)},
+      {"*", "/bin/{id}", Access::kAnyone, cut, bound(services, capture)},
+      {"*", "/bin/{id}/*rest", Access::kAnyone, cut, bound(services, capture)},
   };
 }
 

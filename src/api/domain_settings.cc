@@ -45,7 +45,8 @@ Task<http::Response> put(Services& services, http::RequestContext& context) {
 
 std::vector<http::Route> domain_settings_routes(Services& services) {
   const std::string path = "/eventhorn/v1/domains/{domain}/settings";
-  return {{"GET", path, with_key(services, get)}, {"PUT", path, with_key(services, put)}};
+  return {{"GET", path, Access::kKey, kNoBody, bound(services, get)},
+          {"PUT", path, Access::kKey, kFormBody, bound(services, put)}};
 }
 
 }  // namespace eventhorn::api

@@ -112,10 +112,11 @@ Task<http::Response> remove(Services& services, http::RequestContext& context) {
 std::vector<http::Route> domain_routes(Services& services) {
   std::vector<http::Route> routes;
   for (const std::string base : {"/v3/domains", "/v4/domains"}) {
-    routes.push_back({"GET", base, with_key(services, list)});
-    routes.push_back({"POST", base, with_key(services, create)});
-    routes.push_back({"GET", base + "/{domain}", with_key(services, get)});
-    routes.push_back({"DELETE", base + "/{domain}", with_key(services, remove)});
+    routes.push_back({"GET", base, Access::kKey, kNoBody, bound(services, list)});
+    routes.push_back({"POST", base, Access::kKey, kFormBody, bound(services, create)});
+    routes.push_back({"GET", base + "/{domain}", Access::kKey, kNoBody, bound(services, get)});
+    routes.push_back(
+        {"DELETE", base + "/{domain}", Access::kKey, kNoBody, bound(services, remove)});
   }
   return routes;
 }

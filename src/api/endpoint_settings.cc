@@ -191,8 +191,8 @@ std::vector<http::Route> endpoint_settings_routes(Services& services) {
     const auto run = [&services, changes, handler, by](http::RequestContext& context) {
       return handler(services, *changes, context, by);
     };
-    return http::Route{method, std::string("/eventhorn/v1/endpoints") + below,
-                       authenticated(services, run)};
+    return http::Route{method, std::string("/eventhorn/v1/endpoints") + below, Access::kKey,
+                       kFormBody, run};
   };
   return {
       row("GET", "/settings", get, By::kUrl),

@@ -150,10 +150,10 @@ Task<http::Response> resume(Services& services, http::RequestContext& context) {
 std::vector<http::Route> endpoint_routes(Services& services) {
   const std::string base = "/eventhorn/v1/endpoints";
   return {
-      {"GET", base, with_key(services, list)},
-      {"GET", base + "/{id}", with_key(services, get)},
-      {"POST", base + "/{id}/pause", with_key(services, pause)},
-      {"POST", base + "/{id}/resume", with_key(services, resume)},
+      {"GET", base, Access::kKey, kNoBody, bound(services, list)},
+      {"GET", base + "/{id}", Access::kKey, kNoBody, bound(services, get)},
+      {"POST", base + "/{id}/pause", Access::kKey, kFormBody, bound(services, pause)},
+      {"POST", base + "/{id}/resume", Access::kKey, kFormBody, bound(services, resume)},
   };
 }
 

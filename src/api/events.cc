@@ -200,8 +200,8 @@ std::vector<http::Route> event_routes(Services& services) {
   const auto by_token = [&services](http::RequestContext& context) {
     return list_events(services, context, context.params.at("token"));
   };
-  return {{"GET", "/v3/{domain}/events", authenticated(services, by_query)},
-          {"GET", "/v3/{domain}/events/{token}", authenticated(services, by_token)}};
+  return {{"GET", "/v3/{domain}/events", Access::kKey, kNoBody, by_query},
+          {"GET", "/v3/{domain}/events/{token}", Access::kKey, kNoBody, by_token}};
 }
 
 }  // namespace eventhorn::api

@@ -1,5 +1,7 @@
+#include "api/admission_test_support.h"
 #include "api/deliveries_test_support.h"
 #include "api/page_token.h"
+#include "api/routes.h"
 #include "api/services.h"
 #include "async/block_on.h"
 #include "async/cores.h"
@@ -100,7 +102,6 @@ class EventsApi : public testing::Test {
   EventsApi() {
     cores_.start();
     commits_.start();
-    router_.add(event_routes(services_));
     add_domain(kDomain);
   }
 
@@ -157,7 +158,7 @@ class EventsApi : public testing::Test {
     request.fields.add("Authorization", "Basic " + base64url_encode("api:test-key"));
     request.remote_address = "127.0.0.1";
     request.base = kBase;
-    return run(router_.handle(request, deadline));
+    return run(eventhorn::api::answer(admission_, request, deadline));
   }
 
   Page get(const std::string& url, Deadline deadline = Deadline::max()) {
@@ -234,7 +235,8 @@ class EventsApi : public testing::Test {
   FakeDeliveries deliveries_;
   Services services_{clock_, *store_, directory_, commits_,    readers_, keys_,     limiter_,
                      bins_,  guard_,  settings_,  deliveries_, {},       resolver_, notices_};
-  http::Router router_;
+  http::Router router_ = make_router(services_);
+  Admission admission_{services_, router_};
 };
 
 TEST_F(EventsApi, PagesToTheEndInBothDirections) {
@@ -439,7 +441,8 @@ TEST_F(EventsApi, NeedsTheKey) {
     request.method = "GET";
     request.path = path;
     request.remote_address = "127.0.0.1";
-    EXPECT_EQ(run(router_.handle(request, Deadline::max())).status, 401) << path;
+    EXPECT_EQ(run(eventhorn::api::answer(admission_, request, Deadline::max())).status, 401)
+        << path;
   }
 }
 

@@ -43,16 +43,20 @@ Result<Keys> Keys::load(const std::filesystem::path& directory, const std::strin
   TRY(out.signing_, SigningKeyring::open(directory, signing_key, clock));
   TRY(const std::string token, read_or_make_secret(directory / "token_key", random_hex(32)));
   out.api_digest_ = crypto::sha256(api);
-  out.api_key_id_ = key_id(api);
-  out.account_id_ =
+  auto account = std::make_shared<http::Caller>();
+  account->account =
       to_hex(crypto::bytes_of(crypto::hmac_sha256(token, "account id"))).substr(0, 24);
+  account->key_id = key_id(api);
+  out.account_ = std::move(account);
   out.token_ = std::make_shared<const crypto::HmacKey>(token);
   return out;
 }
 
-bool Keys::accepts(std::string_view password) const {
-  return crypto::constant_time_equal(crypto::bytes_of(crypto::sha256(password)),
-                                     crypto::bytes_of(api_digest_));
+std::shared_ptr<const http::Caller> Keys::find(std::string_view password) const {
+  const auto digest = crypto::sha256(password);
+  const bool right =
+      crypto::constant_time_equal(crypto::bytes_of(digest), crypto::bytes_of(api_digest_));
+  return right ? account_ : nullptr;
 }
 
 }  // namespace eventhorn::api

@@ -7,6 +7,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "crypto/hash.h"
+#include "http/router.h"
 #include "webhook/signature.h"
 
 #include <filesystem>
@@ -25,12 +26,11 @@ class Keys {
   static Result<Keys> load(const std::filesystem::path& directory, const std::string& api_key,
                            const std::string& signing_key, const Clock& clock);
 
-  /// Compares SHA-256 digests in constant time.
-  bool accepts(std::string_view password) const;
-
-  /// The last two groups of the API key, as X-Mailgun-Key-Id shows it; 8 hex digits of its digest
-  /// when it is not of Mailgun's form, since those groups might be most of the secret.
-  const std::string& api_key_id() const { return api_key_id_; }
+  /// Whose key it is; null when it is none of ours. Compares SHA-256 digests in constant time. The
+  /// caller's key_id is the last two groups of the key, as X-Mailgun-Key-Id shows it; 8 hex digits
+  /// of its digest when it is not of Mailgun's form, since those groups might be most of the
+  /// secret.
+  std::shared_ptr<const http::Caller> find(std::string_view password) const;
 
   /// What signs deliveries now.
   webhook::SigningKeys signing_keys() const { return signing_->keys(); }
@@ -43,15 +43,14 @@ class Keys {
   const crypto::HmacKey& token_key() const { return *token_; }
 
   /// 24 hex digits, the same for the life of the data directory.
-  const std::string& account_id() const { return account_id_; }
+  const std::string& account_id() const { return account_->account; }
 
   /// True when the API key was made by this load: its place is worth telling.
   bool generated() const { return generated_; }
 
  private:
   crypto::Digest api_digest_{};
-  std::string api_key_id_;
-  std::string account_id_;
+  std::shared_ptr<const http::Caller> account_;
   std::unique_ptr<SigningKeyring> signing_;
   std::shared_ptr<const crypto::HmacKey> token_;
   bool generated_ = false;

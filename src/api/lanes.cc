@@ -158,8 +158,8 @@ Task<http::Response> get(Services& services, http::RequestContext& context) {
 }  // namespace
 
 std::vector<http::Route> lane_routes(Services& services) {
-  return {{"GET", "/eventhorn/v1/lanes", with_key(services, list)},
-          {"GET", "/eventhorn/v1/lanes/{id}", with_key(services, get)}};
+  return {{"GET", "/eventhorn/v1/lanes", Access::kKey, kNoBody, bound(services, list)},
+          {"GET", "/eventhorn/v1/lanes/{id}", Access::kKey, kNoBody, bound(services, get)}};
 }
 
 }  // namespace eventhorn::api

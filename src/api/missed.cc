@@ -132,7 +132,7 @@ Task<http::Response> list(Services& services, http::RequestContext& context) {
 }  // namespace
 
 std::vector<http::Route> missed_routes(Services& services) {
-  return {{"GET", "/eventhorn/v1/missed", with_key(services, list)}};
+  return {{"GET", "/eventhorn/v1/missed", Access::kKey, kNoBody, bound(services, list)}};
 }
 
 }  // namespace eventhorn::api

@@ -133,8 +133,8 @@ Task<http::Response> stream(Services& services, http::RequestContext& context) {
 
 std::vector<http::Route> notice_routes(Services& services) {
   return {
-      {"GET", "/eventhorn/v1/notices", with_key(services, list)},
-      {"GET", "/eventhorn/v1/notices/stream", with_key(services, stream)},
+      {"GET", "/eventhorn/v1/notices", Access::kKey, kNoBody, bound(services, list)},
+      {"GET", "/eventhorn/v1/notices/stream", Access::kKey, kNoBody, bound(services, stream)},
   };
 }
 

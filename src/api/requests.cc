@@ -2,12 +2,8 @@
 
 namespace eventhorn::api {
 
-http::RouteHandler without_key(Services& services, Handler handler) {
+http::RouteHandler bound(Services& services, Handler handler) {
   return [&services, handler](http::RequestContext& context) { return handler(services, context); };
-}
-
-http::RouteHandler with_key(Services& services, Handler handler) {
-  return authenticated(services, without_key(services, handler));
 }
 
 tl::expected<http::Form, http::Response> read_form(const http::Request& request) {

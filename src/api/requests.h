@@ -14,11 +14,8 @@ namespace eventhorn::api {
 /// A handler: a coroutine over the services and one request, both of which outlive it.
 using Handler = Task<http::Response> (*)(Services&, http::RequestContext&);
 
-/// For callers with the account's key.
-http::RouteHandler with_key(Services& services, Handler handler);
-
-/// For everybody.
-http::RouteHandler without_key(Services& services, Handler handler);
+/// The handler as a table has it.
+http::RouteHandler bound(Services& services, Handler handler);
 
 /// The form in the body, or the answer to give: 415 for a body that is no form, 400 and 413 as
 /// http::parse_form. No body is an empty form, whatever the type says (spec: Mailgun SDKs).

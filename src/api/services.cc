@@ -9,13 +9,6 @@
 namespace eventhorn::api {
 namespace {
 
-http::Response forbidden() {
-  auto out = http::text_response(401, "Forbidden");
-  out.fields.set("WWW-Authenticate", "Basic realm=\"MG API\"");
-  out.fields.set("Cache-Control", "no-store");
-  return out;
-}
-
 int status_of(Errc code) {
   switch (code) {
     case Errc::kInvalidArgument:
@@ -43,32 +36,7 @@ int status_of(Errc code) {
   return 500;
 }
 
-Task<http::Response> check_and_run(Services& services, const http::RouteHandler& handler,
-                                   http::RequestContext& context) {
-  const auto& request = context.request;
-  if (const auto wait = services.limiter.retry_after(request.remote_address)) {
-    auto out = http::message_response(429, "too many failed authentications from this address");
-    out.fields.set("Retry-After", std::to_string(wait->count()));
-    co_return out;
-  }
-  const auto credentials = http::parse_basic(request.fields.get("Authorization"));
-  const bool right_user = credentials && credentials->user == "api";
-  if (!right_user || !services.keys.accepts(credentials->password)) {
-    if (credentials) services.limiter.record_failure(request.remote_address);
-    co_return forbidden();
-  }
-  auto out = co_await handler(context);
-  out.fields.set("X-Mailgun-Key-Id", services.keys.api_key_id());
-  co_return out;
-}
-
 }  // namespace
-
-http::RouteHandler authenticated(Services& services, http::RouteHandler handler) {
-  return [&services, handler = std::move(handler)](http::RequestContext& context) {
-    return check_and_run(services, handler, context);
-  };
-}
 
 http::Response error_response(const Error& error) {
   const int status = status_of(error.code);

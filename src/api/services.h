@@ -34,6 +34,8 @@ struct Settings {
   size_t max_batch_items = 10'000;
   /// Items whose own timestamp is further ahead of the clock are refused.
   std::chrono::milliseconds max_ahead = std::chrono::minutes(5);
+  /// Bytes of a request's body that a bin takes.
+  size_t bin_body_bytes = size_t{64} << 10;
   /// Webhook configuration calls per minute; 0 is no limit.
   unsigned webhook_rate_limit = 0;
   /// Items whose own timestamp is older are stored but not pushed: id rows live that long beyond
@@ -69,10 +71,6 @@ struct Services {
   store::NoticeBoard& notices;
 };
 
-/// Wraps a handler: Basic credentials `api:KEY` (spec/auth.md), else 401 "Forbidden"; 429 for an
-/// address that keeps failing. The answer carries X-Mailgun-Key-Id.
-http::RouteHandler authenticated(Services& services, http::RouteHandler handler);
-
 /// {"message": ...} with the status of the error's kind. Details of kInternal and kCorruption go to
 /// the log only.
 http::Response error_response(const Error& error);
@@ -92,7 +90,12 @@ Task<Result<store::DomainPtr>> create_domain(Services& services, const std::stri
 /// most (RFC 1035 section 2.3.4). Takes lower case.
 Status check_domain_name(std::string_view name);
 
-// One table per resource.
+using http::Access;
+using http::kAnyBody;
+using http::kFormBody;
+using http::kNoBody;
+
+// One table per resource; routes.cc lists them.
 std::vector<http::Route> ingest_routes(Services& services);             // ingest.cc
 std::vector<http::Route> domain_routes(Services& services);             // domains.cc
 std::vector<http::Route> webhook_routes(Services& services);            // webhooks.cc

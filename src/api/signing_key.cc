@@ -85,12 +85,15 @@ std::vector<http::Route> signing_key_routes(Services& services) {
   const std::string base = "/eventhorn/v1/signing-key";
   const std::string mailgun = "/v5/accounts/http_signing_key";
   return {
-      {"GET", base, with_key(services, show)},
-      {"POST", base + "/stage", with_key(services, change<&SigningKeyring::stage>)},
-      {"POST", base + "/promote", with_key(services, change<&SigningKeyring::promote>)},
-      {"POST", base + "/retire", with_key(services, change<&SigningKeyring::retire>)},
-      {"GET", mailgun, with_key(services, get_as_mailgun)},
-      {"POST", mailgun, with_key(services, regenerate_as_mailgun)},
+      {"GET", base, Access::kKey, kNoBody, bound(services, show)},
+      {"POST", base + "/stage", Access::kKey, kFormBody,
+       bound(services, change<&SigningKeyring::stage>)},
+      {"POST", base + "/promote", Access::kKey, kFormBody,
+       bound(services, change<&SigningKeyring::promote>)},
+      {"POST", base + "/retire", Access::kKey, kFormBody,
+       bound(services, change<&SigningKeyring::retire>)},
+      {"GET", mailgun, Access::kKey, kNoBody, bound(services, get_as_mailgun)},
+      {"POST", mailgun, Access::kKey, kFormBody, bound(services, regenerate_as_mailgun)},
   };
 }
 

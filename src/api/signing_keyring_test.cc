@@ -297,7 +297,7 @@ TEST_F(SecretFile, WhatCannotBeReadIsNotReplaced) {
 // Reliability A10: the id goes out with events.
 TEST_F(SecretFile, A10TheIdOfAnApiKeyTellsNothingThatMayBeGuessed) {
   const auto id = [&](const char* key) {
-    return expect(Keys::load(temp.path(), key, kGiven, clock)).api_key_id();
+    return expect(Keys::load(temp.path(), key, kGiven, clock)).find(key)->key_id;
   };
   EXPECT_EQ(id(testing::kApiKey), "01234567-89abcdef");
   for (const char* key : {"my-secret-password", "key-0123456789abcdef", "01234567-89abcdef", "k",
@@ -311,15 +311,15 @@ TEST_F(SecretFile, A10TheIdOfAnApiKeyTellsNothingThatMayBeGuessed) {
 TEST_F(SecretFile, A1OnlyTheWholeApiKeyIsAccepted) {
   const Keys keys = expect(Keys::load(temp.path(), testing::kApiKey, kGiven, clock));
   const std::string key = testing::kApiKey;
-  EXPECT_TRUE(keys.accepts(key));
+  EXPECT_TRUE(keys.find(key));
   for (size_t i = 0; i < key.size(); ++i) {
     std::string other = key;
     other[i] = other[i] == '0' ? '1' : '0';
-    EXPECT_FALSE(keys.accepts(other)) << i;
-    EXPECT_FALSE(keys.accepts(key.substr(0, i))) << i;
+    EXPECT_FALSE(keys.find(other)) << i;
+    EXPECT_FALSE(keys.find(key.substr(0, i))) << i;
   }
-  EXPECT_FALSE(keys.accepts(key + "0"));
-  EXPECT_FALSE(keys.accepts(key + '\0'));
+  EXPECT_FALSE(keys.find(key + "0"));
+  EXPECT_FALSE(keys.find(key + '\0'));
 }
 
 TEST_F(SecretFile, IsMadeOnce) {

@@ -30,10 +30,10 @@ Task<http::Response> root(Services&, http::RequestContext&) {
 
 std::vector<http::Route> system_routes(Services& services) {
   return {
-      {"GET", "/", without_key(services, root)},
-      {"GET", "/healthz", without_key(services, health)},
-      {"GET", "/readyz", without_key(services, readiness)},
-      {"GET", "/metrics", without_key(services, metrics_text)},
+      {"GET", "/", Access::kAnyone, kNoBody, bound(services, root)},
+      {"GET", "/healthz", Access::kAnyone, kNoBody, bound(services, health)},
+      {"GET", "/readyz", Access::kAnyone, kNoBody, bound(services, readiness)},
+      {"GET", "/metrics", Access::kAnyone, kNoBody, bound(services, metrics_text)},
   };
 }
 

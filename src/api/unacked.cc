@@ -252,8 +252,8 @@ Task<http::Response> next_page(Services& services, http::RequestContext& context
 
 std::vector<http::Route> unacked_routes(Services& services) {
   const std::string path = "/eventhorn/v1/{domain}/events";
-  return {{"GET", path, with_key(services, first_page)},
-          {"GET", path + "/{token}", with_key(services, next_page)}};
+  return {{"GET", path, Access::kKey, kNoBody, bound(services, first_page)},
+          {"GET", path + "/{token}", Access::kKey, kNoBody, bound(services, next_page)}};
 }
 
 }  // namespace eventhorn::api

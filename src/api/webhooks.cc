@@ -13,37 +13,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <mutex>
 
 namespace eventhorn::api {
 namespace {
 
 using webhook::Hook;
 
-constexpr std::chrono::seconds kWindow{60};
 constexpr size_t kQuotedNameBytes = 64;
-
-/// Counts the account's calls in windows of a minute, each beginning with its first call.
-/// Thread-safe.
-class CallLimit {
- public:
-  /// nullopt when another call may be made; otherwise how long the window lasts, at least 1 s.
-  std::optional<std::chrono::seconds> take(SteadyTime now, unsigned max_calls) {
-    const std::lock_guard lock(mutex_);
-    if (now >= end_) {
-      end_ = now + kWindow;
-      calls_ = 0;
-    }
-    if (calls_ >= max_calls) return std::chrono::ceil<std::chrono::seconds>(end_ - now);
-    ++calls_;
-    return std::nullopt;
-  }
-
- private:
-  std::mutex mutex_;
-  SteadyTime end_;      // guarded by mutex_
-  unsigned calls_ = 0;  // guarded by mutex_
-};
 
 // Some clients show `message`, others `Reason` (spec: webhooks, errors).
 http::Response refused(std::string_view reason) {
@@ -249,33 +225,12 @@ Task<http::Response> test(Services& services, http::RequestContext& context) {
   co_return http::json_response(200, test_report(reply));
 }
 
-// Mailgun gives no `message` here (spec: webhooks, "Too fast").
-http::Response too_fast(std::chrono::seconds wait) {
-  auto out = http::json_response(429, R"({"retry-seconds":60})");
-  out.fields.set("Retry-After", std::to_string(wait.count()));
-  return out;
-}
-
-Task<http::Response> limited(Services& services, CallLimit& limit, Handler handler,
-                             http::RequestContext& context) {
-  if (const unsigned max_calls = services.settings.webhook_rate_limit; max_calls > 0) {
-    if (const auto wait = limit.take(services.clock.steady_now(), max_calls))
-      co_return too_fast(*wait);
-  }
-  auto out = co_await handler(services, context);
-  co_return out;
-}
-
 }  // namespace
 
 std::vector<http::Route> webhook_routes(Services& services) {
-  const auto limit = std::make_shared<CallLimit>();
   const auto row = [&](const char* method, const char* below, Handler handler) {
-    const auto run = [&services, limit, handler](http::RequestContext& context) {
-      return limited(services, *limit, handler, context);
-    };
     return http::Route{method, std::string("/v3/domains/{domain}/webhooks") + below,
-                       authenticated(services, run)};
+                       Access::kKeyWithinLimit, kFormBody, bound(services, handler)};
   };
   return {
       row("GET", "", list),

@@ -1,6 +1,7 @@
 #include "app/application.h"
 
-#include "api/services.h"
+#include "api/admission.h"
+#include "api/routes.h"
 #include "app/local_bins.h"
 #include "app/process_limits.h"
 #include "async/block_on.h"
@@ -142,16 +143,16 @@ struct Application::Impl {
   Task<http::ClientReply> post(std::string url, store::EndpointSettings for_url, std::string body,
                                std::string extra_head, Deadline deadline);
 
-  Task<http::Response> handle(http::Request& request, Deadline deadline) const {
-    // What is unsettled is not known yet: an answer would say that all is well.
-    if (!started && request.path.starts_with("/eventhorn/v1/")) return starting();
-    return router.handle(request, deadline);
+  http::Verdict admit(const http::Request& head) {
+    // The progress of lanes is not loaded yet: an answer would say that nothing is behind.
+    if (!started && head.path.starts_with("/eventhorn/v1/")) return tl::unexpected(starting());
+    return admission->admit(head);
   }
 
-  static Task<http::Response> starting() {
+  static http::Response starting() {
     auto response = http::message_response(503, "the server is starting: try again");
     response.fields.set("Retry-After", "1");
-    co_return response;
+    return response;
   }
 
   config::Config config;
@@ -175,6 +176,7 @@ struct Application::Impl {
   delivery::EngineDeliveries deliveries;
   std::unique_ptr<api::Services> services;
   http::Router router;
+  std::unique_ptr<api::Admission> admission;
   std::shared_ptr<http::TlsContext> tls;
   std::shared_ptr<std::atomic<uint16_t>> own_port = std::make_shared<std::atomic<uint16_t>>(0);
   std::atomic<bool> started = false;
@@ -371,6 +373,8 @@ Result<std::string> Application::Impl::listen() {
   settings.max_item_bytes = config.events.max_item_bytes;
   settings.max_batch_items = config.events.max_batch_items;
   settings.max_ahead = config.events.max_ahead;
+  // One more than a bin keeps, because it cuts between characters and so looks at the next byte.
+  settings.bin_body_bytes = config.bins.max_body_bytes + 1;
   settings.webhook_rate_limit = config.api.webhook_rate_limit;
   settings.attempt_timeout = config.delivery.timeout;
   services.reset(new api::Services{
@@ -381,14 +385,8 @@ Result<std::string> Application::Impl::listen() {
         return post(url, for_url, std::move(body), std::move(extra_head), deadline);
       },
       resolver, notices});
-  for (auto* routes :
-       {api::ingest_routes, api::domain_routes, api::webhook_routes, api::event_routes,
-        api::bin_routes, api::endpoint_routes, api::endpoint_settings_routes,
-        api::domain_settings_routes, api::lane_routes, api::attempt_routes, api::missed_routes,
-        api::notice_routes, api::replay_routes, api::signing_key_routes, api::unacked_routes,
-        api::system_routes}) {
-    router.add(routes(*services));
-  }
+  router = api::make_router(*services);
+  admission = std::make_unique<api::Admission>(*services, router);
   TRY(const auto address, config::parse_listen_address(config.server.listen));
   if (!config.server.tls_cert.empty()) {
     TRY(tls, http::TlsContext::load(config.server.tls_cert, config.server.tls_key, clock));
@@ -407,8 +405,7 @@ Result<std::string> Application::Impl::listen() {
              "(server.trusted_proxies): keys travel in the clear");
   }
   server = std::make_unique<http::Server>(
-      *cores, options,
-      [this](http::Request& request, Deadline deadline) { return handle(request, deadline); });
+      *cores, options, [this](const http::Request& head) { return admit(head); });
   TRY(const uint16_t port, server->listen());
   *own_port = port;
   const std::string scheme = tls ? "https://" : "http://";

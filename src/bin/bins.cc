@@ -66,8 +66,9 @@ std::string Bins::create() {
 
 std::optional<uint32_t> Bins::capture(std::string_view id, Captured request) {
   request.fields = without_secrets(request.fields);
-  request.truncated = request.body.size() > options_.max_body_bytes;
-  if (request.truncated) cut_body(request.body, options_.max_body_bytes);
+  request.truncated |= request.body.size() > options_.max_body_bytes;
+  if (request.body.size() > options_.max_body_bytes)
+    cut_body(request.body, options_.max_body_bytes);
 
   const std::lock_guard lock(mutex_);
   const auto at = find(id);

@@ -30,9 +30,10 @@ struct Captured {
   std::string body;
   std::string remote_address;
   SystemTime time;
-  /// Set by the bin: the request's number in it, from 1, and whether the body was cut.
-  uint64_t number = 0;
+  /// Whether the body went on; also set by the bin, which cuts it.
   bool truncated = false;
+  /// Set by the bin: the request's number in it, from 1.
+  uint64_t number = 0;
 };
 
 struct Listing {

@@ -51,9 +51,10 @@ Status GzipDecoder::feed(std::string_view compressed, std::string& out) {
     z.avail_out = static_cast<uInt>(piece.size());
     const int rc = inflate(&z, Z_NO_FLUSH);
     const size_t produced = piece.size() - z.avail_out;
-    if (produced > impl_->left) return fail(Errc::kTooLarge, "gzip body inflates beyond the limit");
-    impl_->left -= produced;
-    out.append(piece.data(), produced);
+    const size_t taken = std::min(produced, impl_->left);
+    impl_->left -= taken;
+    out.append(piece.data(), taken);
+    if (taken < produced) return fail(Errc::kTooLarge, "gzip body inflates beyond the limit");
     if (rc == Z_STREAM_END) impl_->between = true;
     // Z_BUF_ERROR is how zlib says that it needs more input.
     const bool starved = rc == Z_BUF_ERROR && z.avail_in == 0;

@@ -19,9 +19,9 @@ class GzipDecoder {
   GzipDecoder(GzipDecoder&&) noexcept;
   GzipDecoder& operator=(GzipDecoder&&) noexcept;
 
-  /// Appends what `compressed`, the next piece, decodes to. kTooLarge: the cap would be passed
-  /// (`out` stays within it); kInvalidArgument: not gzip, or damaged. After an error the decoder is
-  /// of no more use.
+  /// Appends what `compressed`, the next piece, decodes to. kTooLarge: there is more than the cap,
+  /// and `out` has as much as that; kInvalidArgument: not gzip, or damaged. After an error the
+  /// decoder is of no more use.
   Status feed(std::string_view compressed, std::string& out);
 
   /// kInvalidArgument unless the input ended with a whole member.

@@ -29,7 +29,7 @@ class Fields {
   std::vector<std::pair<std::string, std::string>> all_;
 };
 
-/// A request to our server, read whole. Bodies arrive decoded (gzip) and capped.
+/// A request to our server. Bodies arrive decoded (gzip) and capped.
 struct Request {
   std::string method;  // upper case as sent
   std::string target;  // origin form as sent: path and query, still encoded
@@ -37,6 +37,7 @@ struct Request {
   std::string query;   // without '?'
   Fields fields;
   std::string body;
+  bool truncated = false;      // the body went on, and its route takes no more (BodyLimit::cut)
   std::string remote_address;  // textual IP of the peer, or of the client behind a trusted proxy
   std::string base;  // "scheme://host[:port]" of the validated Host: what paging URLs start with
 };

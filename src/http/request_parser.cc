@@ -28,13 +28,16 @@ class Message final : public beast_http::basic_parser<true> {
  public:
   Message() {
     eager(true);
-    body_limit(boost::none);                                  // counted in take()
+    body_limit(boost::none);                                  // counted in take
     header_limit(std::numeric_limits<std::uint32_t>::max());  // counted in read_head and read_body
   }
 
   Request request;
   int version = 0;
-  size_t body_left = 0;
+  size_t received_left = 0;  // of the body as received
+  size_t decoded_left = 0;   // of the body as kept
+  bool cut = false;
+  bool dropping = false;  // nothing more is kept
   std::optional<GzipDecoder> gzip;
   std::optional<Error> body_error;
 
@@ -63,7 +66,7 @@ class Message final : public beast_http::basic_parser<true> {
   std::size_t on_body_impl(string_view body, error_code& ec) override { return take(body, ec); }
 
   void on_chunk_header_impl(std::uint64_t size, string_view extensions, error_code& ec) override {
-    if (size > body_left) stop_on_error(over_limit(), ec);
+    if (size > received_left) stop_on_error(over_limit(), ec);
     // Beast lets anything pass inside quotes; some proxies take a bare LF there for the end of the
     // line.
     const auto is_control = [](char c) {
@@ -84,15 +87,26 @@ class Message final : public beast_http::basic_parser<true> {
 
   std::size_t take(string_view bytes, error_code& ec) {
     const std::string_view body(bytes.data(), bytes.size());
-    if (body.size() > body_left) {
+    if (body.size() > received_left) {
       stop_on_error(over_limit(), ec);
-    } else if (gzip) {
-      stop_on_error(gzip->feed(body, request.body), ec);
-    } else {
-      request.body.append(body);
+    } else if (!dropping) {
+      auto kept = gzip ? gzip->feed(body, request.body) : keep(body);
+      if (!kept && kept.error().code == Errc::kTooLarge && cut) {
+        dropping = request.truncated = true;
+        gzip.reset();
+      } else {
+        stop_on_error(std::move(kept), ec);
+      }
     }
-    body_left -= std::min(body_left, body.size());
+    received_left -= std::min(received_left, body.size());
     return body.size();
+  }
+
+  Status keep(std::string_view body) {
+    const size_t taken = std::min(body.size(), decoded_left);
+    request.body.append(body.substr(0, taken));
+    decoded_left -= taken;
+    return taken < body.size() ? over_limit() : Status();
   }
 
   static Status over_limit() { return fail(Errc::kTooLarge, "request body is over the limit"); }
@@ -211,25 +225,36 @@ Step RequestParser::read_head(std::string_view in, size_t& consumed) {
   return Step::kReady;
 }
 
-Step RequestParser::start_body(size_t max_body_bytes, size_t max_inflated_bytes) {
+Step RequestParser::start_body(const BodyLimits& limits) {
   auto& message = *impl_->message;
-  message.body_left = max_body_bytes;
+  message.received_left = limits.received;
+  message.decoded_left = limits.decoded;
+  message.cut = limits.cut;
   if (!has_body()) return Step::kReady;
   const auto length = message.content_length();
-  if (length && *length > max_body_bytes) {
+  if (length && *length > limits.received) {
     return impl_->refuse(
-        413, "request body is over the limit of " + std::to_string(max_body_bytes) + " bytes");
+        413, "request body is over the limit of " + std::to_string(limits.received) + " bytes");
   }
   const auto& fields = message.request.fields;
   const auto encoding = fields.get("Content-Encoding");
   if (equals_ignore_case(encoding, "gzip") || equals_ignore_case(encoding, "x-gzip")) {
-    message.gzip.emplace(max_inflated_bytes);
+    message.gzip.emplace(limits.decoded);
   } else if (!encoding.empty() && !equals_ignore_case(encoding, "identity")) {
     return impl_->refuse(415, "content-encoding: only gzip and identity are known");
   }
   if (fields.count("Content-Encoding") > 1)
     return impl_->refuse(415, "content-encoding: only one is allowed");
   return Step::kReady;
+}
+
+Step RequestParser::drop_body(size_t max_bytes) {
+  auto& message = *impl_->message;
+  message.gzip.reset();
+  message.dropping = true;
+  message.received_left = max_bytes;
+  const auto length = message.content_length();
+  return length && *length > max_bytes ? Step::kRefused : Step::kReady;
 }
 
 Step RequestParser::read_body(std::string_view in, size_t& consumed) {

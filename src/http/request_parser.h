@@ -32,9 +32,19 @@ class RequestParser {
   /// Transfer-Encoding other than chunked or in HTTP/1.0.
   Step read_head(std::string_view in, size_t& consumed);
 
-  /// Sets the limits of the body, as received and as decoded. Refusals: 413 when Content-Length is
-  /// over the limit, 415 for a Content-Encoding other than gzip, x-gzip and identity.
-  Step start_body(size_t max_body_bytes, size_t max_inflated_bytes);
+  struct BodyLimits {
+    size_t received = 0;
+    size_t decoded = 0;
+    bool cut = false;  // what is over `decoded` is dropped, and request().truncated set
+  };
+
+  /// Refusals: 413 when Content-Length is over the limit, 415 for a Content-Encoding other than
+  /// gzip, x-gzip and identity.
+  Step start_body(const BodyLimits& limits);
+
+  /// Instead of start_body: what comes of the body is dropped. kRefused when it is longer than
+  /// `max_bytes`, as far as its length is told; else read_body finds out.
+  Step drop_body(size_t max_bytes);
 
   /// Takes body bytes from `in`, as read_head does; request().body grows, decoded. Call only when
   /// has_body(). Refusals: 413 over a limit, 400 for bad chunking or damaged gzip. Trailer fields

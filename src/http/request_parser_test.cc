@@ -24,7 +24,7 @@ class Reader {
   int read(size_t max_body = kMaxBody, size_t max_inflated = kMaxBody) {
     parser.reset();
     auto step = run([&](std::string_view in, size_t& used) { return parser.read_head(in, used); });
-    if (step == Step::kReady) step = parser.start_body(max_body, max_inflated);
+    if (step == Step::kReady) step = parser.start_body({max_body, max_inflated});
     if (step == Step::kReady && parser.has_body()) {
       step = run([&](std::string_view in, size_t& used) { return parser.read_body(in, used); });
     }

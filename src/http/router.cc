@@ -155,17 +155,23 @@ Router::Match Router::match(std::string_view method, std::string_view path) cons
   return out;
 }
 
-Task<Response> Router::handle(Request& request, Deadline deadline) const {
-  auto found = match(request.method, request.path);
-  if (found.status == 400) co_return message_response(400, "path: broken percent-encoding");
-  if (found.status == 404) co_return message_response(404, "Not Found");
+Verdict Router::admit(const Request& head) const {
+  auto found = match(head.method, head.path);
+  if (found.status == 400)
+    return tl::unexpected(message_response(400, "path: broken percent-encoding"));
+  if (found.status == 404) return tl::unexpected(message_response(404, "Not Found"));
   if (found.status == 405) {
     auto response = message_response(405, "Method Not Allowed");
     response.fields.add("Allow", std::move(found.allow));
-    co_return response;
+    return tl::unexpected(std::move(response));
   }
-  RequestContext context{request, std::move(found.params), deadline};
-  co_return co_await found.route->handler(context);
+  return Admitted{found.route, std::move(found.params)};
+}
+
+Task<Response> run(const Admitted& admitted, RequestContext& context) {
+  auto response = co_await admitted.route->handler(context);
+  for (const auto& [name, value] : admitted.answer_fields.all()) response.fields.set(name, value);
+  co_return response;
 }
 
 }  // namespace eventhorn::http

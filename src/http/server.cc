@@ -52,9 +52,9 @@ Task<void> serve_counted(ServerCore& core, tcp::socket socket, std::shared_ptr<s
 
 }  // namespace
 
-ServerState::ServerState(ServerOptions o, Handler h)
+ServerState::ServerState(ServerOptions o, Admit a)
     : options(std::move(o)),
-      handler(std::move(h)),
+      admit(std::move(a)),
       requests{request_counter("1xx"), request_counter("2xx"), request_counter("3xx"),
                request_counter("4xx"), request_counter("5xx")},
       latency(metrics::histogram("eventhorn_http_request_seconds",
@@ -112,9 +112,9 @@ Task<void> ServerCore::drain(Deadline deadline) {
 }
 
 struct Server::Impl {
-  Impl(Cores& c, ServerOptions options, Handler handler)
+  Impl(Cores& c, ServerOptions options, Admit admit)
       : cores(c),
-        state(std::move(options), std::move(handler)),
+        state(std::move(options), std::move(admit)),
         acceptor(c.at(0)),
         accepting(c.at(0).get_executor()) {
     for (size_t i = 0; i < c.size(); ++i)
@@ -160,8 +160,8 @@ void Server::Impl::deal(tcp::socket socket, size_t index) {
              });
 }
 
-Server::Server(Cores& cores, ServerOptions options, Handler handler)
-    : impl_(std::make_unique<Impl>(cores, std::move(options), std::move(handler))) {}
+Server::Server(Cores& cores, ServerOptions options, Admit admit)
+    : impl_(std::make_unique<Impl>(cores, std::move(options), std::move(admit))) {}
 
 Server::~Server() {
   CHECK(!impl_->listening);

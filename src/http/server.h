@@ -5,6 +5,16 @@
 // Order of use: construct, listen, then at the end stop_accepting and drain, which must have
 // returned before the Cores stop and before the Server is destroyed.
 //
+// A request is admitted at its head: Host and origin, then Admit (route, key, limits), then the
+// route's limit on the body. Only then is the body read, and 100 Continue sent. Of a refused
+// request a body of up to 64 KiB is read and dropped, and the connection goes on; with a larger
+// one, or one that waits for 100 Continue, the answer is sent, our side is closed, and what still
+// comes is read for a while, because a reset could take the answer along.
+//
+// A handler has until RequestContext::deadline for its answer; answer_timeout later the connection
+// is closed. The request is whole and lives until the handler's task ends, which may move parts out
+// of it. Handlers run on their connection's core.
+//
 // The server answers by itself, as {"message":"..."}: what RequestParser and OriginPolicy refuse;
 // 503 for what has no room; 500 with a request id, which the log repeats, when the handler throws.
 // Every response gets Content-Type, Content-Length, Date and X-Content-Type-Options: nosniff; HEAD
@@ -21,6 +31,7 @@
 #include "async/task.h"
 #include "base/result.h"
 #include "http/message.h"
+#include "http/router.h"
 #include "http/tls_context.h"
 
 #include <chrono>
@@ -33,10 +44,9 @@
 
 namespace eventhorn::http {
 
-/// Answers one request, before `deadline` if it can: answer_timeout later the connection is closed.
-/// The request is whole and lives until the task ends; the handler may move parts out of it. Runs
-/// on the connection's core.
-using Handler = std::function<Task<Response>(Request& request, Deadline deadline)>;
+/// Decides from a request's head, before any of its body is read, whether it is served and by which
+/// route. The route lives as long as the server. Called on any core.
+using Admit = std::function<Verdict(const Request& head)>;
 
 struct ServerOptions {
   std::string address = "127.0.0.1";  // IP literal; "::" listens on IPv4 too
@@ -45,9 +55,6 @@ struct ServerOptions {
   size_t max_header_bytes = size_t{16} * 1024;           // request line and fields
   size_t max_body_bytes = size_t{25} * 1024 * 1024;      // as received
   size_t max_inflated_bytes = size_t{25} * 1024 * 1024;  // of a gzip body, decoded
-  /// When set, gives max_body_bytes of one request, from its head (path, fields, addresses). Called
-  /// on any core.
-  std::function<size_t(const Request& head)> max_body;
   /// All bodies that are held at one time, decoded. Over it: 503.
   size_t max_buffered_bytes = size_t{1024} * 1024 * 1024;
   size_t max_connections = 10'000;  // over it: 503 and close
@@ -77,7 +84,7 @@ struct ServerOptions {
 class Server {
  public:
   /// `cores` must outlive the server.
-  Server(Cores& cores, ServerOptions options, Handler handler);
+  Server(Cores& cores, ServerOptions options, Admit admit);
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;

@@ -17,18 +17,19 @@ class TestServer {
  public:
   explicit TestServer(ServerOptions options = {}, size_t cores = 2) : cores_(cores) {
     const auto row = [this](const char* pattern,
-                            Task<Response> (TestServer::*answer)(RequestContext&)) {
-      return Route{"*", pattern,
+                            Task<Response> (TestServer::*answer)(RequestContext&),
+                            BodyLimit limit = kAnyBody) {
+      return Route{"*", pattern, Access::kAnyone, limit,
                    [this, answer](RequestContext& context) { return (this->*answer)(context); }};
     };
     router_.add({row("/*rest", &TestServer::echo), row("/throw", &TestServer::fail),
                  row("/status", &TestServer::status), row("/big", &TestServer::big),
                  row("/gate", &TestServer::gate), row("/forever", &TestServer::forever),
-                 row("/stream", &TestServer::stream)});
+                 row("/stream", &TestServer::stream), row("/ten", &TestServer::echo, BodyLimit{10}),
+                 row("/first-ten", &TestServer::echo, BodyLimit{10, true})});
     options.sweep_interval = std::chrono::milliseconds(5);
-    server_.emplace(cores_, std::move(options), [this](Request& request, Deadline deadline) {
-      return router_.handle(request, deadline);
-    });
+    server_.emplace(cores_, std::move(options),
+                    [this](const Request& head) { return admit(head); });
     const auto port = server_->listen();
     if (!port) throw std::runtime_error(port.error().message);
     port_ = *port;
@@ -60,12 +61,17 @@ class TestServer {
   }
 
  private:
+  Verdict admit(const Request& head) const {
+    if (head.path == "/refused") return tl::unexpected(text_response(401, "Forbidden"));
+    return router_.admit(head);
+  }
+
   // What the server made of the request, a line each.
   Task<Response> echo(RequestContext& context) {
     const auto& request = context.request;
     co_return text_response(200, request.method + " " + request.target + "\n" +
                                      request.remote_address + "\n" + request.base + "\n" +
-                                     request.body);
+                                     request.body + (request.truncated ? "..." : ""));
   }
 
   Task<Response> fail(RequestContext&) { throw std::runtime_error("secret detail"); }

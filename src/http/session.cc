@@ -19,6 +19,7 @@
 #include <openssl/ssl.h>
 
 #include <algorithm>
+#include <poll.h>
 #include <tuple>
 
 namespace eventhorn::http {
@@ -29,9 +30,10 @@ using TlsStream = asio::ssl::stream<tcp::socket>;
 using Step = RequestParser::Step;
 
 constexpr auto kUse = asio::as_tuple(asio::use_awaitable);
-constexpr std::chrono::seconds kLinger{2};        // for the peer to read our last words
-constexpr size_t kSmallRead = size_t{4} * 1024;   // of heads; also what an idle connection keeps
-constexpr size_t kLargeRead = size_t{64} * 1024;  // of bodies
+constexpr std::chrono::seconds kLinger{2};         // for the peer to read our last words
+constexpr size_t kMaxDropped = size_t{64} * 1024;  // of a refused request's body
+constexpr size_t kSmallRead = size_t{4} * 1024;    // of heads; also what an idle connection keeps
+constexpr size_t kLargeRead = size_t{64} * 1024;   // of bodies
 constexpr size_t kGatherBody =
     size_t{16} * 1024;  // from this size on bodies are not copied behind the head
 
@@ -112,7 +114,7 @@ tcp::socket& socket_of(TlsStream& stream) {
 }
 
 template <class Stream>
-class Session final : public Connection {
+class Session final : public Connection, public Peer {
  public:
   Session(ServerCore& core, Stream& stream, std::string peer)
       : core_(core),
@@ -137,6 +139,11 @@ class Session final : public Connection {
   void end_stream() override {
     boost::system::error_code ignored;
     socket_of(stream_).cancel(ignored);
+  }
+
+  bool gone() const override {
+    pollfd socket{socket_of(stream_).native_handle(), 0, 0};  // of no events: only errors are told
+    return poll(&socket, 1, 0) == 1;
   }
 
   Task<void> run(bool overloaded) {
@@ -172,18 +179,22 @@ class Session final : public Connection {
 
     BufferShare share(state_);
     std::optional<Response> response;
-    bool keep_alive = false;
     if (refused_) {
       response = std::move(parser_.refusal());
     } else {
       response = check_head();
-      if (!response && parser_.has_body()) {
-        const bool read = co_await read_body(share, response);
-        if (!read) co_return false;
-      }
-      // A body that was not read to its end would be taken for the next request.
-      keep_alive = parser_.keep_alive() && !parser_.has_body() && !refused_;
     }
+    if (!refused_ && parser_.has_body()) {
+      bool read = false;
+      if (response) {
+        read = co_await drop_body();
+      } else {
+        read = co_await read_body(share, response);
+      }
+      if (!read) co_return false;
+    }
+    // A body that was not read to its end would be taken for the next request.
+    bool keep_alive = parser_.keep_alive() && !parser_.has_body() && !refused_;
     const bool is_head = parser_.request().method == "HEAD";
     deadline = handler_deadline + state_.options.answer_timeout;
     if (!response) response = co_await call_handler(handler_deadline);
@@ -223,16 +234,38 @@ class Session final : public Connection {
     co_return true;
   }
 
-  // What can be refused before the body is read.
+  // What is refused before the body is read.
   std::optional<Response> check_head() {
     auto& request = parser_.request();
-    auto refusal = state_.origin->admit(request, peer_);
-    if (refusal) return refusal;
+    if (auto refusal = state_.origin->admit(request, peer_)) return refusal;
+    auto verdict = state_.admit(request);
+    if (!verdict) return std::move(verdict).error();
+    admitted_ = *std::move(verdict);
     const auto& options = state_.options;
-    const size_t max_body = options.max_body ? options.max_body(request) : options.max_body_bytes;
-    if (parser_.start_body(max_body, options.max_inflated_bytes) == Step::kRefused)
-      return std::move(parser_.refusal());
+    const auto& limit = admitted_.route->max_body;
+    RequestParser::BodyLimits limits;
+    limits.cut = limit.cut;
+    limits.received =
+        limit.cut ? options.max_body_bytes : std::min(limit.bytes, options.max_body_bytes);
+    limits.decoded = std::min(limit.bytes, options.max_inflated_bytes);
+    if (parser_.start_body(limits) == Step::kRefused) return std::move(parser_.refusal());
     return std::nullopt;
+  }
+
+  // Reads the body of a refused request, if that is short, so that the connection can go on. False
+  // when the peer has gone. Who waits for 100 Continue gets the refusal in its place, and may send
+  // the body all the same or not: the connection can't go on.
+  Task<bool> drop_body() {
+    if (parser_.wants_continue() && buffer_.size() == 0) co_return true;
+    if (parser_.drop_body(kMaxDropped) == Step::kRefused) co_return true;
+    for (;;) {
+      const auto step = step_with(
+          [this](std::string_view in, size_t& used) { return parser_.read_body(in, used); });
+      refused_ = step == Step::kRefused;
+      if (step != Step::kMore) co_return true;
+      const bool read = co_await read_more(kLargeRead);
+      if (!read) co_return false;
+    }
   }
 
   // False when the peer has gone. Otherwise the body is whole, or `refusal` is set.
@@ -279,8 +312,10 @@ class Session final : public Connection {
   Task<Response> call_handler(Deadline handler_deadline) {
     bool cancelled = false;
     std::string why;
+    RequestContext context{parser_.request(), std::move(admitted_.params), handler_deadline,
+                           std::move(admitted_.caller), this};
     try {
-      auto response = co_await state_.handler(parser_.request(), handler_deadline);
+      auto response = co_await http::run(admitted_, context);
       if (response.status >= 200 && response.status <= 599) co_return response;
       why = "status " + std::to_string(response.status);
     } catch (const boost::system::system_error& e) {
@@ -407,7 +442,10 @@ class Session final : public Connection {
     boost::system::error_code ec;
     socket.shutdown(tcp::socket::shutdown_send, ec);
     buffer_.clear();
+    // An upload may take long to come to its end, and only then is the answer read.
+    const auto last = now() + state_.options.request_timeout;
     while (!ec) {
+      if (!state_.draining) deadline = std::min(now() + kLinger, last);
       auto [read_ec, n] = co_await socket.async_read_some(buffer_.prepare(kSmallRead), kUse);
       ec = read_ec;
     }
@@ -421,6 +459,7 @@ class Session final : public Connection {
   RequestParser parser_;
   boost::beast::flat_buffer buffer_;
   std::string out_;
+  Admitted admitted_;
   bool refused_ = false;  // the parser can't go on
   BodySource source_;     // of the stream to send
   bool intact_ = true;    // the stream is at the end of a chunk and may go on

@@ -19,10 +19,10 @@ namespace eventhorn::http {
 
 /// What the cores share. Constant while connections run, except for the atomics.
 struct ServerState {
-  ServerState(ServerOptions o, Handler h);
+  ServerState(ServerOptions o, Admit a);
 
   const ServerOptions options;
-  const Handler handler;
+  const Admit admit;
   std::unique_ptr<OriginPolicy> origin;  // set once the port is known
   std::atomic<bool> draining{false};
   std::atomic<size_t> connections{0};
