@@ -306,7 +306,10 @@ void Engine::record(const Lane& lane, const Job& job, const SendReply& reply,
   row.status = reply.result.status;
   row.phases = reply.result.phases;
   const bool success = verdict == webhook::Verdict::kSuccess;
-  if (success) recent_.add(lane.url(), row, reply.response);
+  if (success) {
+    row.error = reply.result.error;  // of an answer that was not sound HTTP
+    recent_.add(lane.url(), row, reply.response);
+  }
   if (!success || job.attempt > 1) row.response = reply.response;
   if (!success) {
     row.failure = reply.result.status != 0 ? std::string(webhook::to_string(verdict))

@@ -7,7 +7,7 @@ namespace eventhorn::delivery {
 // With what a node of the list, and its place in the URL's, take.
 size_t RecentSuccesses::size_of(const Kept& kept) {
   constexpr size_t kLinks = 4 * sizeof(void*);
-  return sizeof(Kept) + kLinks + kept.row.response.capacity();
+  return sizeof(Kept) + kLinks + kept.row.response.capacity() + kept.row.error.capacity();
 }
 
 // With its place among the URLs, and the least that a deque takes.

@@ -2,163 +2,152 @@
 
 #include "base/strings.h"
 #include "base/time.h"
+#include "http/answer_head.h"
+#include "http/bounded_parser.h"
 #include "webhook/retry_after.h"
 
 #include <boost/asio/ssl/error.hpp>
-#include <boost/beast/http/basic_parser.hpp>
 
 #include <algorithm>
-#include <ostream>  // beast/http/verb.hpp needs it with separate compilation (Boost 1.81)
-#include <vector>
+#include <optional>
+#include <utility>
 
 namespace eventhorn::http {
 namespace {
 
 using boost::system::error_code;
 using webhook::FailureKind;
+namespace beast_http = boost::beast::http;
 
 constexpr size_t kMaxInterim = 16;
 
 /// Parses one answer with Beast's strict parser, keeping only what outcomes need: no field map is
 /// built.
-class AnswerParser final : public boost::beast::http::basic_parser<false> {
+class AnswerParser final : public BoundedParser<false> {
  public:
-  explicit AnswerParser(const AnswerLimits& limits) : keep_body_bytes_(limits.keep_body_bytes) {
-    eager(true);
-    header_limit(static_cast<uint32_t>(limits.max_head_bytes));
-    body_limit(boost::none);
+  explicit AnswerParser(const AnswerLimits& limits)
+      : BoundedParser(limits.max_head_bytes), keep_body_bytes_(limits.keep_body_bytes) {}
+
+  AnswerHead take_head_fields() { return std::move(head_); }
+
+  std::string take_body_text() { return std::move(body_); }
+
+  /// Whether the next answer begins where this one ends: there is one way to find its end. To be
+  /// asked after the head.
+  bool has_clear_end() const {
+    const bool chunked_1_0 = version_ < 11 && has_transfer_encoding_;  // RFC 9112 section 6.1
+    return keep_alive() && !chunked_1_0 && !(has_transfer_encoding_ && has_length_);
   }
-
-  int status() const { return status_; }
-
-  const std::vector<std::string>& retry_after() const { return retry_after_; }
-
-  const std::string& location() const { return location_; }
-
-  /// Bytes of the body seen so far.
-  size_t body_bytes() const { return body_bytes_; }
-
-  std::string take_body() { return std::move(body_); }
 
  private:
-  using string_view = boost::beast::string_view;
-
-  void on_request_impl(boost::beast::http::verb, string_view, string_view, int,
-                       error_code&) override {}
-
-  void on_response_impl(int code, string_view, int, error_code&) override { status_ = code; }
-
-  void on_field_impl(boost::beast::http::field name, string_view, string_view value,
-                     error_code&) override {
-    if (name == boost::beast::http::field::retry_after && retry_after_.size() < 4)
-      retry_after_.emplace_back(value);
-    if (name == boost::beast::http::field::location) location_ = std::string(value.substr(0, 512));
+  void on_response_impl(int code, string_view, int version, error_code&) override {
+    head_.status = code;
+    version_ = version;
   }
 
-  void on_header_impl(error_code&) override {}
+  void on_head_field(beast_http::field field, string_view name, string_view value) override {
+    has_length_ = has_length_ || field == beast_http::field::content_length;
+    has_transfer_encoding_ =
+        has_transfer_encoding_ || field == beast_http::field::transfer_encoding;
+    head_.add({name.data(), name.size()}, {value.data(), value.size()});
+  }
 
-  void on_body_init_impl(const boost::optional<uint64_t>&, error_code&) override {}
-
-  size_t on_body_impl(string_view body, error_code&) override { return keep(body); }
-
-  void on_chunk_header_impl(uint64_t, string_view, error_code&) override {}
-
-  size_t on_chunk_body_impl(uint64_t, string_view body, error_code&) override { return keep(body); }
-
-  void on_finish_impl(error_code&) override {}
-
-  size_t keep(string_view body) {
-    body_bytes_ += body.size();
+  void on_body(string_view bytes, error_code&) override {
     const size_t room = keep_body_bytes_ - std::min(keep_body_bytes_, body_.size());
-    body_.append(body.data(), std::min(body.size(), room));
-    return body.size();
+    body_.append(bytes.data(), std::min(bytes.size(), room));
   }
 
-  size_t keep_body_bytes_;
-  int status_ = 0;
-  std::vector<std::string> retry_after_;
-  std::string location_;
+  const size_t keep_body_bytes_;
+  AnswerHead head_;
   std::string body_;
-  size_t body_bytes_ = 0;
+  int version_ = 0;
+  bool has_length_ = false;
+  bool has_transfer_encoding_ = false;
 };
 
 bool is_end(const error_code& ec) {
   return ec == asio::error::eof || ec == asio::ssl::error::stream_truncated;
 }
 
-// Has the parser take what has come. False when it is malformed before the end of its head, which
-// is then told in `reply`.
-bool parse_input(AnswerParser& parser, ClientConnection& connection, bool& malformed_body,
-                 ClientReply& reply) {
-  while (!parser.is_done() && !connection.input.empty()) {
-    error_code ec;
-    const size_t used = parser.put(asio::buffer(connection.input), ec);
-    connection.input.erase(0, used);
-    if (ec == boost::beast::http::error::need_more) return true;
-    if (ec && parser.is_header_done()) {
-      malformed_body = true;
-      return true;
-    }
-    if (ec) {
-      const bool too_large = ec == boost::beast::http::error::header_limit;
-      reply.result = failure(too_large ? FailureKind::kTooLarge : FailureKind::kProtocol,
-                             "not a valid HTTP answer: " + ec.message());
-      return false;
-    }
-    if (used == 0) return true;
-  }
-  return true;
+webhook::AttemptResult cut_head(const ClientConnection& connection, const error_code& ec) {
+  if (!is_end(ec)) return connection.broken(ec, "waiting for the answer");
+  return failure(FailureKind::kClosed, connection.input.empty()
+                                           ? "connection closed without an answer"
+                                           : "connection closed within the answer's head");
 }
 
-void tell_end(AnswerParser& parser, const ClientConnection& connection, const error_code& ec,
-              ClientReply& reply) {
-  if (!is_end(ec)) {
-    reply.result = connection.broken(ec, "waiting for the answer");
-  } else {
-    reply.result = failure(FailureKind::kClosed, parser.got_some()
-                                                     ? "connection closed within the answer's head"
-                                                     : "connection closed without an answer");
-  }
-}
-
-enum class Ended {
-  kFailed,  // without the head of an answer; the reply says why
-  kCut,     // there is a head, which decides; the connection is of no further use (R3, R4, R6)
-  kWhole,
-};
-
-Task<Ended> read_one(AnswerParser& parser, ClientConnection& connection, const AnswerLimits& limits,
-                     ClientReply& reply) {
+/// Reads until a whole head stands at the start of `connection.input`: its size.
+Task<Attempted<size_t>> await_head(ClientConnection& connection, const AnswerLimits& limits) {
+  size_t scanned = 0;
   for (;;) {
-    bool malformed_body = false;
-    if (!parse_input(parser, connection, malformed_body, reply)) co_return Ended::kFailed;
-    if (malformed_body) co_return Ended::kCut;
-    if (parser.is_done()) co_return Ended::kWhole;
-    if (parser.is_header_done() && parser.body_bytes() >= limits.max_body_bytes)
-      co_return Ended::kCut;
+    const auto& input = connection.input;
+    if (const char* fault = find_status_line_fault(input))
+      co_return failed(FailureKind::kProtocol, fault);
+    const size_t size = find_answer_head_end(input, scanned);
+    if ((size > 0 ? size : input.size()) > limits.max_head_bytes)
+      co_return failed(FailureKind::kTooLarge, "the answer's head is over its limit");
+    if (size > 0) co_return size;
+    scanned = input.size();
+    const error_code ec = co_await connection.read_some();
+    if (ec) co_return Attempted<size_t>(tl::unexpect, cut_head(connection, ec));
+  }
+}
+
+/// Judges a whole head, as `parser` reads it or, with the `fault` that it finds, more loosely.
+Attempted<AnswerHead> read_head(AnswerParser& parser, std::string_view text, std::string& fault) {
+  const error_code ec = parser.take_head(text);
+  auto head = ec ? read_loose_head(text) : parser.take_head_fields();
+  if (ec) fault = "malformed head: " + ec.message();
+  const bool interim = head && head->status / 100 == 1;
+  // What follows an interim answer is another one: both must be sound to be told apart.
+  if (ec && (!head || interim))
+    return failed(FailureKind::kProtocol, "not a valid HTTP answer: " + ec.message());
+  if (head->status < 100)
+    return failed(FailureKind::kProtocol, "not a valid HTTP answer: status below 100");
+  if (head->status == 101)
+    return failed(FailureKind::kProtocol, "the receiver switched protocols (101)");
+  return *std::move(head);
+}
+
+enum class BodyEnd : uint8_t { kCut, kWhole };
+
+/// Reads the body that `parser` expects, to its end or as far as is of use; whatever happens, the
+/// head has decided (reliability R3, R4, R6).
+Task<BodyEnd> read_body(AnswerParser& parser, ClientConnection& connection,
+                        const AnswerLimits& limits, std::string& fault) {
+  size_t taken = 0;
+  while (!parser.is_done()) {
+    size_t used = 0;
+    if (const error_code ec = parser.take_body(connection.input, used)) {
+      fault = "malformed body: " + ec.message();
+      co_return BodyEnd::kCut;
+    }
+    connection.input.erase(0, used);
+    taken += used;
+    if (parser.is_done()) break;
+    if (taken >= limits.max_body_bytes) co_return BodyEnd::kCut;
     const error_code ec = co_await connection.read_some();
     if (!ec) continue;
-    if (parser.is_header_done()) co_return Ended::kCut;
-    tell_end(parser, connection, ec, reply);
-    co_return Ended::kFailed;
+    error_code incomplete = ec;
+    if (ec == asio::error::eof) parser.put_eof(incomplete);
+    if (incomplete) co_return BodyEnd::kCut;
   }
+  co_return BodyEnd::kWhole;
 }
 
-void fill(AnswerParser& parser, const AnswerLimits& limits, ClientReply& reply) {
-  auto& result = reply.result;
-  result.status = parser.status();
-  if (parser.status() / 100 != 2) {
-    result.error = "HTTP status " + std::to_string(parser.status());
-    if (!parser.location().empty())
-      result.error += ", Location: " + escape_for_log(parser.location());
+void fill(const AnswerHead& head, const std::string& fault, const AnswerLimits& limits,
+          webhook::AttemptResult& result) {
+  result.status = head.status;
+  if (head.status / 100 != 2) {
+    result.error = "HTTP status " + std::to_string(head.status);
+    if (!head.location.empty()) result.error += ", Location: " + escape_for_log(head.location);
   }
-  if (parser.status() == 429 || parser.status() == 503) {
-    const std::vector<std::string_view> values(parser.retry_after().begin(),
-                                               parser.retry_after().end());
+  if (!fault.empty()) result.error += (result.error.empty() ? "" : ", ") + fault;
+  if (head.status == 429 || head.status == 503) {
+    const std::vector<std::string_view> values(head.retry_after.begin(), head.retry_after.end());
     const auto now = std::chrono::time_point_cast<Micros>(std::chrono::system_clock::now());
     result.retry_after = webhook::parse_retry_after(values, now, limits.max_retry_after);
   }
-  reply.body = parser.take_body();
 }
 
 }  // namespace
@@ -168,17 +157,31 @@ Task<bool> read_answer(ClientConnection& connection, const AnswerLimits& limits,
   connection.input.clear();
   connection.answered = false;
   for (size_t interim = 0; interim <= kMaxInterim; ++interim) {
-    AnswerParser parser(limits);
-    const Ended ended = co_await read_one(parser, connection, limits, reply);
-    if (ended == Ended::kFailed) co_return false;
-    if (parser.status() == 101) {
-      reply.result = failure(FailureKind::kProtocol, "the receiver switched protocols (101)");
+    const auto size = co_await await_head(connection, limits);
+    if (!size) {
+      reply.result = size.error();
       co_return false;
     }
-    if (parser.status() / 100 == 1) continue;
-    fill(parser, limits, reply);
-    reply.result.phases.whole_answer = ended == Ended::kWhole;
-    co_return ended == Ended::kWhole&& parser.keep_alive() && connection.input.empty();
+    AnswerParser parser(limits);
+    std::string fault;
+    const auto text = std::string_view(connection.input).substr(0, *size);
+    const auto head = read_head(parser, text, fault);
+    if (!head) {
+      reply.result = head.error();
+      co_return false;
+    }
+    connection.input.erase(0, *size);
+    if (head->status / 100 == 1) continue;
+    const bool sound = fault.empty();
+    bool whole = false;
+    if (sound) {
+      const auto end = co_await read_body(parser, connection, limits, fault);
+      whole = end == BodyEnd::kWhole;
+      reply.body = parser.take_body_text();
+    }
+    fill(*head, fault, limits, reply.result);
+    reply.result.phases.whole_answer = whole;
+    co_return whole&& parser.has_clear_end() && connection.input.empty();
   }
   reply.result = failure(FailureKind::kProtocol, "too many interim (1xx) answers");
   co_return false;

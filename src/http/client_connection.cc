@@ -109,10 +109,15 @@ Task<error_code> ClientConnection::read_some() {
 
 bool ClientConnection::is_quiet() {
   char byte = 0;
-  const auto n = ::recv(tcp().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-  if (n < 0) return errno == EAGAIN || errno == EWOULDBLOCK;
-  // TLS may have records of its own to say, which the read sorts out.
-  return n > 0 && tls_;
+  if (!tls_) {
+    const auto n = ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+  }
+  // The read takes in what TLS has to say for itself, such as session tickets, and sees what the
+  // engine holds already. Of a record that has come in part only, the rest might be an answer.
+  error_code ec;
+  tls_->stream.read_some(asio::buffer(&byte, 1), ec);
+  return ec == asio::error::would_block && SSL_has_pending(tls_->stream.native_handle()) == 0;
 }
 
 void ClientConnection::close() {

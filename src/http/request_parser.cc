@@ -2,21 +2,15 @@
 
 #include "base/check.h"
 #include "base/strings.h"
+#include "http/bounded_parser.h"
 #include "http/gzip.h"
 
-#include <boost/asio/buffer.hpp>
-#include <boost/beast/http/basic_parser.hpp>
-#include <boost/beast/http/error.hpp>
-
 #include <algorithm>
-#include <limits>
 #include <optional>
-#include <ostream>  // beast/http/verb.hpp needs it with separate compilation (Boost 1.81)
 
 namespace eventhorn::http {
 namespace {
 
-namespace asio = boost::asio;
 namespace beast_http = boost::beast::http;
 using boost::beast::string_view;
 using boost::system::error_code;
@@ -24,13 +18,9 @@ using Step = RequestParser::Step;
 
 // Beast's parser, one per request, writing into our values. It is more lenient than we are: see
 // check_head.
-class Message final : public beast_http::basic_parser<true> {
+class Message final : public BoundedParser<true> {
  public:
-  Message() {
-    eager(true);
-    body_limit(boost::none);                                  // counted in take
-    header_limit(std::numeric_limits<std::uint32_t>::max());  // counted in read_head and read_body
-  }
+  explicit Message(size_t max_framing_bytes) : BoundedParser(max_framing_bytes) {}
 
   Request request;
   int version = 0;
@@ -52,40 +42,15 @@ class Message final : public beast_http::basic_parser<true> {
     version = http_version;
   }
 
-  void on_response_impl(int, string_view, int, error_code&) override { CHECK(false); }
-
-  void on_field_impl(beast_http::field, string_view name, string_view value, error_code&) override {
-    if (is_header_done()) return;  // a trailer
+  void on_head_field(beast_http::field, string_view name, string_view value) override {
     request.fields.add(std::string(name), std::string(value));
   }
 
-  void on_header_impl(error_code&) override {}
-
-  void on_body_init_impl(const boost::optional<std::uint64_t>&, error_code&) override {}
-
-  std::size_t on_body_impl(string_view body, error_code& ec) override { return take(body, ec); }
-
-  void on_chunk_header_impl(std::uint64_t size, string_view extensions, error_code& ec) override {
+  void on_chunk(std::uint64_t size, error_code& ec) override {
     if (size > received_left) stop_on_error(over_limit(), ec);
-    // Beast lets anything pass inside quotes; some proxies take a bare LF there for the end of the
-    // line.
-    const auto is_control = [](char c) {
-      return static_cast<unsigned char>(c) < 0x20 && c != '\t';
-    };
-    if (std::any_of(extensions.begin(), extensions.end(), is_control))
-      ec = beast_http::error::bad_chunk_extension;
   }
 
-  std::size_t on_chunk_body_impl(std::uint64_t, string_view body, error_code& ec) override {
-    return take(body, ec);
-  }
-
-  void on_finish_impl(error_code& ec) override {
-    if (!gzip) return;
-    stop_on_error(gzip->finish(), ec);
-  }
-
-  std::size_t take(string_view bytes, error_code& ec) {
+  void on_body(string_view bytes, error_code& ec) override {
     const std::string_view body(bytes.data(), bytes.size());
     if (body.size() > received_left) {
       stop_on_error(over_limit(), ec);
@@ -99,7 +64,11 @@ class Message final : public beast_http::basic_parser<true> {
       }
     }
     received_left -= std::min(received_left, body.size());
-    return body.size();
+  }
+
+  void on_finish_impl(error_code& ec) override {
+    if (!gzip) return;
+    stop_on_error(gzip->finish(), ec);
   }
 
   Status keep(std::string_view body) {
@@ -170,7 +139,7 @@ struct RequestParser::Impl {
   }
 
   const size_t max_head_bytes;
-  std::unique_ptr<Message> message = std::make_unique<Message>();
+  std::unique_ptr<Message> message = std::make_unique<Message>(max_head_bytes);
   size_t scanned = 0;  // this far there is no end of the head
   bool wants_continue = false;
   bool keep_alive = false;
@@ -183,7 +152,7 @@ RequestParser::RequestParser(size_t max_head_bytes)
 RequestParser::~RequestParser() = default;
 
 void RequestParser::reset() {
-  impl_->message = std::make_unique<Message>();
+  impl_->message = std::make_unique<Message>(impl_->max_head_bytes);
   impl_->scanned = 0;
 }
 
@@ -208,12 +177,9 @@ Step RequestParser::read_head(std::string_view in, size_t& consumed) {
     return Step::kMore;
   }
 
-  error_code ec;
-  const size_t used = message.put(asio::buffer(in.data(), end.size), ec);
-  if (ec == beast_http::error::need_more) ec = {};
-  if (ec) return self.refuse(400, "malformed request: " + ec.message());
-  if (!message.is_header_done() || used != end.size) return self.refuse(400, "malformed request");
-  consumed += used;
+  if (const auto ec = message.take_head(in.substr(0, end.size)))
+    return self.refuse(400, "malformed request: " + ec.message());
+  consumed += end.size;
   if (const char* error = check_head(message)) return self.refuse(400, error);
 
   const auto expect = message.request.fields.get("Expect");
@@ -260,23 +226,15 @@ Step RequestParser::drop_body(size_t max_bytes) {
 Step RequestParser::read_body(std::string_view in, size_t& consumed) {
   auto& message = *impl_->message;
   CHECK(!message.is_done());
-  consumed = 0;
-  // Whatever is still to come of a chunked body is no shorter than this, and Beast 1.81 asserts so.
-  constexpr std::string_view kLastChunk = "0\r\n\r\n";
-  if (in.empty() || (message.chunked() && in.size() < kLastChunk.size())) return Step::kMore;
-  error_code ec;
-  consumed = message.put(asio::buffer(in.data(), in.size()), ec);
+  const auto ec = message.take_body(in, consumed);
   if (message.body_error) {
     return impl_->refuse(message.body_error->code == Errc::kTooLarge ? 413 : 400,
                          message.body_error->message);
   }
-  if (ec && ec != beast_http::error::need_more)
-    return impl_->refuse(400, "malformed body: " + ec.message());
-  if (message.is_done()) return Step::kReady;
-  // What Beast leaves is the beginning of a chunk header or trailer.
-  if (in.size() - consumed > impl_->max_head_bytes)
-    return impl_->refuse(400, "malformed body: chunk header too long");
-  return Step::kMore;
+  if (ec == beast_http::error::header_limit)
+    return impl_->refuse(400, "malformed body: chunk header or trailer too long");
+  if (ec) return impl_->refuse(400, "malformed body: " + ec.message());
+  return message.is_done() ? Step::kReady : Step::kMore;
 }
 
 Request& RequestParser::request() {

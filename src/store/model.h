@@ -220,9 +220,9 @@ struct AttemptRow {
   int attempt = 1;
   int status = 0;
   std::string failure;   // outcome label, empty for a success
-  std::string error;     // one line, bounded
+  std::string error;     // one line, bounded; of a success: what was not sound HTTP in the answer
   std::string response;  // first KiB of the body
-  /// Not of a success at the first try, nor of what older versions wrote.
+  /// Not of a sound success at the first try, nor of what older versions wrote.
   std::optional<webhook::Phases> phases{};
   /// The place of the row among those of its lane (store.h, last_attempts); readers fill it in.
   SystemTime written{};

@@ -51,10 +51,12 @@ struct Phases {
 };
 
 struct AttemptResult {
-  /// Of the final answer whose head was received whole and valid; 0 when there was none.
+  /// Of the final answer, whose head was received whole and has one status in it; 0 when there was
+  /// none.
   int status = 0;
   FailureKind kind = FailureKind::kNone;
-  /// One line for people, without credentials; empty on success.
+  /// One line for people, without credentials; empty on success, unless the answer was not sound
+  /// HTTP.
   std::string error{};
   /// From Retry-After, already within bounds.
   std::optional<std::chrono::seconds> retry_after{};

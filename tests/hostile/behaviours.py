@@ -166,6 +166,20 @@ async def endless_chunks(c):
         await c.send(b"4000\r\n" + b"x" * 0x4000 + b"\r\n")
 
 
+# What an endless answer begins with behind its head; each goes on with more of its last byte.
+ENDLESS = [b"0", b"5;x", b'5;x="y', b"0;x", b"0\r\nX: y", b"0\r\nX: y\r\nZ", b"5\r\nhello\r\n0"]
+
+
+@on_request
+async def endless_framing(c, begin):
+    """A chunk's header or a trailer that does not end."""
+    c.confirm()
+    await c.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + begin)
+    while not c.writer.is_closing():
+        await c.send(begin[-1:] * 65536)
+        await asyncio.sleep(0)  # over TLS a lost connection shows only when the loop has run
+
+
 @on_request
 async def ten_gigabytes(c):
     c.confirm()
@@ -262,6 +276,15 @@ async def extra_bytes(c):
 
 
 @on_request
+async def extra_record(c):
+    """The same in two writes, each a record over TLS."""
+    c.confirm()
+    await c.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+    await c.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    return True
+
+
+@on_request
 async def late_extra_bytes(c):
     """The same, after the connection has become idle."""
     c.confirm()
@@ -346,14 +369,27 @@ WIRE = {
     "101": (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n", False),
     "bad chunk size": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", True),
     "chunk size of 17 digits": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n11111111111111111\r\n", True),
-    "two lengths": (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx", False),
+    "two lengths": (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx", True),
     "length and chunks": (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-                          False),
-    "negative length": (b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", False),
-    "huge length": (b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999999\r\n\r\n", False),
-    "NUL in a field": (b"HTTP/1.1 200 OK\r\nX: a\0b\r\nContent-Length: 0\r\n\r\n", False),
-    "space before the colon": (b"HTTP/1.1 200 OK\r\nX : y\r\nContent-Length: 0\r\n\r\n", False),
-    "no colon": (b"HTTP/1.1 200 OK\r\nnonsense\r\nContent-Length: 0\r\n\r\n", False),
+                          True),
+    "negative length": (b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", True),
+    "huge length": (b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999999\r\n\r\n", True),
+    "NUL in a field": (b"HTTP/1.1 200 OK\r\nX: a\0b\r\nContent-Length: 0\r\n\r\n", True),
+    "space before the colon": (b"HTTP/1.1 200 OK\r\nX : y\r\nContent-Length: 0\r\n\r\n", True),
+    "space in a name": (b"HTTP/1.1 200 OK\r\nMy Field: y\r\nContent-Length: 0\r\n\r\n", True),
+    "no colon": (b"HTTP/1.1 200 OK\r\nnonsense\r\nContent-Length: 0\r\n\r\n", True),
+    "bare LF": (b"HTTP/1.1 200 OK\nContent-Length: 0\n\n", True),
+    "bare LF in fields": (b"HTTP/1.1 200 OK\r\nContent-Length: 0\nX: y\r\n\r\n", True),
+    "bare CR in a field": (b"HTTP/1.1 200 OK\r\nX: a\rb\r\n\r\n", True),
+    "no space behind the status": (b"HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n", True),
+    "spaces and a tab": (b"HTTP/1.1  200\tOK\r\nContent-Length: 0\r\n\r\n", True),
+    "control characters in the reason": (b"HTTP/1.1 200 \x01\x7f\r\nContent-Length: 0\r\n\r\n", True),
+    "HTTP/1.7": (b"HTTP/1.7 200 OK\r\nContent-Length: 0\r\n\r\n", True),
+    "two status lines": (b"HTTP/1.1 200 OK\nHTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n", False),
+    "two status lines by CR": (b"HTTP/1.1 200 OK\rHTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n", False),
+    "100 with bare LF": (b"HTTP/1.1 100 Go\n\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", False),
+    "no space before the status": (b"HTTP/1.1200 OK\r\nContent-Length: 0\r\n\r\n", False),
+    "status and reason in one": (b"HTTP/1.1 200OK\r\nContent-Length: 0\r\n\r\n", False),
     "non-ASCII reason": (b"HTTP/1.1 500 \xff\xfe\x1b[31m\r\nContent-Length: 0\r\n\r\n", False),
     "no reason": (b"HTTP/1.1 200 \r\nContent-Length: 0\r\n\r\n", True),
     "status of two digits": (b"HTTP/1.1 20 OK\r\nContent-Length: 0\r\n\r\n", False),

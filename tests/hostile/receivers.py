@@ -241,6 +241,8 @@ class Farm:
 
     async def _listen(self, port, tls, address):
         listener = socket.create_server(address, backlog=1024)
+        # Connections inherit it. asyncio sets it only where the socket was made with its protocol's number.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         port.number = listener.getsockname()[1]
         options = {"ssl": tls, "ssl_handshake_timeout": 3600.0} if tls else {}
         port.listener = await asyncio.start_server(port.converse, sock=listener, limit=MAX_HEAD, **options)

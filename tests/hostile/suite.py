@@ -219,11 +219,21 @@ class Hostile(Case):
                 return items
 
     def resident_bytes(self, server=None):
+        return self._memory("VmRSS:", server)
+
+    def forget_peak(self, server=None):
+        """The peak of resident memory counts from here on."""
+        (pathlib.Path("/proc") / str((server or self.server).process.pid) / "clear_refs").write_text("5")
+
+    def peak_resident_bytes(self, server=None):
+        return self._memory("VmHWM:", server)
+
+    def _memory(self, name, server):
         pid = (server or self.server).process.pid
         for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
+            if line.startswith(name):
                 return int(line.split()[1]) * 1024
-        raise AssertionError("no VmRSS")
+        raise AssertionError(f"no {name}")
 
     def sockets(self, server=None):
         """Sockets that the server has open."""

@@ -1,12 +1,27 @@
 """What a receiver may answer, one endpoint each: what settles, what fails, and what it costs."""
 import time
 
-from behaviours import FOLDED, WIRE, retry_after_forms
+from behaviours import ENDLESS, FOLDED, WIRE, retry_after_forms
 from certificates import NAMES, Certificates
 from harness import SECONDS, event
 from suite import NO_PARKING, PASSWORD, SMALL, Hostile
 
 ATTEMPTS = 3  # of an event that always fails, by the schedule of SMALL
+
+
+EXTRA = ("extra_bytes", "extra_record", "late_extra_bytes")  # behaviours
+
+
+def check_extra_bytes(case, port):
+    """Sends five events to a port of EXTRA; asserts that each has a connection of its own, and is settled at once."""
+    domain = case.domain_for(port.url())
+    retried = case.outcomes("retry")
+    for _ in range(5):
+        case.ingest(domain, event())
+        case.await_all(port, domain)
+        case.eventually(lambda: not port.in_hand, "the extra bytes to be sent")
+    case.assertEqual(port.connections, 5)
+    case.assertEqual(case.outcomes("retry"), retried)
 
 
 class Answers(Hostile):
@@ -32,7 +47,7 @@ class Answers(Hostile):
         return ids
 
     def test_on_the_wire(self):
-        """R9, R10, R11: the parser is strict, and a head that was whole and valid decides alone."""
+        """R9, R10, R11: a head that came whole decides alone where it can be read in one way."""
         ports = {name: self.farm.start("raw", data) for name, (data, _) in WIRE.items()}
         self.exercise(ports, {name: good for name, (_, good) in WIRE.items()})
 
@@ -97,18 +112,9 @@ class Answers(Hostile):
 
     def test_extra_bytes(self):
         """R12: an answer that nobody asked for is never taken for the next request's."""
-        for behaviour in ("extra_bytes", "late_extra_bytes"):
+        for behaviour in EXTRA:
             with self.subTest(behaviour):
-                port = self.farm.start(behaviour)
-                domain = self.domain_for(port.url())
-                retried = self.outcomes("retry")
-                for _ in range(5):
-                    self.ingest(domain, event())
-                    self.await_all(port, domain)
-                    if behaviour == "late_extra_bytes":
-                        self.eventually(lambda p=port: not p.in_hand, "the extra bytes to be sent")
-                self.assertEqual(port.connections, 5)
-                self.assertEqual(self.outcomes("retry"), retried)
+                check_extra_bytes(self, self.farm.start(behaviour))
 
     def test_redirects_are_told_and_not_followed(self):
         """R13, S8: every 3xx fails, whatever it points to; the record has the Location on one line."""
@@ -198,6 +204,35 @@ class Tls(Hostile):
             self.ingest(domain, event())
             self.await_all(port, domain)
         self.assertLess(port.connections, 20, "connections are kept")
+
+    def test_extra_bytes(self):
+        """R12, R28: nor inside the TLS engine, whether it came as a record of its own or with the answer."""
+        for behaviour in EXTRA:
+            with self.subTest(behaviour):
+                check_extra_bytes(self, self.farm.start(behaviour, tls=self.certificates.context("good")))
+
+    def test_endless_framing(self):
+        """R27: 200 receivers whose answers do not end, and are no data, plain and over TLS: memory is flat."""
+        context = self.certificates.context("good")
+        ports = [self.farm.start("endless_framing", ENDLESS[n % len(ENDLESS)], tls=context if n % 2 else None)
+                 for n in range(200)]
+        domains = [self.domain_for(port.url(), name="opened") for port in ports]
+
+        def send_to_each():
+            confirmed = sum(len(port.confirmed) for port in ports)
+            settled = self.outcomes("success")
+            for domain in domains:
+                self.ingest(domain, event("opened"))
+            self.eventually(lambda: sum(len(port.confirmed) for port in ports) == confirmed + len(ports), "the answers")
+            self.eventually(lambda: self.outcomes("success") == settled + len(ports), "all to settle")
+
+        send_to_each()
+        before = self.resident_bytes()
+        self.forget_peak()
+        for _ in range(3):
+            send_to_each()
+        self.assertLess(self.peak_resident_bytes() - before, 20 << 20)
+        self.eventually(lambda: not any(port.open for port in ports), "the connections to be closed")
 
     def test_flaws(self):
         for name, word in NAMES.items():
@@ -290,6 +325,27 @@ class Records(Hostile):
                 self.assertEqual({r["outcome"] for r in records}, {failure})
                 self.assertNotIn("127.0.0.1", " ".join(r.get("error", "") for r in records))
                 self.assertTrue(all(r["phases"]["exchange_ms"] > 0 for r in records), records)
+
+    def test_faults_of_an_answer_that_settled(self):
+        """R10: the record of a success says what was not sound HTTP in its answer; it outlives a restart."""
+        cases = {"malformed head": b"HTTP/1.1 200 OK\nContent-Length: 0\n\n",
+                 "malformed body": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n"}
+        server = self.start(*NO_PARKING)
+        made = {}
+        for fault, data in cases.items():
+            port = self.farm.start("raw", data)
+            domain = self.domain_for(port.url(), name="opened", server=server)
+            made[fault] = domain, self.ingest(domain, event("opened"), server=server)[0]
+        for restarted in (False, True):
+            for fault, (domain, one) in made.items():
+                (record,) = self.eventually(
+                    lambda d=domain, o=one: self.items("attempts", server=server, domain=d, event=o), "a record")
+                self.assertEqual((record["outcome"], record["status"]), ("success", 200), record)
+                self.assertIn(fault, record["error"])
+                self.assertFalse(record["phases"]["whole_answer"])
+            if not restarted:
+                server.stop()
+                server.start()
 
     def test_successes_in_full_and_what_is_none(self):
         """The last successes of a URL with their answers; a 202 where 200 alone counts says what came."""

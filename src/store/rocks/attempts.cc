@@ -28,7 +28,7 @@ SystemTime written_at(const rocksdb::Slice& key) {
 void RocksStore::put_attempts(const std::vector<AttemptRow>& rows, rocksdb::WriteBatch& batch) {
   std::map<LaneId, std::vector<const AttemptRow*>> successes;
   for (const auto& row : rows) {
-    if (row.attempt == 1 && row.failure.empty()) {
+    if (row.attempt == 1 && row.failure.empty() && row.error.empty()) {
       successes[row.lane].push_back(&row);
       continue;
     }
