@@ -76,6 +76,7 @@ int serve(const cli::Serve& command) {
   const auto base = application.start();
   if (!base) {
     log_error("app", "cannot start: {}", base.error().message);
+    flush_log();
     std::fflush(nullptr);
     std::_Exit(1);  // threads may be running half-built parts; nothing was promised yet
   }
@@ -139,5 +140,7 @@ int run(int argc, char** argv) {
 }  // namespace eventhorn::app
 
 int main(int argc, char** argv) {
-  return eventhorn::app::run(argc, argv);
+  const int code = eventhorn::app::run(argc, argv);
+  eventhorn::flush_log();
+  return code;
 }

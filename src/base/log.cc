@@ -1,21 +1,41 @@
 #include "base/log.h"
 
-#include <spdlog/sinks/stdout_sinks.h>
+#include "base/log_output.h"
+
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <memory>
 #include <string>
+#include <unistd.h>
 
 namespace eventhorn {
 namespace {
 
+constexpr std::chrono::seconds kFlushFor{1};
+
+// Never destroyed: its thread may be writing when the process ends.
+LogOutput& output() {
+  static auto* const instance = new LogOutput(STDERR_FILENO);
+  return *instance;
+}
+
+class Sink final : public spdlog::sinks::base_sink<std::mutex> {
+ private:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    spdlog::memory_buf_t line;
+    formatter_->format(message, line);
+    output().write(fmt::to_string(line));
+  }
+
+  void flush_() override {}
+};
+
 spdlog::logger& logger() {
   static const std::shared_ptr<spdlog::logger> instance = [] {
-    auto made = std::make_shared<spdlog::logger>("eventhorn",
-                                                 std::make_shared<spdlog::sinks::stderr_sink_mt>());
+    auto made = std::make_shared<spdlog::logger>("eventhorn", std::make_shared<Sink>());
     made->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %-5l %v", spdlog::pattern_time_type::utc);
-    made->flush_on(spdlog::level::warn);
     return made;
   }();
   return *instance;
@@ -68,6 +88,23 @@ void write_log(LogLevel level, std::string_view module, fmt::string_view format,
   std::string line = fmt::vformat(format, args);
   escape_controls(line);
   logger().log(to_spdlog(level), "{} {}", module, line);
+}
+
+void flush_log() {
+  (void)output().flush(kFlushFor);
+}
+
+bool LogLimit::allow(SteadyTime now) {
+  if (now - window_ >= kPer) {
+    window_ = now;
+    lines_ = 0;
+  }
+  if (lines_ >= kLines) {
+    ++left_out_;
+    return false;
+  }
+  ++lines_;
+  return true;
 }
 
 }  // namespace eventhorn
