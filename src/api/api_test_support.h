@@ -117,8 +117,8 @@ class TestApi {
   explicit TestApi(TestOptions options = {})
       : guard(std::move(options.allow_networks)), settings(options.settings) {
     commits.emplace(*store, directory, commit_options(options));
-    services.emplace(Services{clock, *store, directory, *commits, readers, keys, limiter, bins,
-                              guard, settings, deliveries,
+    services.emplace(Services{clock, *store, directory, *commits, readers, writer, keys, limiter,
+                              bins, guard, settings, deliveries,
                               [this](const std::string& url, const store::EndpointSettings& for_url,
                                      std::string body, std::string extra_head, Deadline deadline) {
                                 posted_settings = for_url;
@@ -135,6 +135,7 @@ class TestApi {
     commits->stop();
     cores.stop();
     readers.join();
+    writer.join();
   }
 
   /// With the right key.
@@ -185,6 +186,7 @@ class TestApi {
   store::Directory directory;
   std::optional<store::CommitQueue> commits;
   asio::thread_pool readers{1};
+  asio::thread_pool writer{1};
   Keys keys = expect(Keys::load(temp.path(), kApiKey, kSigningKey, clock));
   http::AuthLimiter limiter{clock};
   bin::Bins bins{clock, crypto::random_bytes, bin::Bins::Options()};

@@ -11,7 +11,6 @@
 #include "webhook/url.h"
 
 #include <algorithm>
-#include <mutex>
 
 namespace eventhorn::api {
 namespace {
@@ -20,12 +19,11 @@ using store::EndpointSettings;
 
 constexpr size_t kMaxSecrets = 2;
 
-/// What is done to the settings of a URL, on a reader's thread; an error changes nothing.
+/// What is done to the settings of a URL, on the writer's thread; an error changes nothing.
 using SettingsEdit = std::function<Status(EndpointSettings&)>;
 
-/// One change at a time, so that none undoes another; numbered, so that delivery knows the last.
+/// Changes are numbered, so that delivery knows the last. Touched on the writer's thread only.
 struct Changes {
-  std::mutex mutex;
   uint64_t count = 0;
 };
 
@@ -33,7 +31,6 @@ Task<Result<EndpointSettings>> change(Services& services, Changes& changes, cons
                                       const SettingsEdit& edit) {
   uint64_t version = 0;
   const auto run = [&]() -> Result<EndpointSettings> {
-    const std::lock_guard lock(changes.mutex);
     TRY(auto settings, store::load_endpoint_settings(services.store, url));
     TRY_STATUS(edit(settings));
     TRY_STATUS(services.store.save_value(store::endpoint_settings_key(url),
@@ -41,7 +38,7 @@ Task<Result<EndpointSettings>> change(Services& services, Changes& changes, cons
     version = ++changes.count;
     return settings;
   };
-  auto settings = co_await run_blocking(services.readers, run);
+  auto settings = co_await run_blocking(services.writer, run);
   if (settings) co_await services.deliveries.settings_changed(url, *settings, version);
   co_return settings;
 }
@@ -108,11 +105,10 @@ Task<http::Response> remove(Services& services, Changes& changes, http::RequestC
   if (!url) co_return url.error();
   uint64_t version = 0;
   const auto run = [&] {
-    const std::lock_guard lock(changes.mutex);
     version = ++changes.count;
     return services.store.remove_value(store::endpoint_settings_key(*url));
   };
-  const auto removed = co_await run_blocking(services.readers, run);
+  const auto removed = co_await run_blocking(services.writer, run);
   if (!removed) co_return error_response(removed.error());
   co_await services.deliveries.settings_changed(*url, EndpointSettings(), version);
   co_return http::message_response(200, "Settings have been removed");

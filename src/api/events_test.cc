@@ -109,6 +109,7 @@ class EventsApi : public testing::Test {
     commits_.stop();
     cores_.stop();
     readers_.join();
+    writer_.join();
   }
 
   template <class T>
@@ -225,6 +226,7 @@ class EventsApi : public testing::Test {
   store::Directory directory_;
   store::CommitQueue commits_{*store_, directory_, {.min_free_bytes = 0}};
   asio::thread_pool readers_{2};
+  asio::thread_pool writer_{1};
   Cores cores_{1};
   bin::Bins bins_{clock_, [](size_t n) { return crypto::random_bytes(n); }, {}};
   http::AddressGuard guard_{{}};
@@ -233,8 +235,9 @@ class EventsApi : public testing::Test {
   http::DnsResolver resolver_{cores_.at(0).get_executor(), {}};
   store::NoticeBoard notices_;
   FakeDeliveries deliveries_;
-  Services services_{clock_, *store_, directory_, commits_,    readers_, keys_,     limiter_,
-                     bins_,  guard_,  settings_,  deliveries_, {},       resolver_, notices_};
+  Services services_{clock_,    *store_,     directory_, commits_,  readers_,
+                     writer_,   keys_,       limiter_,   bins_,     guard_,
+                     settings_, deliveries_, {},         resolver_, notices_};
   http::Router router_ = make_router(services_);
   Admission admission_{services_, router_};
 };

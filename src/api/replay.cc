@@ -233,7 +233,7 @@ Task<Status> cancel_replay(Services& services, ReplayRecords& records, uint64_t 
     TRY(const auto record, records.change(id, [](ReplayRecord& r) { r.cancelled = true; }));
     return {};
   };
-  auto marked = co_await run_blocking(services.readers, mark);
+  auto marked = co_await run_blocking(services.writer, mark);
   if (!marked) co_return marked;
   auto cancelled = co_await services.deliveries.change_replay(id, ReplayAction::kCancel);
   co_return cancelled;
@@ -274,7 +274,7 @@ Task<http::Response> begin_replay(Services& services, ReplayRecords& records,
   record.events = size.total().events;
   record.bytes = size.total().bytes;
   const auto save = [&] { return records.add(record, live.ids()); };
-  const auto saved = co_await run_blocking(services.readers, save);
+  const auto saved = co_await run_blocking(services.writer, save);
   if (!saved) co_return error_response(saved.error());
   const auto added = co_await add_all(services, plan, saved->id, deadline);
   if (!added) {
@@ -284,7 +284,7 @@ Task<http::Response> begin_replay(Services& services, ReplayRecords& records,
   const auto finish = [&] {
     return records.change(saved->id, [](ReplayRecord& r) { r.prepared = true; });
   };
-  const auto finished = co_await run_blocking(services.readers, finish);
+  const auto finished = co_await run_blocking(services.writer, finish);
   if (!finished) co_return error_response(finished.error());
   if (finished->cancelled) {
     // Between its first segments and the last.

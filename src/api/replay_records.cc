@@ -91,7 +91,6 @@ Status ReplayRecords::save(const ReplayRecord& record) {
 
 Result<ReplayRecord> ReplayRecords::add(ReplayRecord record,
                                         const std::unordered_set<uint64_t>& live) {
-  const std::lock_guard lock(mutex_);
   TRY(const auto known, load_all());
   if (known.size() >= kMax) {
     const auto ended =
@@ -123,7 +122,6 @@ Result<ReplayRecord> ReplayRecords::find(uint64_t id) {
 
 Result<ReplayRecord> ReplayRecords::change(uint64_t id,
                                            const std::function<void(ReplayRecord&)>& edit) {
-  const std::lock_guard lock(mutex_);
   TRY(auto record, find(id));
   edit(record);
   TRY_STATUS(save(record));

@@ -5,7 +5,6 @@
 #include "store/store.h"
 
 #include <functional>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <unordered_set>
@@ -30,7 +29,7 @@ struct ReplayRecord {
   friend bool operator==(const ReplayRecord&, const ReplayRecord&) = default;
 };
 
-/// Thread-safe; blocks on the disk.
+/// Blocks on the disk. Any thread may read; add() and change() are called one at a time.
 class ReplayRecords {
  public:
   static constexpr size_t kMax = 1000;
@@ -52,7 +51,6 @@ class ReplayRecords {
   Status save(const ReplayRecord& record);
 
   store::Store& store_;
-  std::mutex mutex_;  // one change at a time
 };
 
 std::string encode_replay(const ReplayRecord& record);

@@ -53,6 +53,9 @@ struct Services {
   store::CommitQueue& commits;
   /// For blocking reads.
   asio::thread_pool& readers;
+  /// One thread: changes of settings and of records of replays are made there, one after the other,
+  /// so that none undoes another and no reader waits for the disk.
+  asio::thread_pool& writer;
   Keys& keys;
   http::AuthLimiter& limiter;
   bin::Bins& bins;

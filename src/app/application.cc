@@ -26,11 +26,14 @@
 namespace eventhorn::app {
 namespace {
 
+// Requests may ask for searches that take all of their threads; deliveries that are behind, retries
+// and probes read beside them.
 constexpr size_t kReaderThreads = 3;
+constexpr size_t kDeliveryReaderThreads = 2;
 constexpr size_t kRecentBytes = 16 << 20;  // last successes of URLs in full
-// Beside the cores': the readers', those of commits, progress and the index, RocksDB's, jemalloc's,
-// and a few to spare.
-constexpr size_t kOtherThreads = 20;
+// Beside the cores': the readers', the writer of settings, those of commits, progress and the
+// index, RocksDB's, jemalloc's, and a few to spare.
+constexpr size_t kOtherThreads = 23;
 
 size_t core_count(const config::Config& config) {
   return config.server.threads > 0 ? config.server.threads
@@ -163,7 +166,9 @@ struct Application::Impl {
   store::Directory directory;
   store::NoticeBoard notices;
   std::unique_ptr<store::CommitQueue> commits;
-  std::unique_ptr<asio::thread_pool> readers;
+  std::unique_ptr<asio::thread_pool> readers;           // of requests, and retention
+  std::unique_ptr<asio::thread_pool> delivery_readers;  // of the engines
+  std::unique_ptr<asio::thread_pool> writer;            // one thread: see api::Services
   std::unique_ptr<Cores> cores;
   std::unique_ptr<bin::Bins> bins;
   std::unique_ptr<LocalBins> local_bins;
@@ -211,6 +216,8 @@ Status Application::Impl::open_store() {
 Status Application::Impl::build_cores() {
   const size_t threads = core_count(config);
   readers = std::make_unique<asio::thread_pool>(kReaderThreads);
+  delivery_readers = std::make_unique<asio::thread_pool>(kDeliveryReaderThreads);
+  writer = std::make_unique<asio::thread_pool>(1);
   cores = std::make_unique<Cores>(threads);
   bin::Bins::Options bin_options;
   bin_options.max_bins = config.bins.max;
@@ -239,13 +246,10 @@ Status Application::Impl::build_cores() {
     auto executor = asio::any_io_executor(cores->at(i).get_executor());
     auto core = std::make_unique<CoreServices>(executor, *guard, client_options, local);
     options.slot = static_cast<uint32_t>(i);
-    const delivery::EngineServices engine_services{*readers,
-                                                   *store,
-                                                   *commits,
-                                                   notices,
-                                                   core->sender,
-                                                   clock,
-                                                   [this] { return keys->signing_keys(); }};
+    const delivery::EngineServices engine_services{
+        *delivery_readers, *store, *commits, notices, core->sender, clock, [this] {
+          return keys->signing_keys();
+        }};
     core->engine = std::make_unique<delivery::Engine>(executor, engine_services, options);
     deliveries.add(*core->engine);
     commits->subscribe([engine = core->engine.get(), executor](const store::BatchPtr& batch) {
@@ -378,8 +382,8 @@ Result<std::string> Application::Impl::listen() {
   settings.webhook_rate_limit = config.api.webhook_rate_limit;
   settings.attempt_timeout = config.delivery.timeout;
   services.reset(new api::Services{
-      clock, *store, directory, *commits, *readers, *keys, *limiter, *bins, *guard, settings,
-      deliveries,
+      clock, *store, directory, *commits, *readers, *writer, *keys, *limiter, *bins, *guard,
+      settings, deliveries,
       [this](const std::string& url, const store::EndpointSettings& for_url, std::string body,
              std::string extra_head, Deadline deadline) {
         return post(url, for_url, std::move(body), std::move(extra_head), deadline);
@@ -452,7 +456,9 @@ void Application::stop() {
   if (i.alerts) block_on(i.per_core.front()->executor, i.alerts->stop(deadline));
   if (i.commits) i.commits->stop();
   if (i.cores) i.cores->stop();
-  if (i.readers) i.readers->join();
+  for (auto* pool : {i.readers.get(), i.delivery_readers.get(), i.writer.get()}) {
+    if (pool != nullptr) pool->join();
+  }
   log_info("app", "stopped");
 }
 
