@@ -10,7 +10,7 @@ import re
 import sys
 import tempfile
 
-COUNTS = {"R": 28, "S": 17, "C": 12, "L": 12, "A": 13}
+COUNTS = {"R": 28, "S": 17, "C": 16, "L": 17, "A": 13}
 NUMBERS = [f"{letter}{n}" for letter, count in COUNTS.items() for n in range(1, count + 1)]
 
 DOC = "docs/RELIABILITY.md"

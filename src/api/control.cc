@@ -150,11 +150,20 @@ Task<Status> with_events(Services& services, const std::vector<Position>& positi
                          const std::function<void(size_t, const store::EventPtr&)>& use) {
   for (size_t i = 0; i < positions.size(); i += kEventsPerStep) {
     const auto step = [&]() -> Status {
-      const auto first = positions.begin() + static_cast<std::ptrdiff_t>(i);
-      const size_t count = std::min(kEventsPerStep, positions.size() - i);
-      TRY(const auto events,
-          services.store.read_events({first, first + static_cast<std::ptrdiff_t>(count)}));
-      for (size_t k = 0; k < count; ++k) use(i + k, events[k]);
+      const size_t end = std::min(positions.size(), i + kEventsPerStep);
+      const auto events =
+          services.store.read_events({positions.begin() + static_cast<std::ptrdiff_t>(i),
+                                      positions.begin() + static_cast<std::ptrdiff_t>(end)});
+      // While the store works, an event that cannot be read costs itself alone.
+      if (!events && !services.commits.status()) return fail(events.error());
+      for (size_t k = i; k < end; ++k) {
+        if (events) {
+          use(k, (*events)[k - i]);
+          continue;
+        }
+        const auto one = services.store.read_events({positions[k]});
+        use(k, one ? one->front() : nullptr);
+      }
       return {};
     };
     auto done = co_await run_blocking(services.readers, step);

@@ -67,8 +67,8 @@ Task<Result<std::string>> find_endpoint_url(Services& services,
 /// All domains by uid. Copies the directory: not for a core.
 std::unordered_map<DomainUid, store::DomainPtr> domains_by_uid(const store::Directory& directory);
 
-/// Calls `use` for each position with its index and its event, null when that is gone: on a
-/// reader's thread, a few at a time, since events may be large.
+/// Calls `use` for each position with its index and its event, null when that is gone or cannot be
+/// read: on a reader's thread, a few at a time, since events may be large.
 Task<Status> with_events(Services& services, const std::vector<Position>& positions,
                          const std::function<void(size_t, const store::EventPtr&)>& use);
 

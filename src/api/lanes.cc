@@ -62,6 +62,7 @@ void write_lane(json::Writer& w, const Lane& lane, const Figures& figures, doubl
   w.end_array();
   w.key("in_flight").value(status.in_flight);
   w.key("throttled").value(status.throttled);
+  w.key("read_error").value(status.read_error);
   w.key("backlog");
   write_backlog(w, figures.backlog, now);
   w.key("missed").value(std::min(figures.missed, kMaxMissedCount));

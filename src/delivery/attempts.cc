@@ -1,7 +1,7 @@
 // Attempts: the attempt itself, and what its outcome changes.
 #include "base/log.h"
 #include "base/strings.h"
-#include "delivery/engine.h"
+#include "delivery/attempt.h"
 #include "webhook/payload.h"
 #include "webhook/url.h"
 
@@ -13,7 +13,7 @@ namespace {
 
 // Before an endpoint is tried again after a fault of ours.
 constexpr std::chrono::seconds kAfterOwnFault{1};
-constexpr std::chrono::seconds kAfterUnreadable{5};
+constexpr uint8_t kMaxReads = 3;  // of an event that cannot be read, before it is missed
 constexpr std::chrono::minutes kBetweenMissNotices{1};
 
 std::string describe(const webhook::AttemptResult& result) {
@@ -22,35 +22,43 @@ std::string describe(const webhook::AttemptResult& result) {
 
 }  // namespace
 
-Task<void> Engine::work(EndpointPtr endpoint, Start start) {
+Task<void> Engine::work(Attempt first) {
+  const auto endpoint = first.endpoint();
+  std::optional<Attempt> attempt(std::move(first));
   co_await yield_now();  // an attempt may end at once: never within the caller
   for (;;) {
-    co_await attempt(endpoint, std::move(start.lane), std::move(start.job));
-    release(*endpoint, start.standing);
+    co_await make(*attempt);
+    attempt.reset();
     pump_queues(places_);  // those who wait for a place come first
     auto next = start_next(endpoint);
     if (!next) co_return;
-    start = *std::move(next);
+    attempt.emplace(*std::move(next));
     pump(endpoint);  // a success may have made room for one more
   }
 }
 
-Task<bool> Engine::load_event(const EndpointPtr& endpoint, LanePtr lane, Job& job) {
+// An exception ended the attempt, or the process is being stopped.
+void Engine::abandon(const LanePtr& lane, const Job& job) {
+  if (lane->ended) return;
+  lane->give_back(job);
+  lane->endpoint->health.hold_until(services_.clock.steady_now() + kAfterOwnFault);
+  schedule(lane);
+}
+
+// The event of a retry. False when there is nothing to send.
+Task<bool> Engine::load_event(Attempt& attempt) {
+  const auto lane = attempt.lane();
+  auto& job = attempt.job();
   const std::vector<Position> positions{job.position};
   auto read = [&] { return services_.store.read_events(positions); };
   auto events = co_await run_blocking(services_.readers, read);
+  attempt.decide();
   if (lane->ended) {
     meters_.dropped.add();
     co_return false;
   }
   if (!events) {
-    log_error("delivery",
-              "cannot read an event for its retry, will try again lane={} position={} error={}",
-              lane->id().value, job.position.value, events.error().message);
-    lane->settle(job);
-    const auto later = services_.clock.steady_now() + kAfterUnreadable;
-    endpoint->health.hold_until(later);
-    retry_at(later, lane, job.position);
+    on_unreadable(*attempt.endpoint(), lane, job, events.error());
     co_return false;
   }
   job.event = std::move(events->front());
@@ -70,16 +78,55 @@ Task<bool> Engine::load_event(const EndpointPtr& endpoint, LanePtr lane, Job& jo
   co_return false;
 }
 
-Task<void> Engine::attempt(EndpointPtr endpoint, LanePtr lane, Job job) {
+// The event costs itself alone: it is put off, and missed after a few reads. While the store as a
+// whole refuses, nothing is known of the event.
+void Engine::on_unreadable(Endpoint& endpoint, const LanePtr& lane, const Job& job,
+                           const Error& error) {
+  lane->settle(job);
+  auto* waiting = lane->find_waiting(job.position);
+  if (waiting == nullptr) return;
+  if (services_.commits.status()) ++waiting->failed_reads;
+  const auto now = services_.clock.steady_now();
+  if (read_lines_.allow(now)) {
+    log_error("delivery",
+              "cannot read an event for its retry lane={} position={} reads={} error={} "
+              "left_out_before={}",
+              lane->id().value, job.position.value, waiting->failed_reads, error.message,
+              read_lines_.left_out());
+  }
+  if (waiting->failed_reads < kMaxReads)
+    return retry_at(now + options_.between_reads, lane, job.position);
+  const auto wall = services_.clock.now();
+  unsaved_.exceptions.push_back({lane->id(), job.position, true, waiting->attempts, wall, Micros{},
+                                 waiting->last_status, waiting->hook});
+  store::AttemptRow row;
+  row.lane = lane->id();
+  row.position = job.position;
+  row.at = wall;
+  row.attempt = job.attempt;
+  row.failure = "unreadable";
+  row.error = error.message;
+  unsaved_.attempts.push_back(std::move(row));
+  lane->misses_lately = true;
+  end_waiting(*lane, job.position);
+  tell_missed(endpoint, *lane, "", "unreadable: " + error.message);
+  mark(*lane);
+  schedule(lane);
+}
+
+Task<void> Engine::make(Attempt& attempt) {
+  auto& job = attempt.job();
   if (!job.event) {
-    const bool loaded = co_await load_event(endpoint, lane, job);
+    const bool loaded = co_await load_event(attempt);
     if (!loaded) co_return;
   }
+  const auto& endpoint = attempt.endpoint();
   const auto started = services_.clock.steady_now();
   const auto deadline = started + options_.timeout;
   auto reply = co_await send(*endpoint, *job.event, deadline, false);
   if (reply.stale) reply = co_await send(*endpoint, *job.event, deadline, true);
-  finish(endpoint, lane, job, reply, started);
+  attempt.decide();
+  finish(endpoint, attempt.lane(), job, reply, started);
 }
 
 // Signs and sends.
@@ -128,7 +175,9 @@ bool Engine::not_its_fault(const EndpointPtr& endpoint, const LanePtr& lane, con
   } else {
     lane->give_back(job);
   }
-  if (!lane->ended) schedule(lane);
+  if (lane->ended) return true;
+  unload(lane);
+  schedule(lane);
   return true;
 }
 
@@ -186,6 +235,7 @@ void Engine::finish(const EndpointPtr& endpoint, const LanePtr& lane, const Job&
   if (unsaved_outcomes_ >= options_.max_unsaved / 4) save_now();
   arm(endpoint, now);
   if (lane->ended) return;
+  unload(lane);
   read_more(lane);  // a full window that moved has room again
   schedule(lane);
 }
@@ -215,9 +265,12 @@ void Engine::on_settled(const LanePtr& lane, const Job& job, SystemTime now) {
   if (job.attempt == 1 && !replay) {
     meters_.lag_seconds.observe(std::chrono::duration<double>(now - job.event->committed).count());
   }
+  const bool own = job.segment != nullptr && !replay;
+  const bool has_row =
+      !own && (!replay || lane->may_be_missed(job) || lane->find_waiting(job.position) != nullptr);
   lane->settle(job);
-  if (job.segment != nullptr && !replay) return;
   // A replay also settles what was missed, or waits.
+  if (!has_row) return;
   end_waiting(*lane, job.position);
   unsaved_.ended_exceptions.emplace_back(lane->id(), job.position);
 }
@@ -264,27 +317,39 @@ void Engine::on_failure(Endpoint& endpoint, const LanePtr& lane, const Job& job,
 void Engine::on_missed(Endpoint& endpoint, Lane& lane, const Job& job,
                        const webhook::AttemptResult& result) {
   meters_.given_up.add();
+  lane.misses_lately = true;
   end_waiting(lane, job.position);
-  log_warn("delivery",
-           "event missed after its last attempt event={} lane={} url={} attempts={} status={} "
-           "error={}",
-           escape_for_log(job.event->event.id), lane.id().value, webhook::masked(lane.url()),
-           job.attempt, result.status, escape_for_log(result.error));
+  const auto now = services_.clock.steady_now();
+  if (miss_lines_.allow(now)) {
+    log_warn("delivery",
+             "event missed after its last attempt event={} lane={} url={} attempts={} status={} "
+             "error={} left_out_before={}",
+             escape_for_log(job.event->event.id), lane.id().value, webhook::masked(lane.url()),
+             job.attempt, result.status, escape_for_log(result.error), miss_lines_.left_out());
+  }
+  tell_missed(endpoint, lane, job.event->event.id, describe(result));
+}
+
+void Engine::tell_missed(Endpoint& endpoint, const Lane& lane, std::string event,
+                         std::string reason) {
   const auto now = services_.clock.steady_now();
   const bool lately = endpoint.noticed_miss != SteadyTime::min() &&
                       now - endpoint.noticed_miss < kBetweenMissNotices;
   if (lately || std::exchange(endpoint.missing, true)) return;
   endpoint.noticed_miss = now;
   store::Notice told;
-  told.event = job.event->event.id;
-  told.reason = describe(result);
+  told.event = std::move(event);
+  told.reason = std::move(reason);
   if (const auto it = routes_.find(lane.domain()); it != routes_.end())
     told.domain = it->second.domain->name;
   notice(store::NoticeKind::kMissed, endpoint, std::move(told));
 }
 
 void Engine::set_waiting(Lane& lane, Position position, const Waiting& waiting) {
-  if (lane.find_waiting(position) == nullptr) ++waiting_;
+  if (lane.find_waiting(position) == nullptr) {
+    ++waiting_;
+    if (lane.waiting().empty()) ++lanes_waiting_;
+  }
   crowded_ = crowded_ || waiting_ >= options_.max_waiting;
   lane.wait(position, waiting);
 }
@@ -293,6 +358,7 @@ void Engine::end_waiting(Lane& lane, Position position) {
   if (lane.find_waiting(position) == nullptr) return;
   --waiting_;
   lane.end_waiting(position);
+  if (lane.waiting().empty()) --lanes_waiting_;
 }
 
 void Engine::record(const Lane& lane, const Job& job, const SendReply& reply,

@@ -16,6 +16,9 @@ constexpr size_t kMaxReadEvents = 256;
 constexpr size_t kMaxReadBytes = 256 << 10;
 constexpr size_t kMinReadBytes = 4 << 10;
 constexpr size_t kReadShare = 16;
+// After a read that failed, doubled each time.
+constexpr std::chrono::seconds kMinReadPause{1};
+constexpr std::chrono::seconds kMaxReadPause{60};
 constexpr size_t kSmallEvent = 512;  // bytes; no more events are looked up than may fit
 
 }  // namespace
@@ -25,11 +28,11 @@ void Engine::read_more(const LanePtr& lane) {
   if (stopping_ || health.limit(services_.clock.steady_now()) == 0) return;
   if (!segments_allowed(*lane)) return;
   auto* segment = lane->wants_read(health.parked() ? 1 : kReadBelow);
-  if (segment == nullptr) return;
+  if (segment == nullptr || services_.clock.steady_now() < lane->read_due) return;
   const size_t held = store::live_event_bytes() + reading_bytes_;
   const size_t left = options_.max_live_bytes > held ? options_.max_live_bytes - held : 0;
   // Over the budget only what has nothing else to send reads more.
-  if (left == 0 && segment->waiting() > 0) return;
+  if (left == 0 && segment->held() > 0) return;
   // Nor does one of many that an endpoint could send to.
   const bool enough = left == 0 && lane->endpoint->ring.size() > kMaxReads;
   if (reading_ >= kMaxReads || enough) {
@@ -59,8 +62,27 @@ void Engine::read_waiting() {
   }
 }
 
+// Which of the events that a replay reads may have been missed: what it settles of them is struck
+// off the list, and only that.
+Result<MissedRows> Engine::missed_rows(const store::LaneQuery& query) const {
+  MissedRows out;
+  TRY(const auto rows,
+      services_.store.read_exceptions(query.lane, query.after, kMaxReadEvents, true));
+  for (const auto& row : rows) out.positions.push_back(row.position);
+  if (rows.size() == kMaxReadEvents) out.known_through = rows.back().position;
+  return out;
+}
+
 Task<void> Engine::read_segment(LanePtr lane, Segment* segment, store::LaneQuery query) {
-  auto read = [&] { return services_.store.read_lane(query); };
+  const bool wants_missed =
+      segment->replay() != 0 && query.source == store::SegmentRow::Source::kLog;
+  MissedRows missed;
+  auto read = [&]() -> Result<store::LaneSlice> {
+    if (wants_missed) {
+      TRY(missed, missed_rows(query));
+    }
+    return services_.store.read_lane(query);
+  };
   auto slice = co_await run_blocking(services_.readers, read);
   --reading_;
   reading_bytes_ -= query.max_bytes;
@@ -68,30 +90,78 @@ Task<void> Engine::read_segment(LanePtr lane, Segment* segment, store::LaneQuery
   read_waiting();
   if (lane->ended) co_return;
   if (!slice) {
-    log_error("delivery", "cannot read the log, will try again lane={} error={}", lane->id().value,
-              slice.error().message);
-    const std::weak_ptr<Lane> weak = lane;
-    wake_at(services_.clock.steady_now() + std::chrono::seconds(1), [this, weak] {
-      if (const auto l = weak.lock()) schedule(l);
-    });
+    on_read_failure(lane, slice.error());
     co_return;
   }
+  on_read(*lane);
   // Spilled or cut meanwhile: what came is no longer what comes next.
   if (segment->read_through() == query.after) {
     // What a replay finds gone was settled, or told, before.
     if (slice->expired > 0 && segment->replay() == 0) on_expired(*lane, slice->expired);
-    segment->fill(*slice);
+    segment->fill(*slice, missed);
+    for (const auto& event : slice->unreadable) set_aside(lane, event);
   }
   mark(*lane);
   read_more(lane);
   schedule(lane);
 }
 
+// The lane goes on without the event, which waits as if an attempt of it had failed.
+void Engine::set_aside(const LanePtr& lane, const store::UnreadableEvent& event) {
+  if (lane->find_waiting(event.position) != nullptr) return;
+  const auto now = services_.clock.now();
+  unsaved_.exceptions.push_back(
+      {lane->id(), event.position, false, 0, now, Micros{}, 0, event.hook});
+  set_waiting(*lane, event.position, {0, now, Micros{}, 0, event.hook});
+  retry_at(services_.clock.steady_now() + kMinReadPause, lane, event.position);
+}
+
+// Nothing of the lane is skipped: it tries again, and says so.
+void Engine::on_read_failure(const LanePtr& lane, const Error& error) {
+  const auto now = services_.clock.steady_now();
+  if (read_lines_.allow(now)) {
+    log_error("delivery",
+              "cannot read the log, will try again lane={} url={} error={} left_out_before={}",
+              lane->id().value, webhook::masked(lane->url()), error.message,
+              read_lines_.left_out());
+  }
+  auto pause = std::chrono::milliseconds(kMinReadPause);
+  for (uint32_t i = 0; i < lane->failed_reads && pause < kMaxReadPause; ++i) pause *= 2;
+  ++lane->failed_reads;
+  // While the store as a whole refuses, it says so itself.
+  if (lane->read_error.empty() && services_.commits.status()) {
+    lane->read_error = error.message;
+    meters_.unreadable.add(1);
+    store::Notice told;
+    told.reason = "cannot read the log: " + error.message;
+    if (const auto it = routes_.find(lane->domain()); it != routes_.end())
+      told.domain = it->second.domain->name;
+    notice(store::NoticeKind::kUnreadable, *lane->endpoint, std::move(told));
+  }
+  const std::weak_ptr<Lane> weak = lane;
+  lane->read_due = now + pause;
+  wake_at(lane->read_due, [this, weak] {
+    if (const auto l = weak.lock()) schedule(l);
+  });
+}
+
+void Engine::on_read(Lane& lane) {
+  lane.failed_reads = 0;
+  if (lane.read_error.empty()) return;
+  log_info("delivery", "the log can be read again lane={} url={}", lane.id().value,
+           webhook::masked(lane.url()));
+  lane.read_error.clear();
+  meters_.unreadable.add(-1);
+}
+
 void Engine::on_expired(const Lane& lane, uint64_t count) {
   meters_.expired.add(static_cast<double>(count));
-  log_warn("delivery",
-           "events dropped by retention before they were delivered lane={} url={} count={}",
-           lane.id().value, webhook::masked(lane.url()), count);
+  if (expiry_lines_.allow(services_.clock.steady_now())) {
+    log_warn("delivery",
+             "events dropped by retention before they were delivered lane={} url={} count={} "
+             "left_out_before={}",
+             lane.id().value, webhook::masked(lane.url()), count, expiry_lines_.left_out());
+  }
   store::Notice told;
   told.count = count;
   told.reason = "retention dropped events before they were delivered";
@@ -137,7 +207,7 @@ Task<void> Engine::expire_lane(LanePtr lane, Position last) {
     }
     if (!segment.idle()) continue;  // it is being read, and counts there
     if (segment.replay() == 0) gone += counted->events;
-    segment.skip_to(last);
+    lane->skip_to(segment, last);
   }
   if (gone > 0) on_expired(*lane, gone);
   mark(*lane);

@@ -47,6 +47,10 @@ store::EndpointStatus Engine::status_of(const Endpoint& endpoint) const {
   for (const auto& [id, lane] : endpoint.lanes) out.waiting += lane->waiting().size();
   out.lanes = endpoint.lanes.size();
   out.rate = endpoint.rate.at(now);
+  for (const auto& [id, lane] : endpoint.lanes) {
+    if (out.reason.empty() && !lane->read_error.empty())
+      out.reason = "cannot read the log: " + lane->read_error;
+  }
   if (endpoint.health.state() == Health::State::kActive) out.pace = endpoint.rate.last();
   return out;
 }
@@ -75,6 +79,7 @@ store::LaneStatus Engine::status_of(Lane& lane) const {
   out.through = seen_;
   out.waiting = lane.waiting().size();
   out.in_flight = lane.in_flight();
+  out.read_error = lane.read_error;
   out.throttled = !segments_allowed(lane);
   return out;
 }
@@ -150,6 +155,10 @@ void Engine::settings_changed(const std::string& url, store::EndpointSettings se
 
 Task<Status> Engine::add_segments(LaneId id, DomainUid domain,
                                   std::vector<store::SegmentRow> segments) {
+  if (misses_unsaved()) {  // the replay is to find them in the list
+    const auto saved = co_await flushed();
+    if (!saved) co_return saved;
+  }
   const auto lane = find_or_make_lane(id, domain);
   if (!lane) co_return fail(Errc::kNotFound, "the webhook was removed");
   const auto replays = static_cast<size_t>(
@@ -172,6 +181,10 @@ Task<Status> Engine::attempt_again(LaneId id, std::vector<EventPtr> events) {
   if (events.empty()) co_return Status{};
   const auto lane = find_or_make_lane(id, events.front()->domain);
   if (!lane) co_return fail(Errc::kNotFound, "the webhook was removed");
+  if (lane->waiting().size() + events.size() > options_.max_exceptions) {
+    co_return fail(Errc::kRateLimited,
+                   "the webhook has as many events waiting for an attempt as may");
+  }
   const auto now = services_.clock.now();
   for (const auto& event : events) {
     const auto hook = webhook::hook_for(event->event.name, event->event.severity);
@@ -192,15 +205,10 @@ Task<Status> Engine::attempt_again(LaneId id, std::vector<EventPtr> events) {
 Task<Status> Engine::change_replay(uint64_t replay, store::ReplayAction action) {
   std::vector<LanePtr> touched;
   for (const auto& [id, lane] : lanes_) {
-    if (action == store::ReplayAction::kCancel) {
-      if (lane->cancel_replay(replay)) touched.push_back(lane);
-      continue;
-    }
-    for (auto& segment : lane->segments()) {
-      if (segment.replay() != replay) continue;
-      segment.paused = action == store::ReplayAction::kPause;
-      if (touched.empty() || touched.back() != lane) touched.push_back(lane);
-    }
+    const bool has = action == store::ReplayAction::kCancel
+                         ? lane->cancel_replay(replay)
+                         : lane->pause_replay(replay, action == store::ReplayAction::kPause);
+    if (has) touched.push_back(lane);
   }
   for (const auto& lane : touched) {
     mark(*lane);

@@ -1,7 +1,7 @@
 // Endpoints: who may send next, and what their health makes of their lanes.
 #include "base/log.h"
 #include "base/strings.h"
-#include "delivery/engine.h"
+#include "delivery/attempt.h"
 #include "store/settings.h"
 #include "webhook/url.h"
 
@@ -10,7 +10,10 @@
 namespace eventhorn::delivery {
 namespace {
 
-constexpr size_t kFewWaiting = 64;  // of a lane while the core has more than enough
+// Of a lane while the core has more than enough waiting, whatever the others hold: one failure of a
+// good receiver, or a few, must not stop its events for as long as a retry takes.
+constexpr size_t kFewWaiting = 16;
+constexpr size_t kFewWaitingWell = 64;
 constexpr std::chrono::seconds kSweepInterval{1};
 constexpr int kSweepShare = 200;  // one part of the time in so many, with very many endpoints
 constexpr std::chrono::milliseconds kBetweenRetimed{5};  // of a lane, after a return
@@ -51,6 +54,8 @@ Engine::Meters::Meters()
       in_flight(metrics::gauge("eventhorn_deliveries_in_flight", "Attempts in flight")),
       behind(metrics::gauge("eventhorn_lanes_behind",
                             "Lanes that read the log because they are behind")),
+      unreadable(metrics::gauge("eventhorn_lanes_unreadable",
+                                "Lanes that cannot go on because the log cannot be read")),
       replays(metrics::gauge("eventhorn_replays_active", "Segments of replays not yet done")),
       endpoints{
           state_gauge(store::EndpointState::kActive), state_gauge(store::EndpointState::kThrottled),
@@ -100,10 +105,15 @@ bool Engine::named(const std::string& url) const {
   });
 }
 
+// While too many of the core wait in all, those lanes are held that have more than their fair
+// share.
 bool Engine::segments_allowed(const Lane& lane) const {
   size_t most = options_.max_exceptions;
-  if (waiting_ >= options_.max_waiting)
-    most = std::min(most, lane.endpoint->health.well() ? kFewWaiting : 1);
+  if (waiting_ >= options_.max_waiting) {
+    const size_t share = options_.max_waiting / std::max<size_t>(1, lanes_waiting_);
+    const size_t few = lane.endpoint->health.well() ? kFewWaitingWell : kFewWaiting;
+    most = std::min(most, std::max(share, few));
+  }
   return lane.waiting().size() < most;
 }
 
@@ -126,13 +136,12 @@ void Engine::schedule_all(const EndpointPtr& endpoint) {
 }
 
 void Engine::pump(const EndpointPtr& endpoint) {
-  while (auto start = start_next(endpoint))
-    tasks_.spawn("delivery", work(endpoint, *std::move(start)));
+  while (auto next = start_next(endpoint)) tasks_.spawn("delivery", work(*std::move(next)));
 }
 
 // Takes the next job of an endpoint together with its place; nullopt when it has none, may not send
 // now (then it is woken), or waits for a place.
-std::optional<Engine::Start> Engine::start_next(const EndpointPtr& endpoint) {
+std::optional<Engine::Attempt> Engine::start_next(const EndpointPtr& endpoint) {
   auto& e = *endpoint;
   if (stopping_ || e.ring.empty()) return std::nullopt;
   const auto now = services_.clock.steady_now();
@@ -141,19 +150,19 @@ std::optional<Engine::Start> Engine::start_next(const EndpointPtr& endpoint) {
     arm(endpoint, now);
     return std::nullopt;
   }
-  Start start;
-  start.standing = e.standing(now);
-  if (!has_place(endpoint, start.standing)) return std::nullopt;
-  auto job = take(e, start.lane, now);
+  const Standing standing = e.standing(now);
+  if (!has_place(endpoint, standing)) return std::nullopt;
+  LanePtr lane;
+  auto job = take(e, lane, now);
   if (!job) return std::nullopt;
-  start.job = *std::move(job);
-  places_.budget.take(start.standing);
-  e.host->budget.take(start.standing);
+  places_.budget.take(standing);
+  e.host->budget.take(standing);
   meters_.in_flight.add(1);
   if (e.workers++ == 0) e.last_sign = now;
   e.used = now;
   e.health.on_start(now);
-  return start;
+  return std::optional<Attempt>(std::in_place, *this, endpoint, std::move(lane), *std::move(job),
+                                standing);
 }
 
 bool Engine::has_place(const EndpointPtr& endpoint, Standing standing) {
@@ -219,8 +228,8 @@ std::optional<Job> Engine::take(Endpoint& endpoint, LanePtr& lane, SteadyTime no
     endpoint.ring.pop_front();
     std::optional<Job> job;
     if (!lane->ended) {
-      job =
-          endpoint.health.parked() ? lane->take_probe() : lane->take(segments_allowed(*lane), now);
+      job = endpoint.health.parked() ? lane->take_probe(segments_allowed(*lane))
+                                     : lane->take(segments_allowed(*lane), now);
       if (lane->take_changed()) mark(*lane);
       read_more(lane);
     }
@@ -315,10 +324,15 @@ void Engine::retime(Endpoint& endpoint) {
 
 // What waits in memory is read again when it can be sent.
 void Engine::spill(Endpoint& endpoint) {
-  for (const auto& [id, lane] : endpoint.lanes) {
-    lane->spill();
-    mark(*lane);
-  }
+  for (const auto& [id, lane] : endpoint.lanes) unload(lane);
+}
+
+// A lane of an endpoint that cannot be sent to holds nothing in memory but what is under way:
+// called again with each attempt that ends, because its event may have come back.
+void Engine::unload(const LanePtr& lane) {
+  if (lane->endpoint->health.state() == Health::State::kActive) return;
+  lane->spill();
+  mark(*lane);
 }
 
 void Engine::notice(store::NoticeKind kind, const Endpoint& endpoint, store::Notice notice) {
@@ -352,14 +366,21 @@ Task<void> Engine::run_sweeps() {
   }
 }
 
-// Counts endpoints, and forgets those that are idle and well. Wakes those that were held only
-// because too many events of others waited.
+// Lanes that were held only because too many events of others waited have more room as those go.
+void Engine::wake_held() {
+  if (!crowded_) return;
+  crowded_ = waiting_ >= options_.max_waiting;
+  std::vector<LanePtr> held;
+  for (const auto& [id, lane] : lanes_) {
+    if (!lane->waiting().empty() && segments_allowed(*lane)) held.push_back(lane);
+  }
+  for (const auto& lane : held) schedule(lane);
+}
+
+// Counts endpoints, and forgets those that are idle and well.
 void Engine::sweep() {
   const auto now = services_.clock.steady_now();
-  if (crowded_ && waiting_ < options_.max_waiting) {
-    crowded_ = false;
-    for (const auto& [id, lane] : std::unordered_map(lanes_)) schedule(lane);
-  }
+  wake_held();
   std::array<size_t, 5> counts{};
   size_t replays = 0;
   bool forgotten = false;

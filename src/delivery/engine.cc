@@ -105,8 +105,10 @@ void Engine::end_lane(LaneId id) {
 void Engine::forget(const LanePtr& lane) {
   lane->ended = true;
   waiting_ -= lane->waiting().size();
+  if (!lane->waiting().empty()) --lanes_waiting_;
   if (lane->counted_behind) meters_.behind.add(-1);
   lane->counted_behind = false;
+  if (!lane->read_error.empty()) meters_.unreadable.add(-1);
   lane->endpoint->lanes.erase(lane->id());
   lanes_.erase(lane->id());
 }
@@ -160,16 +162,16 @@ void Engine::offer(Lane& lane, const EventPtr& event, Hook hook) {
   const bool scarce = held > options_.max_live_bytes;
   const size_t enough = held > 2 * options_.max_live_bytes ? 1 : kReadBelow;
   mark(lane);
-  if (scarce && open.waiting() >= enough) return open.decline(event->position);
+  if (scarce && open.held() >= enough) return open.decline(event->position);
   const bool kept_up = open.caught_up();
-  if (open.offer(event, hook) || scarce) return;
+  if (lane.offer(open, event, hook) || scarce) return;
   // The live events go on beside the backlog; but not of a lane that has just been too slow for
   // them, which would read everything twice and send it out of order.
   const auto now = services_.clock.steady_now();
   if (kept_up) open.overrun = now;
   if (now - open.overrun < kBetweenLive) return;
   const Position before{event->position.value - 1};
-  if (auto* live = lane.begin_live(cls, before)) (void)live->offer(event, hook);
+  if (auto* live = lane.begin_live(cls, before)) (void)lane.offer(*live, event, hook);
 }
 
 void Engine::on_commit(const store::BatchPtr& batch) {

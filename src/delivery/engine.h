@@ -15,6 +15,7 @@
 #pragma once
 
 #include "async/task_group.h"
+#include "base/log.h"
 #include "base/metrics.h"
 #include "crypto/random.h"
 #include "delivery/budget.h"
@@ -50,7 +51,7 @@ struct EngineOptions {
   size_t max_per_host = 256;
   /// Events of one lane that wait for a retry; beyond it the lane sends nothing new.
   size_t max_exceptions = 10'000;
-  /// The same for the core: beyond it every lane keeps to a few.
+  /// The same for the core: beyond it every lane keeps to its share, or to a few.
   size_t max_waiting = 100'000;
   /// Bytes of events held in memory, by all cores; beyond it lanes fall behind and read the log
   /// little by little.
@@ -63,6 +64,8 @@ struct EngineOptions {
   size_t max_recent_bytes = 16 << 20;
   std::chrono::milliseconds timeout{10'000};
   std::chrono::milliseconds save_interval{5};
+  /// Before an event that cannot be read is read again.
+  std::chrono::milliseconds between_reads{5000};
   webhook::SuccessRule success = webhook::SuccessRule::kAny2xx;
   webhook::RetrySchedule schedule;
   double retry_jitter = 0.1;  // of schedules that a domain or a URL has of its own
@@ -144,12 +147,7 @@ class Engine {
 
   using LanePtr = std::shared_ptr<Lane>;
 
-  // An attempt that has its place.
-  struct Start {
-    LanePtr lane;
-    Job job;
-    Standing standing{};
-  };
+  class Attempt;  // attempt.h
 
   // Configuration and intake (engine.cc).
   void apply_change(const store::DomainChange& change);
@@ -179,24 +177,27 @@ class Engine {
   void pump(const EndpointPtr& endpoint);
   void pump_queues(Places& places);
   void look_again_soon();
-  std::optional<Start> start_next(const EndpointPtr& endpoint);
+  std::optional<Attempt> start_next(const EndpointPtr& endpoint);
   bool has_place(const EndpointPtr& endpoint, Standing standing);
   void release(Endpoint& endpoint, Standing standing);
+  void abandon(const LanePtr& lane, const Job& job);
   std::optional<Job> take(Endpoint& endpoint, LanePtr& lane, SteadyTime now);
   void arm(const EndpointPtr& endpoint, SteadyTime now);
   void changed(const EndpointPtr& endpoint, Health::Change change, const std::string& reason);
   void retime(Endpoint& endpoint);
   void spill(Endpoint& endpoint);
+  void unload(const LanePtr& lane);
   void save_endpoint(const EndpointPtr& endpoint);
   void notice(store::NoticeKind kind, const Endpoint& endpoint, store::Notice notice);
   void throttle_changed(Endpoint& endpoint);
   Task<void> run_sweeps();
   void sweep();
+  void wake_held();
 
   // Attempts (attempts.cc).
-  Task<void> work(EndpointPtr endpoint, Start start);
-  Task<bool> load_event(const EndpointPtr& endpoint, LanePtr lane, Job& job);
-  Task<void> attempt(EndpointPtr endpoint, LanePtr lane, Job job);
+  Task<void> work(Attempt first);
+  Task<bool> load_event(Attempt& attempt);
+  Task<void> make(Attempt& attempt);
   Task<SendReply> send(const Endpoint& endpoint, const store::StoredEvent& event, Deadline deadline,
                        bool fresh_connection);
   void finish(const EndpointPtr& endpoint, const LanePtr& lane, const Job& job,
@@ -211,6 +212,7 @@ class Engine {
                   const webhook::AttemptResult& result);
   void on_missed(Endpoint& endpoint, Lane& lane, const Job& job,
                  const webhook::AttemptResult& result);
+  void tell_missed(Endpoint& endpoint, const Lane& lane, std::string event, std::string reason);
   webhook::RetrySchedule schedule_of(const Endpoint& endpoint, const Lane& lane) const;
   void set_waiting(Lane& lane, Position position, const Waiting& waiting);
   void end_waiting(Lane& lane, Position position);
@@ -220,7 +222,12 @@ class Engine {
   // Reading the log for lanes that are behind (catch_up.cc).
   void read_more(const LanePtr& lane);
   void read_waiting();
+  Result<MissedRows> missed_rows(const store::LaneQuery& query) const;
   Task<void> read_segment(LanePtr lane, Segment* segment, store::LaneQuery query);
+  void on_read_failure(const LanePtr& lane, const Error& error);
+  void on_read(Lane& lane);
+  void on_unreadable(Endpoint& endpoint, const LanePtr& lane, const Job& job, const Error& error);
+  void set_aside(const LanePtr& lane, const store::UnreadableEvent& event);
   Task<void> expire_lane(LanePtr lane, Position last);
 
   struct Unread {
@@ -241,6 +248,7 @@ class Engine {
   void save_soon();
   void save_now();
   void on_saved();
+  bool misses_unsaved() const;
   store::Progress gather();
   void gather_endpoints(store::Progress& progress);
   Task<void> run_saves();
@@ -256,7 +264,7 @@ class Engine {
     metrics::Counter success, rejected, gone, retried, given_up, own_fault, missed, expired,
         dropped;
     metrics::Counter probe_success, probe_failure;
-    metrics::Gauge in_flight, behind, replays;
+    metrics::Gauge in_flight, behind, unreadable, replays;
     std::array<metrics::Gauge, 5> endpoints;  // by store::EndpointState
     metrics::Histogram attempt_seconds, lag_seconds;
   };
@@ -273,8 +281,9 @@ class Engine {
   SettingsByUrl settings_;                                       // of the URLs that have some
   std::unordered_map<std::string, uint64_t> settings_versions_;  // of those changed in this life
   Position seen_;
-  size_t waiting_ = 0;    // retries of all lanes
-  bool started_ = false;  // before that nothing is saved: what is known is not complete
+  size_t waiting_ = 0;        // retries of all lanes,
+  size_t lanes_waiting_ = 0;  // and lanes that have some
+  bool started_ = false;      // before that nothing is saved: what is known is not complete
   bool stopping_ = false;
 
   Places places_;
@@ -288,6 +297,7 @@ class Engine {
   asio::steady_timer wake_timer_;
   SteadyTime own_fault_log_due_{};
   uint64_t own_faults_unlogged_ = 0;
+  LogLimit miss_lines_, expiry_lines_, read_lines_;
 
   store::Progress unsaved_;
   std::vector<LaneId> dirty_;

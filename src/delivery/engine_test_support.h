@@ -5,6 +5,7 @@
 #include "async/block_on.h"
 #include "async/cores.h"
 #include "delivery/deliveries.h"
+#include "delivery/watched_store_test_support.h"
 #include "store/rocks/rocks_store.h"
 
 #include <gtest/gtest.h>
@@ -181,10 +182,11 @@ class Life {
     store_ = std::move(store::RocksStore::open(rocks, clock_)).value();
     store::CommitOptions commit;
     commit.min_free_bytes = 0;
-    queue_ = std::make_unique<store::CommitQueue>(*store_, directory_, commit);
+    watched_ = std::make_unique<WatchedStore>(*store_);
+    queue_ = std::make_unique<store::CommitQueue>(*watched_, directory_, commit);
     executor_ = asio::any_io_executor(cores_.at(0).get_executor());
     const auto key = std::make_shared<const crypto::HmacKey>("key");
-    EngineServices services{pool_, *store_, *queue_, notices_, sender, clock_, [key] {
+    EngineServices services{pool_, *watched_, *queue_, notices_, sender, clock_, [key] {
                               return webhook::SigningKeys{key, nullptr};
                             }};
     engine_ = std::make_unique<Engine>(executor_, services, std::move(options));
@@ -212,6 +214,7 @@ class Life {
     engine_.reset();
     pool_.join();
     queue_.reset();
+    watched_.reset();
     store_.reset();  // so that the next life may open the directory
   }
 
@@ -271,6 +274,19 @@ class Life {
 
   store::RocksStore& store() { return *store_; }
 
+  WatchedStore& watched() { return *watched_; }
+
+  /// Until the condition holds, or 20 s have passed.
+  template <class F>
+  static bool until(F condition) {
+    const auto end = std::chrono::steady_clock::now() + 20s;
+    while (std::chrono::steady_clock::now() < end) {
+      if (condition()) return true;
+      std::this_thread::yield();
+    }
+    return false;
+  }
+
   store::DomainPtr domain(const std::string& name) { return directory_.find(name); }
 
   template <class T>
@@ -304,6 +320,7 @@ class Life {
  private:
   SystemClock clock_;
   std::unique_ptr<store::RocksStore> store_;
+  std::unique_ptr<WatchedStore> watched_;
   store::Directory directory_;
   std::unique_ptr<store::CommitQueue> queue_;
   asio::thread_pool pool_;

@@ -5,12 +5,10 @@
 namespace eventhorn::delivery {
 namespace {
 
-constexpr uint8_t kBacklogTurn = 4;  // every so manieth the backlog goes first
+constexpr uint8_t kBacklogTurn = 4;  // every fourth turn the backlog goes first
 
-// First attempts of one (message, recipient) are ordered within a class.
-uint64_t order_key(const Segment& segment, const EventPtr& event) {
-  const uint64_t key = event->event.order_key;
-  return key == 0 ? 0 : key ^ (static_cast<uint64_t>(segment.cls()) << 62);
+uint64_t order_key(const Slot& slot) {
+  return slot.event->event.order_key;
 }
 
 }  // namespace
@@ -31,7 +29,7 @@ uint64_t Lane::drop(const Since& over) {
   const auto unwanted = [&](const Slot& slot) {
     return over[static_cast<size_t>(slot.hook)].has_value();
   };
-  const auto let_go = [&](const std::pair<Segment*, Slot*>& held) {
+  const auto let_go = [&](const Held& held) {
     if (held.first->replay() != 0 || !unwanted(*held.second)) return false;
     held.first->settle(*held.second);
     ++dropped;
@@ -39,17 +37,22 @@ uint64_t Lane::drop(const Since& over) {
   };
   for (auto& [key, slots] : deferred_) std::erase_if(slots, let_go);
   std::erase_if(deferred_, [](const auto& entry) { return entry.second.empty(); });
-  std::vector<uint64_t> keys;  // whoever was deferred behind one whose turn it was is next
-  std::erase_if(again_, [&](const std::pair<Segment*, Slot*>& held) {
-    const uint64_t key = order_key(*held.first, held.second->event);
+  std::vector<uint64_t> turns;  // of the slots that are let go
+  std::erase_if(again_, [&](const Held& held) {
+    const uint64_t key = order_key(*held.second);
     if (!let_go(held)) return false;
-    keys.push_back(key);
+    turns.push_back(key);
     return true;
   });
-  for (const uint64_t key : keys) release(key);
+  const auto let_go_waiting = [&](const Slot& slot) {
+    if (!unwanted(slot)) return false;
+    if (slot.has_turn) turns.push_back(order_key(slot));
+    return true;
+  };
   for (auto& segment : segments_) {
-    if (segment.replay() == 0) dropped += segment.drop_waiting(unwanted);
+    if (segment.replay() == 0) dropped += segment.drop_waiting(let_go_waiting);
   }
+  for (const uint64_t key : turns) end_turn(key);
   return dropped;
 }
 
@@ -107,49 +110,99 @@ Segment* Lane::begin_live(Class cls, Position at) {
   return &open_segment(cls, at, true);
 }
 
-Job Lane::start(Segment& segment, Slot& slot, uint64_t key) {
+bool Lane::offer(Segment& segment, const EventPtr& event, Hook hook) {
+  if (!segment.offer(event, hook)) return false;
+  Slot* slot = segment.last();
+  // A read may have been faster, and the event may be settled since.
+  const bool waits = slot != nullptr && slot->position == event->position &&
+                     slot->state == Slot::State::kWaiting && !slot->has_turn;
+  if (waits && order_key(*slot) != 0) (void)take_turn(segment, *slot);
+  return true;
+}
+
+// Gives a waiting slot the turn of its key, or defers it until that is free.
+bool Lane::take_turn(Segment& segment, Slot& slot) {
+  const uint64_t key = order_key(slot);
+  slot.has_turn = turns_.try_emplace(key, 1).second;
+  if (slot.has_turn) return true;
+  segment.defer(slot);
+  auto& queue = deferred_[key];
+  const auto is_backlog = [](const Held& held) { return !held.first->caught_up(); };
+  // What is live goes before the backlog, which may be long.
+  const bool overtakes = segment.caught_up() && !queue.empty() && is_backlog(queue.back());
+  const auto at = overtakes ? std::ranges::find_if(queue, is_backlog) : queue.end();
+  queue.emplace(at, &segment, &slot);
+  return false;
+}
+
+// The next slot of the key has the turn.
+void Lane::end_turn(uint64_t key) {
+  if (key == 0) return;
+  const auto turns = turns_.find(key);
+  if (--turns->second > 0) return;
+  const auto queue = deferred_.empty() ? deferred_.end() : deferred_.find(key);
+  if (queue == deferred_.end()) {
+    turns_.erase(turns);
+    return;
+  }
+  ++turns->second;
+  const Held next = queue->second.front();
+  queue->second.pop_front();
+  if (queue->second.empty()) deferred_.erase(queue);
+  next.second->has_turn = true;
+  again_.push_back(next);
+}
+
+Job Lane::start(Segment& segment, Slot& slot) {
   segment.start(slot);
-  if (key != 0) keys_in_flight_.insert(key);
   ++in_flight_;
   return {&segment,   &slot,     slot.position,
-          slot.event, 1,         key,
+          slot.event, 1,         order_key(slot),
           false,      slot.hook, lives_[static_cast<size_t>(slot.hook)]};
+}
+
+// A crowded segment sends its oldest deferred slot beside the one that has the turn.
+std::optional<Job> Lane::start_out_of_turn(Segment& segment) {
+  Slot* slot = segment.first_deferred();
+  if (slot == nullptr) return std::nullopt;
+  const uint64_t key = order_key(*slot);
+  const auto queue = deferred_.find(key);
+  queue->second.erase(std::ranges::find(queue->second, Held(&segment, slot)));
+  if (queue->second.empty()) deferred_.erase(queue);
+  slot->has_turn = true;
+  ++turns_[key];
+  return start(segment, *slot);
 }
 
 // The hook ended while the event was being read, or it is of a replay. Counted by who ended it.
 bool Lane::drop_unwanted(Segment& segment, Slot& slot) {
   if (wants(&segment, slot.hook, slot.position)) return false;
   changed_ = true;
-  const bool deferred = slot.state == Slot::State::kDeferred;
-  const uint64_t key = order_key(segment, slot.event);
+  const uint64_t turn = slot.has_turn ? order_key(slot) : 0;
   segment.settle(slot);
-  if (deferred) release(key);
+  end_turn(turn);
   return true;
 }
 
 std::optional<Job> Lane::take_slot(Segment& segment) {
   while (Slot* slot = segment.next()) {
     if (drop_unwanted(segment, *slot)) continue;
-    const uint64_t key = order_key(segment, slot->event);
-    if (key != 0 && keys_in_flight_.contains(key)) {
-      segment.defer(*slot);
-      deferred_[key].emplace_back(&segment, slot);
-      continue;
-    }
-    return start(segment, *slot, key);
+    if (order_key(*slot) == 0 || slot->has_turn || take_turn(segment, *slot))
+      return start(segment, *slot);
+    if (segment.crowded()) break;
   }
-  return std::nullopt;
+  return segment.crowded() ? start_out_of_turn(segment) : std::nullopt;
 }
 
 std::optional<Job> Lane::take_again() {
   while (!again_.empty()) {
-    const auto next = std::find_if(again_.begin(), again_.end(),
-                                   [](const auto& held) { return !held.first->paused; });
+    const auto next =
+        std::ranges::find_if(again_, [](const Held& held) { return !held.first->paused; });
     if (next == again_.end()) break;
     const auto [segment, slot] = *next;
     again_.erase(next);
     if (drop_unwanted(*segment, *slot)) continue;
-    return start(*segment, *slot, order_key(*segment, slot->event));
+    return start(*segment, *slot);
   }
   return std::nullopt;
 }
@@ -224,7 +277,12 @@ std::optional<Job> Lane::take_oldest_waiting() {
   return start_retry(oldest->first, oldest->second);
 }
 
-std::optional<Job> Lane::take_probe() {
+std::optional<Job> Lane::take_probe(bool segments_allowed) {
+  if (!segments_allowed) {
+    auto job = take_oldest_waiting();
+    if (job) job->probe = true;
+    return job;
+  }
   probe_waiting_ = !probe_waiting_;
   auto job = probe_waiting_ ? take_oldest_waiting() : take_any_slot();
   if (!job) job = probe_waiting_ ? take_any_slot() : take_oldest_waiting();
@@ -236,18 +294,8 @@ bool Lane::has_work(bool segments_allowed) const {
   if (!due_.empty()) return true;
   if (!segments_allowed) return false;
   return !again_.empty() || std::any_of(segments_.begin(), segments_.end(), [](const Segment& s) {
-    return s.has_next() || s.wants_read(1);
+    return s.has_next() || s.wants_read(1) || s.crowded();
   });
-}
-
-void Lane::release(uint64_t key) {
-  if (key == 0) return;
-  keys_in_flight_.erase(key);
-  const auto it = deferred_.find(key);
-  if (it == deferred_.end()) return;
-  again_.push_back(it->second.front());
-  it->second.pop_front();
-  if (it->second.empty()) deferred_.erase(it);
 }
 
 void Lane::settle(const Job& job) {
@@ -258,7 +306,8 @@ void Lane::settle(const Job& job) {
     return;
   }
   job.segment->settle(*job.slot);
-  release(job.order_key);
+  end_turn(job.order_key);
+  if (job.segment->paused) spill(*job.segment);
 }
 
 void Lane::give_back(const Job& job) {
@@ -273,8 +322,8 @@ void Lane::give_back(const Job& job) {
     return;
   }
   job.segment->put_back(*job.slot);
-  if (job.order_key != 0) keys_in_flight_.erase(job.order_key);
   again_.emplace_front(job.segment, job.slot);
+  if (job.segment->paused) spill(*job.segment);
 }
 
 void Lane::due(Position position, SteadyTime now) {
@@ -291,27 +340,40 @@ Segment* Lane::wants_read(size_t below) {
   return out;
 }
 
-// Forgets slots of a segment behind a position that are held here. Whoever was deferred behind one
-// whose turn it was is next.
+// Forgets slots of a segment behind a position, which its owner is about to drop.
 void Lane::let_go(Segment& segment, Position after) {
-  const auto held = [&](const std::pair<Segment*, Slot*>& p) {
-    return p.first == &segment && p.second->position > after;
+  const auto held = [&](const Held& h) {
+    return h.first == &segment && h.second->position > after;
   };
-  std::vector<uint64_t> keys;
-  for (const auto& p : again_) {
-    if (held(p)) keys.push_back(order_key(*p.first, p.second->event));
-  }
   std::erase_if(again_, held);
   for (auto& [key, slots] : deferred_) std::erase_if(slots, held);
   std::erase_if(deferred_, [](const auto& entry) { return entry.second.empty(); });
-  for (const uint64_t key : keys) release(key);
+  for (const Slot* slot : segment.turns_behind(after)) end_turn(order_key(*slot));
+}
+
+void Lane::spill(Segment& segment) {
+  let_go(segment, segment.last_in_flight());
+  segment.spill();
 }
 
 void Lane::spill() {
+  for (auto& segment : segments_) spill(segment);
+}
+
+void Lane::skip_to(Segment& segment, Position to) {
+  let_go(segment, kNoPosition);
+  segment.skip_to(to);
+}
+
+bool Lane::pause_replay(uint64_t replay, bool paused) {
+  bool any = false;
   for (auto& segment : segments_) {
-    let_go(segment, segment.last_in_flight());
-    segment.spill();
+    if (segment.replay() != replay) continue;
+    segment.paused = paused;
+    if (paused) spill(segment);  // or others would wait for their turn behind it
+    any = true;
   }
+  return any;
 }
 
 bool Lane::cancel_replay(uint64_t replay) {

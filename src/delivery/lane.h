@@ -3,6 +3,11 @@
 //
 // What is live goes first: a caught-up segment, urgent before normal before bulk; every fourth time
 // the backlog goes before it: retries that are due, then segments that are behind, then replays.
+//
+// First attempts of one message and recipient (an order key) take turns. A live event takes its
+// place among those of its key when it arrives, whatever its class; an event that was read from the
+// log does when it would be sent. One slot of a key has the turn: it waits for a worker, is in
+// flight, or was given back. The others are deferred, and the lane goes on without them.
 #pragma once
 
 #include "delivery/segment.h"
@@ -15,7 +20,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
-#include <unordered_set>
+#include <utility>
 #include <vector>
 
 namespace eventhorn::delivery {
@@ -38,6 +43,7 @@ struct Waiting {
   bool in_flight = false;
   /// A probe of it failed, which counts as an attempt once another event has got through.
   bool probed = false;
+  uint8_t failed_reads = 0;  // of its event, in a row
 };
 
 /// One attempt of one event, from take() to settle() or give_back().
@@ -78,6 +84,12 @@ class Lane {
   /// another attempt.
   bool outlived(const Job& job) const { return job.life != lives_[static_cast<size_t>(job.hook)]; }
 
+  /// True when a job of a replay may be of an event that is in the list of missed ones.
+  bool may_be_missed(const Job& job) const {
+    return misses_lately || job.segment->source() == store::SegmentRow::Source::kMissed ||
+           job.slot->may_be_missed;
+  }
+
   /// What is asked of the log for a segment. A replay takes whatever the hooks name now.
   store::LaneQuery query(const Segment& segment) const;
 
@@ -94,6 +106,10 @@ class Lane {
   /// Null when the lane has so many closed ones that the open one has to do.
   Segment* begin_live(Class cls, Position at);
 
+  /// Takes an event handed over by a commit into a segment of open_segment() or begin_live(), as
+  /// Segment::offer does.
+  bool offer(Segment& segment, const EventPtr& event, Hook hook);
+
   void add(const store::SegmentRow& row) { segments_.emplace_back(row); }
 
   /// The next attempt to make; never two at once of one message and recipient. `segments_allowed`
@@ -101,8 +117,8 @@ class Lane {
   std::optional<Job> take(bool segments_allowed, SteadyTime now);
 
   /// An attempt that finds out whether the endpoint is back: of a segment's next event and of the
-  /// waiting one that was tried longest ago, in turn.
-  std::optional<Job> take_probe();
+  /// waiting one that was tried longest ago, in turn. `segments_allowed` false: of one that waits.
+  std::optional<Job> take_probe(bool segments_allowed);
 
   /// True when take() may give something, or would after a read.
   bool has_work(bool segments_allowed) const;
@@ -147,6 +163,10 @@ class Lane {
 
   /// Lets go of what waits in memory; it is read again.
   void spill();
+  /// Everything of an idle segment up to `to` is settled, whatever it was.
+  void skip_to(Segment& segment, Position to);
+  /// Holds a replay, or lets it go on. False when the lane has none of it.
+  bool pause_replay(uint64_t replay, bool paused);
   /// Ends a replay: nothing more of it is sent. False when the lane has none of it.
   bool cancel_replay(uint64_t replay);
 
@@ -169,6 +189,10 @@ class Lane {
   bool awaits_read = false;
   bool ended = false;
   bool counted_behind = false;
+  bool misses_lately = false;  // something was missed since the lane is in memory
+  uint32_t failed_reads = 0;   // of its segments, in a row
+  SteadyTime read_due{};       // not before, after such a read
+  std::string read_error;      // of the first of them; empty when the last was good
 
  private:
   std::optional<Job> take_again();
@@ -180,9 +204,14 @@ class Lane {
   std::optional<Job> take_oldest_waiting();
   Job start_retry(Position position, Waiting& waiting);
   bool drop_unwanted(Segment& segment, Slot& slot);
-  Job start(Segment& segment, Slot& slot, uint64_t key);
-  void release(uint64_t key);
+  using Held = std::pair<Segment*, Slot*>;
+
+  Job start(Segment& segment, Slot& slot);
+  std::optional<Job> start_out_of_turn(Segment& segment);
+  bool take_turn(Segment& segment, Slot& slot);
+  void end_turn(uint64_t key);
   void let_go(Segment& segment, Position after);
+  void spill(Segment& segment);
   void join_segments();
 
   LaneId id_;
@@ -193,9 +222,11 @@ class Lane {
   std::list<Segment> segments_;                    // own ones by class, oldest first; then replays
   std::map<Position, Waiting> waiting_;            // bounded by delivery.max_exceptions
   std::deque<Position> due_;                       // may be: the time in waiting_ decides
-  std::deque<std::pair<Segment*, Slot*>> again_;   // taken before everything else
-  std::unordered_set<uint64_t> keys_in_flight_;
-  std::unordered_map<uint64_t, std::deque<std::pair<Segment*, Slot*>>> deferred_;
+  std::deque<Held> again_;                         // taken before everything else
+  // By order key: how many slots have the turn (more than one when a segment was crowded), and
+  // those that wait for it.
+  std::unordered_map<uint64_t, uint32_t> turns_;
+  std::unordered_map<uint64_t, std::deque<Held>> deferred_;
   size_t in_flight_ = 0;
   uint64_t tried_ = 0;
   uint8_t turn_ = 0;

@@ -7,12 +7,6 @@
 namespace eventhorn::delivery {
 namespace {
 
-void offer(Lane& lane, const EventPtr& event) {
-  const auto hook = *webhook::hook_for(event->event.name, event->event.severity);
-  auto& segment = lane.open_segment(webhook::class_of(hook), {event->position.value - 1}, true);
-  ASSERT_TRUE(segment.offer(event, hook));
-}
-
 TEST(Lane, HealthyLaneKeepsNothing) {
   auto lane = make_lane();
   offer(*lane, make_event(5));
@@ -351,7 +345,7 @@ TEST(Lane, ProbeGivenBackIsDue) {
   auto lane = make_lane();
   Waiting waiting{1, {}, {}, 500, Hook::kDelivered, SteadyTime::max()};
   lane->wait({1}, waiting);
-  const auto probe = lane->take_probe();
+  const auto probe = lane->take_probe(true);
   ASSERT_TRUE(probe);
   lane->give_back(*probe);
   EXPECT_TRUE(lane->take(true, {}));
@@ -388,7 +382,7 @@ TEST(Lane, ProbesTakeADifferentEventEachInTurn) {
   std::vector<uint64_t> order;
   int64_t now = 100;
   for (int i = 0; i < 6; ++i) {
-    const auto job = lane->take_probe();
+    const auto job = lane->take_probe(true);
     ASSERT_TRUE(job && job->probe);
     order.push_back(job->position.value);
     Waiting waiting{1, from_micros(++now), {}, 500, Hook::kDelivered};

@@ -308,5 +308,24 @@ TEST_F(ParkingTest, RetentionCountsWhatAParkedEndpointLoses) {
   EXPECT_EQ(count("later0"), 0U);
 }
 
+// Those under way when the first 410 comes are not kept in memory, and retention counts them all.
+TEST_F(ParkingTest, WhatComesBackAfterAnEndpointIsGoneIsLetGo) {
+  sender_.hold(true);
+  sender_.script(kUrl, "", {410});
+  auto life = start();
+  life.set_hook("a.example", Hook::kDelivered, {kUrl});
+  life.append("a.example", range("e", 50));
+  ASSERT_TRUE(sender_.wait([](const auto&, size_t in_flight) { return in_flight == 4; }));
+  sender_.hold(false);
+  ASSERT_TRUE(life.wait_for_state(kUrl, EndpointState::kGone));
+  ASSERT_TRUE(sender_.wait_for(4));
+  ASSERT_TRUE(life.until([&] { return life.endpoint(kUrl).in_flight == 0; }));
+  const auto expired = metrics::counter("eventhorn_missed_expired_total", "");
+  const double before = expired.value();
+  life.expire(life.store().head());
+  EXPECT_EQ(expired.value() - before, 50);
+  EXPECT_EQ(life.notices().back(), NoticeKind::kExpired);
+}
+
 }  // namespace
 }  // namespace eventhorn::delivery

@@ -158,5 +158,41 @@ TEST_F(ReplayTest, LaneStatusHoldsWithTheStore) {
   EXPECT_GE(unsettled, 1U);
 }
 
+// A replay of what was delivered costs the store nothing for each event; what was missed is struck
+// off the list.
+TEST_F(ReplayTest, ARangeStrikesOffOnlyWhatWasMissed) {
+  options_.schedule = webhook::RetrySchedule(std::vector<std::chrono::milliseconds>{});
+  sender_.script(kUrl, "e7", {500});
+  {
+    auto life = start();
+    deliver(life, 300);
+  }
+  auto life = start();
+  ASSERT_EQ(life.loaded().missed, 1U);
+  const size_t before = life.watched().ended_exceptions();
+  ASSERT_TRUE(add(life, segment(life)));
+  ASSERT_TRUE(sender_.wait_for(600));
+  ASSERT_TRUE(life.until([&] { return replays(life) == 0; }));
+  ASSERT_TRUE(life.run(life.deliveries().pause(kUrl))) << "it saves what is known";
+  EXPECT_EQ(life.watched().ended_exceptions() - before, 1U);
+  life.stop();
+  auto next = start();
+  EXPECT_EQ(next.loaded().missed, 0U);
+}
+
+// Also of what was missed a moment before.
+TEST_F(ReplayTest, AMissOfAMomentAgoIsStruckOffToo) {
+  options_.schedule = webhook::RetrySchedule(std::vector<std::chrono::milliseconds>{});
+  options_.save_interval = 100ms;
+  sender_.script(kUrl, "e7", {500});
+  auto life = start();
+  deliver(life, 50);
+  ASSERT_TRUE(add(life, segment(life)));
+  ASSERT_TRUE(sender_.wait_for(100));
+  life.stop();
+  auto next = start();
+  EXPECT_EQ(next.loaded().missed, 0U);
+}
+
 }  // namespace
 }  // namespace eventhorn::delivery

@@ -124,6 +124,11 @@ store::Progress Engine::gather() {
   return progress;
 }
 
+bool Engine::misses_unsaved() const {
+  return saving_missed_ > 0 ||
+         std::ranges::any_of(unsaved_.exceptions, &store::ExceptionRow::missed);
+}
+
 void Engine::save_now() {
   save_due_ = SteadyTime::max();
   save_is_soon_ = false;

@@ -27,12 +27,38 @@ Segment::Segment(const store::SegmentRow& row)
       settled_ahead_(row.settled) {}
 
 void Segment::push(const EventPtr& event, Hook hook) {
-  window_.push_back({event->position, hook, Slot::State::kWaiting, event});
+  window_.push_back({event->position, hook, Slot::State::kWaiting, false, false, event});
+  ++waiting_;
+}
+
+// The slot is no longer what its state says.
+void Segment::leave(const Slot& slot) {
+  switch (slot.state) {
+    case Slot::State::kWaiting:
+      --waiting_;
+      break;
+    case Slot::State::kDeferred:
+      --deferred_;
+      deferred_bytes_ -= slot.event->event.bytes.size();
+      break;
+    case Slot::State::kInFlight:
+      --in_flight_;
+      break;
+    case Slot::State::kSettled:
+      break;
+  }
+}
+
+void Segment::end(Slot& slot) {
+  leave(slot);
+  slot.state = Slot::State::kSettled;
+  slot.has_turn = false;
+  slot.event.reset();
 }
 
 bool Segment::offer(const EventPtr& event, Hook hook) {
   if (event->position <= read_through_) return true;  // a read was faster
-  if (!caught_up_ || waiting() >= kMaxLive || window_.size() >= kMaxWindow) {
+  if (!caught_up_ || held() >= kMaxLive || full()) {
     decline(event->position);
     return false;
   }
@@ -54,7 +80,7 @@ void Segment::close(Position to) {
   if (window_.empty()) acked_through_ = read_through_;
 }
 
-void Segment::fill(const store::LaneSlice& slice) {
+void Segment::fill(const store::LaneSlice& slice, const MissedRows& missed) {
   auto ahead = settled_ahead_.begin();
   for (const auto& event : slice.events) {
     if (event->position <= read_through_) continue;
@@ -65,13 +91,13 @@ void Segment::fill(const store::LaneSlice& slice) {
     // What lies before it is not the lane's, or is no more, and is not counted again.
     if (window_.empty()) acked_through_ = {event->position.value - 1};
     push(event, *hook);
+    window_.back().may_be_missed = missed.may_have(event->position);
     if (ahead != settled_ahead_.end() && ahead->first <= event->position) {
       // Keeps its slot, so that row() still knows it once its range is forgotten.
-      window_.back().state = Slot::State::kSettled;
-      window_.back().event.reset();
+      end(window_.back());
     }
   }
-  skip_settled();
+  skip_to_waiting();
   pop_settled();
   read_through_ = std::max(read_through_, to_ ? std::min(slice.through, *to_) : slice.through);
   std::erase_if(settled_ahead_,
@@ -84,48 +110,42 @@ Slot* Segment::next() {
   return has_next() ? &window_[first_waiting_] : nullptr;
 }
 
+Slot* Segment::first_deferred() {
+  const auto at = std::ranges::find_if(window_, [](const Slot& slot) {
+    return slot.state == Slot::State::kDeferred && !slot.has_turn;
+  });
+  return at == window_.end() ? nullptr : &*at;
+}
+
 void Segment::defer(Slot& slot) {
-  CHECK(&slot == &window_[first_waiting_]);
+  CHECK(slot.state == Slot::State::kWaiting);
+  leave(slot);
   slot.state = Slot::State::kDeferred;
-  ++first_waiting_;
   ++deferred_;
-  skip_settled();
+  deferred_bytes_ += slot.event->event.bytes.size();
+  skip_to_waiting();
 }
 
 void Segment::start(Slot& slot) {
-  if (slot.state == Slot::State::kDeferred) {
-    --deferred_;
-  } else {
-    CHECK(&slot == &window_[first_waiting_]);
-    ++first_waiting_;
-  }
+  CHECK(slot.state == Slot::State::kDeferred || slot.state == Slot::State::kWaiting);
+  leave(slot);
   slot.state = Slot::State::kInFlight;
   ++in_flight_;
-  skip_settled();
+  skip_to_waiting();
 }
 
 void Segment::put_back(Slot& slot) {
   CHECK(slot.state == Slot::State::kInFlight);
+  leave(slot);
   slot.state = Slot::State::kDeferred;
-  --in_flight_;
   ++deferred_;
+  deferred_bytes_ += slot.event->event.bytes.size();
 }
 
 void Segment::settle(Slot& slot) {
-  switch (slot.state) {
-    case Slot::State::kDeferred:
-      --deferred_;
-      break;
-    case Slot::State::kInFlight:
-      --in_flight_;
-      break;
-    default:
-      CHECK(&slot == &window_[first_waiting_]);
-      ++first_waiting_;
-  }
-  slot.state = Slot::State::kSettled;
-  slot.event.reset();
-  skip_settled();
+  CHECK(slot.state != Slot::State::kSettled);
+  end(slot);
+  skip_to_waiting();
   pop_settled();
 }
 
@@ -134,18 +154,17 @@ size_t Segment::drop_waiting(const std::function<bool(const Slot&)>& unwanted) {
   for (size_t i = first_waiting_; i < window_.size(); ++i) {
     auto& slot = window_[i];
     if (slot.state != Slot::State::kWaiting || !unwanted(slot)) continue;
-    slot.state = Slot::State::kSettled;
-    slot.event.reset();
+    end(slot);
     ++dropped;
   }
-  skip_settled();
+  skip_to_waiting();
   pop_settled();
   return dropped;
 }
 
-void Segment::skip_settled() {
+void Segment::skip_to_waiting() {
   while (first_waiting_ < window_.size() &&
-         window_[first_waiting_].state == Slot::State::kSettled) {
+         window_[first_waiting_].state != Slot::State::kWaiting) {
     ++first_waiting_;
   }
 }
@@ -182,6 +201,14 @@ Position Segment::last_in_flight() const {
   return at->position;
 }
 
+std::vector<const Slot*> Segment::turns_behind(Position after) const {
+  std::vector<const Slot*> out;
+  for (auto slot = window_.rbegin(); slot != window_.rend() && slot->position > after; ++slot) {
+    if (slot->has_turn && slot->state != Slot::State::kInFlight) out.push_back(&*slot);
+  }
+  return out;
+}
+
 void Segment::spill() {
   caught_up_ = false;
   if (window_.empty()) return;
@@ -191,7 +218,7 @@ void Segment::spill() {
   settled.insert(settled.end(), settled_ahead_.begin(), settled_ahead_.end());
   settled_ahead_ = std::move(settled);
   while (window_.size() > keep) {
-    if (window_.back().state == Slot::State::kDeferred) --deferred_;
+    leave(window_.back());
     window_.pop_back();
   }
   first_waiting_ = std::min(first_waiting_, window_.size());
@@ -233,10 +260,8 @@ void Segment::cancel() {
   caught_up_ = false;
   for (auto& slot : window_) {
     if (slot.state == Slot::State::kInFlight) continue;
-    slot.state = Slot::State::kSettled;
-    slot.event.reset();
+    end(slot);
   }
-  deferred_ = 0;
   first_waiting_ = window_.size();
   settled_ahead_.clear();
   to_ = read_through_;

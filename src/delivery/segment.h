@@ -9,6 +9,7 @@
 
 #include "store/store.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -27,14 +28,34 @@ inline constexpr size_t kMaxWindow = 8192;
 inline constexpr size_t kMaxLive = 1024;
 /// A segment that is behind is read when fewer slots than this wait.
 inline constexpr size_t kReadBelow = 128;
+/// Slots, and bytes of their events, that a segment may have deferred: beyond it the oldest one is
+/// sent though its turn has not come. One busy message and recipient is bounded so, and never holds
+/// the rest of its lane.
+inline constexpr size_t kMaxDeferred = kMaxLive;
+inline constexpr size_t kMaxDeferredBytes = 1 << 20;
 
 struct Slot {
+  /// A deferred slot waits for another one of its message and recipient, or was given back.
   enum class State : uint8_t { kWaiting, kDeferred, kInFlight, kSettled };
 
   Position position;
   Hook hook{};
   State state = State::kWaiting;
-  EventPtr event;  // null once settled
+  /// It is, or will be, the one of its message and recipient that is under way (lane.h).
+  bool has_turn = false;
+  bool may_be_missed = false;  // its lane may have a row of it as missed: of a replay
+  EventPtr event;              // null once settled
+};
+
+/// Positions that a lane has missed, in order. Beyond `known_through` any may be.
+struct MissedRows {
+  std::vector<Position> positions;
+  std::optional<Position> known_through{};  // nullopt: all are known
+
+  bool may_have(Position position) const {
+    return (known_through && position > *known_through) ||
+           std::binary_search(positions.begin(), positions.end(), position);
+  }
 };
 
 class Segment {
@@ -56,15 +77,25 @@ class Segment {
   /// Nothing is left to do: no slot waits, and no event may come by a read.
   bool settled() const { return window_.empty() && (caught_up_ || read_to_end()); }
 
-  size_t waiting() const { return window_.size() - first_waiting_ + deferred_; }
+  /// Slots that may be started at once.
+  size_t waiting() const { return waiting_; }
+
+  /// Slots not under way whose events are in memory.
+  size_t held() const { return waiting_ + deferred_; }
 
   /// True while no slot of it is held by anyone outside: it may be changed as a whole.
   bool idle() const { return in_flight_ == 0 && deferred_ == 0 && !reading; }
 
   /// True when a read of the log is due: fewer than `below` slots wait.
   bool wants_read(size_t below) const {
-    return !reading && !paused && !caught_up_ && !read_to_end() && waiting() < below &&
-           window_.size() < kMaxWindow;
+    return !reading && !paused && !caught_up_ && !read_to_end() && waiting() < below && !full();
+  }
+
+  /// True when deferred slots are in the way of all others: no more may be deferred, or read.
+  bool crowded() const {
+    return !paused && deferred_ > 0 &&
+           (deferred_ > kMaxDeferred || deferred_bytes_ > kMaxDeferredBytes ||
+            (full() && waiting_ == 0));
   }
 
   Position read_through() const { return read_through_; }
@@ -86,13 +117,21 @@ class Segment {
   /// Takes a slice of the log. One that ends at the end of what was asked for, with nothing
   /// declined behind it, makes an open segment caught up: the query must reach up to the last
   /// commit handed over.
-  void fill(const store::LaneSlice& slice);
+  /// `missed` names those of a replay that may be in the lane's list of missed events.
+  void fill(const store::LaneSlice& slice, const MissedRows& missed = {});
 
   /// The next slot that nobody has started; null when there is none in memory.
   Slot* next();
 
-  bool has_next() const { return first_waiting_ < window_.size() && !paused; }
+  bool has_next() const { return waiting_ > 0 && !paused; }
 
+  /// The last slot; null when there is none.
+  Slot* last() { return window_.empty() ? nullptr : &window_.back(); }
+
+  /// The oldest deferred slot whose turn has not come; null when there is none.
+  Slot* first_deferred();
+
+  /// A waiting slot waits for its turn.
   void defer(Slot& slot);
   /// A waiting (then it is next()'s) or deferred slot is being sent.
   void start(Slot& slot);
@@ -105,6 +144,9 @@ class Segment {
 
   /// The last slot in flight; slots behind it are let go by spill(). kNoPosition when none is.
   Position last_in_flight() const;
+
+  /// Slots behind `after`, not in flight, that have the turn of their message and recipient.
+  std::vector<const Slot*> turns_behind(Position after) const;
 
   /// Lets go of the slots behind the last one in flight, deferred ones too: nobody may hold one of
   /// them. The segment is behind then.
@@ -133,8 +175,12 @@ class Segment {
  private:
   bool read_to_end() const { return to_ && read_through_ >= *to_; }
 
+  bool full() const { return window_.size() >= kMaxWindow; }
+
   void push(const EventPtr& event, Hook hook);
-  void skip_settled();
+  void leave(const Slot& slot);
+  void end(Slot& slot);
+  void skip_to_waiting();
   void pop_settled();
   std::vector<store::PositionRange> settled_from(size_t index) const;
 
@@ -149,8 +195,10 @@ class Segment {
   bool caught_up_ = false;
   bool cancelled_ = false;
   std::deque<Slot> window_;   // pointers to slots stay good: only the ends move
-  size_t first_waiting_ = 0;  // index of the first slot never started
+  size_t first_waiting_ = 0;  // index of the first slot that waits
+  size_t waiting_ = 0;
   size_t deferred_ = 0;
+  size_t deferred_bytes_ = 0;
   size_t in_flight_ = 0;
   std::vector<store::PositionRange> settled_ahead_;  // beyond read_through_, in order, disjoint
 };

@@ -75,10 +75,11 @@ void Engine::load_lanes(const store::LoadedProgress& progress,
       if (wanted.contains(lane.id)) domain_of.emplace(lane.id, domain->uid);
     }
   }
+  std::unordered_set<LaneId> ended;
   const auto load = [&](LaneId id) -> LanePtr {
     const auto domain = domain_of.find(id);
     if (domain != domain_of.end()) return find_or_make_lane(id, domain->second);
-    if (options_.slot == 0) unsaved_.ended_lanes.push_back(id);
+    if (options_.slot == 0 && ended.insert(id).second) unsaved_.ended_lanes.push_back(id);
     return nullptr;
   };
   for (const auto& row : progress.lanes) {

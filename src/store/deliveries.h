@@ -32,6 +32,7 @@ struct LaneStatus {
   size_t waiting = 0;  // for a retry
   size_t in_flight = 0;
   bool throttled = false;  // so many wait that the segments are held
+  std::string read_error;  // why the log cannot be read on; empty while it can
 };
 
 struct EndpointStatus {

@@ -29,6 +29,8 @@ std::string_view to_string(NoticeKind kind) {
       return "event.missed";
     case NoticeKind::kExpired:
       return "events.expired";
+    case NoticeKind::kUnreadable:
+      return "lane.unreadable";
   }
   return "";
 }
@@ -69,9 +71,9 @@ std::string to_json(const Notice& notice) {
 }
 
 NoticeBoard::NoticeBoard(SystemTime started)
-    : counters_{counter_of(NoticeKind::kParked), counter_of(NoticeKind::kGone),
+    : counters_{counter_of(NoticeKind::kParked),   counter_of(NoticeKind::kGone),
                 counter_of(NoticeKind::kReturned), counter_of(NoticeKind::kMissed),
-                counter_of(NoticeKind::kExpired)},
+                counter_of(NoticeKind::kExpired),  counter_of(NoticeKind::kUnreadable)},
       last_id_(static_cast<uint64_t>(to_micros(started))) {}
 
 void NoticeBoard::post(Notice notice) {

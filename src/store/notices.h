@@ -18,16 +18,18 @@
 namespace eventhorn::store {
 
 enum class NoticeKind : uint8_t {
-  kParked,    // an endpoint fails and gets only probes now
-  kGone,      // an endpoint answered 410
-  kReturned,  // a parked, gone or paused endpoint takes events again
-  kMissed,    // an endpoint missed an event, the first since it was well
-  kExpired,   // retention dropped events before they were delivered
+  kParked,      // an endpoint fails and gets only probes now
+  kGone,        // an endpoint answered 410
+  kReturned,    // a parked, gone or paused endpoint takes events again
+  kMissed,      // an endpoint missed an event, the first since it was well
+  kExpired,     // retention dropped events before they were delivered
+  kUnreadable,  // a lane cannot go on, because the log cannot be read
 };
 
-inline constexpr size_t kNoticeKinds = 5;
+inline constexpr size_t kNoticeKinds = 6;
 
-/// "endpoint.parked", "endpoint.gone", "endpoint.returned", "event.missed", "events.expired".
+/// "endpoint.parked", "endpoint.gone", "endpoint.returned", "event.missed", "events.expired",
+/// "lane.unreadable".
 std::string_view to_string(NoticeKind kind);
 
 struct Notice {

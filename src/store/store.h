@@ -66,14 +66,22 @@ struct LaneQuery {
   }
 };
 
+/// An event that is in an index, and whose record in the log cannot be read now, or ever.
+struct UnreadableEvent {
+  Position position;
+  webhook::Hook hook{};
+};
+
 struct LaneSlice {
   std::vector<EventPtr> events;  // by position
-  /// Every event asked for, up to and including this position, is in `events`.
+  /// Every event asked for, up to and including this position, is in `events` or `unreadable`.
   Position through;
   /// True when nothing more is to be had now.
   bool at_end = false;
   /// Events of the range up to `through` that retention has dropped: exact in the 7 days after.
   size_t expired = 0;
+  /// Those that could not be read: they cost themselves alone. By position.
+  std::vector<UnreadableEvent> unreadable{};
 };
 
 struct EventCount {

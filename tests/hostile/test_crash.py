@@ -1,7 +1,6 @@
 """Kills, stops and starts with hostile receivers beside good ones: afterwards the ledger balances."""
 import os
 import random
-import re
 import time
 
 from harness import LOOPBACK, event, eventually
@@ -29,11 +28,9 @@ class Crash(Hostile):
         for port in ports:
             port.behave("answers", 200)
 
-    @staticmethod
-    def given_up(server, port):
-        """Ids that the log names as missed by the receiver: kept and listed, not lost."""
-        return set(re.findall(rf"event missed after its last attempt event=(\S+) .*url={re.escape(port.url())} ",
-                              server.stderr()))
+    def given_up(self, server, port):
+        """Ids that are listed as missed by the receiver: kept, not lost."""
+        return {item["id"] for item in self.items("missed", server, url=port.url())}
 
     def settle(self, server, ports):
         """Everybody becomes good, and gets everything but what was given up after all of its attempts. How much that

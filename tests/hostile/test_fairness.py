@@ -1,10 +1,11 @@
 """Many endpoints at once: the good ones receive as if the bad ones were not there."""
 import collections
 import os
+import threading
 import time
 
 from harness import event
-from suite import NO_PARKING, PARKING, SEED, Hostile, percentile, scaled
+from suite import NO_PARKING, PARKING, SEED, SMALL, Hostile, endpoint_id, percentile, scaled
 
 EVENTS = int(os.environ.get("HOSTILE_EVENTS", str(scaled(5_000))))
 TIMEOUT = 1.0  # delivery.timeout of the settings: who waits for a black hole waits that long
@@ -82,6 +83,71 @@ class Fairness(Hostile):
         self.assert_unmoved(calm, loaded)
         self.await_all(big, domain)
         self.assertEqual(big.duplicates, 0)
+
+
+class Busy(Hostile):
+    settings = (*NO_PARKING, "delivery.timeout=10s")
+
+    def test_one_message_holds_nobody(self):
+        """L15: a thousand events of one message and recipient, then three thousand of others, to one receiver."""
+        port = self.farm.start("slow", 0.05)
+        domain = self.domain_for(port.url(), name="opened")
+        busy = event("opened")
+        crowd = [{**busy, "id": event()["id"]} for _ in range(1000)]
+        self.ingest(domain, *crowd, *(event("opened") for _ in range(3000)))
+        crowd = {each["id"] for each in crowd}
+        others = self.ledger.ids(domain) - crowd
+        self.eventually(lambda: others <= set(port.confirmed), "the others")
+        self.assertLess(len(crowd & set(port.confirmed)), len(crowd) // 2, "the busy message was still under way")
+        port.behave("answers", 200)
+        self.await_all(port, domain)
+        self.assertEqual(port.duplicates, 0)
+
+
+class Searches(Hostile):
+    """L14: what requests read stands before nothing that deliveries read."""
+
+    settings = SMALL
+    CLIENTS = 24
+
+    def drain(self, events):
+        """Seconds that a receiver's backlog takes, from its return on."""
+        port = self.farm.start("answers", 200)
+        domain = self.domain_for(port.url())
+        self.ingest(domain, event())
+        self.await_all(port, domain)
+        paused = self.server.call("POST", f"/eventhorn/v1/endpoints/{endpoint_id(port.url())}/pause")
+        self.assertEqual(paused.status, 200, paused)
+        self.ingest_many(domain, events)
+        begin = time.monotonic()
+        self.resume(port.url())
+        self.await_all(port, domain)
+        self.assertEqual(port.duplicates, 0)
+        return time.monotonic() - begin
+
+    def search(self, domain, enough, done):
+        while not enough.is_set():
+            answer = self.server.get(f"/v3/{domain}/events?subject=nothing&begin=1000000000&ascending=yes")
+            done.append(answer.status)
+
+    def test_backlogs_drain_beside_hopeless_searches(self):
+        searched = self.new_domain()
+        self.ingest_many(searched, scaled(20_000), batch=2000)
+        calm = self.drain(scaled(3000))
+        enough, done = threading.Event(), []
+        clients = [threading.Thread(target=self.search, args=(searched, enough, done)) for _ in range(self.CLIENTS)]
+        for client in clients:
+            client.start()
+        try:
+            self.eventually(lambda: len(done) >= self.CLIENTS, "searches")
+            loaded = self.drain(scaled(3000))
+        finally:
+            enough.set()
+            for client in clients:
+                client.join()
+        if os.environ.get("HOSTILE_TIMES"):
+            print(f"drained in {calm:.2f} s calm, {loaded:.2f} s beside {len(done)} searches", flush=True)
+        self.assertLess(loaded, max(4 * calm, calm + 3))
 
 
 class SharedUrl(Hostile):

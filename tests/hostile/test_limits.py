@@ -1,17 +1,21 @@
 """Bounds: places at one host, file descriptors, threads, memory."""
 import asyncio
 import errno
+import fcntl
 import http.client
 import json
+import os
 import resource
 import socket
+import subprocess
 import threading
 
 from harness import API_KEY, SECONDS, Server, basic, event
 from shimmed import MAY_COME_TWICE, Shimmed
-from suite import NO_PARKING, Hostile, scaled
+from suite import NO_PARKING, SEED, Hostile, scaled
 
 CAP, URLS = 8, 20
+F_SETPIPE_SZ = 1031  # fcntl(2)
 
 
 class Hosts(Hostile):
@@ -144,6 +148,37 @@ class Threads(Shimmed):
         server.stop()
         self.assertIn("a second signal will do nothing", server.stderr())
         self.assertEqual([port.duplicates for port in ports], [0, 0])
+
+
+class UnreadServer(Server):
+    """Its stderr is a small pipe that nobody reads."""
+
+    def spawn(self):
+        self.read_end, write_end = os.pipe()
+        fcntl.fcntl(write_end, F_SETPIPE_SZ, 4096)
+        self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                        stderr=write_end, env=self.environment(), cwd=self.folder)
+        os.close(write_end)
+        return self
+
+
+class Log(Hostile):
+    """C16."""
+
+    def test_nobody_reads_stderr(self):
+        """Hundreds of lines more than the pipe holds: ingest, deliveries and requests go on, and the process ends."""
+        server = UnreadServer(*NO_PARKING[:1], "delivery.retry_schedule=[]", "delivery.park_after_failures=1000000",
+                              "server.threads=1").start()
+        self.addCleanup(os.close, server.read_end)
+        self.addCleanup(server.close)
+        port = self.farm.start("often_fails", 0.5, SEED)
+        domain = self.domain_for(port.url(), server=server)
+        ids = set(self.ingest_many(domain, scaled(1000), server=server))
+        self.eventually(lambda: len(port.confirmed) + self.missed_total(server) == len(ids), "all to be settled")
+        self.assertGreater(self.missed_total(server), 100)
+        self.assertEqual(server.get("/healthz").status, 200)
+        self.ingest(domain, event(), server=server)
+        server.stop()
 
 
 class Memory(Hostile):

@@ -114,7 +114,7 @@ class Replay(Recovery):
         ids = self.ingest_many(domain, 50)
         for port in ports:
             self.await_all(port, domain)
-            port.behave("slow", 0.05)
+            port.behave("slow", 0.5)
         statuses = [self.server.call("POST", "/eventhorn/v1/replay",
                                      data={"domain": domain, "begin": begin, "end": time.time() + 1}).status
                     for _ in range(40)]

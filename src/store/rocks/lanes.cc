@@ -23,6 +23,7 @@ struct RocksStore::Candidates {
   /// Positions below are gone: they are counted, not fetched.
   const uint64_t floor;
   std::vector<Position> positions{};
+  std::vector<webhook::Hook> hooks{};  // of the positions
   size_t expired = 0;
   size_t scanned = 0;
   Position last = query.after;
@@ -41,6 +42,7 @@ struct RocksStore::Candidates {
       ++expired;
     } else {
       positions.push_back(position);
+      hooks.push_back(hook);
     }
   }
 };
@@ -102,6 +104,23 @@ Status RocksStore::candidates_from_missed(Candidates& found) const {
   return to_status(it->status(), "reading missed events");
 }
 
+// As fetch(), one by one, so that what cannot be read costs itself alone: true for those that it
+// is.
+std::vector<bool> RocksStore::fetch_readable(const std::vector<Position>& positions,
+                                             size_t max_bytes, std::vector<EventPtr>& out) {
+  std::vector<bool> unreadable;
+  out.clear();
+  size_t bytes = 0;
+  for (const Position position : positions) {
+    if (bytes > max_bytes) break;
+    std::vector<EventPtr> one;
+    unreadable.push_back(!fetch({position}, max_bytes, one));
+    out.push_back(unreadable.back() ? nullptr : std::move(one.front()));
+    if (out.back()) bytes += out.back()->event.bytes.size();
+  }
+  return unreadable;
+}
+
 Result<LaneSlice> RocksStore::read_lane(const LaneQuery& q) {
   const std::shared_lock lock(db_mutex_);
   TRY_STATUS(usable());
@@ -120,16 +139,23 @@ Result<LaneSlice> RocksStore::read_lane(const LaneQuery& q) {
   out.at_end = !found.stopped;
   out.expired = found.expired;
   std::vector<EventPtr> events;
-  TRY_STATUS(fetch(found.positions, q.max_bytes, events));
+  std::vector<bool> unreadable;
+  if (!fetch(found.positions, q.max_bytes, events))
+    unreadable = fetch_readable(found.positions, q.max_bytes, events);
   size_t bytes = 0;
-  for (auto& event : events) {
+  for (size_t i = 0; i < events.size(); ++i) {
+    auto& event = events[i];
+    if (!unreadable.empty() && unreadable[i]) {
+      out.unreadable.push_back({found.positions[i], found.hooks[i]});
+      continue;
+    }
     if (!event) {
       ++out.expired;
       continue;
     }
     bytes += event->event.bytes.size();
     if (bytes > q.max_bytes && !out.events.empty()) {
-      out.through = out.events.back()->position;
+      out.through = {found.positions[i].value - 1};
       out.at_end = false;
       return out;
     }

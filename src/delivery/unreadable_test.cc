@@ -1,0 +1,90 @@
+// Events and indexes that cannot be read cost themselves alone, and are told (reliability C14).
+#include "delivery/engine_test_support.h"
+
+#include <gmock/gmock.h>
+
+namespace eventhorn::delivery {
+namespace {
+
+using store::NoticeKind;
+using ::testing::Contains;
+
+class UnreadableTest : public EngineTest {
+ protected:
+  UnreadableTest() { options_.between_reads = 300ms; }
+
+  const std::string kUrl = "http://one/";
+
+  static LaneId lane(Life& life) { return life.domain("a.example")->lanes.front().id; }
+
+  static size_t missed(Life& life) {
+    const auto rows = life.store().read_exceptions(lane(life), kNoPosition, 100, true);
+    return rows ? rows->size() : 0;
+  }
+};
+
+TEST_F(UnreadableTest, C14ARetryThatCannotBeReadIsMissedAndHoldsNobody) {
+  options_.schedule = webhook::RetrySchedule({10ms}, 0);
+  sender_.script(kUrl, "bad", {500, 500});
+  auto life = start();
+  life.set_hook("a.example", Hook::kDelivered, {kUrl});
+  sender_.hold(true);
+  life.append("a.example", {"bad"});
+  life.watched().damage(life.store().head());
+  sender_.hold(false);
+  ASSERT_TRUE(sender_.wait_for(1));
+  const auto counter = metrics::counter("eventhorn_missed_total", "");
+  const double before = counter.value();
+  int others = 0;  // while the event waits to be read again
+  for (; missed(life) == 0 && others < 10'000; ++others) {
+    life.append("a.example", {"good" + std::to_string(others)});
+    ASSERT_TRUE(sender_.wait_for(static_cast<size_t>(others) + 2));
+  }
+  EXPECT_EQ(missed(life), 1U);
+  EXPECT_GT(others, 10) << "the endpoint was not held between the reads";
+  EXPECT_EQ(life.endpoint(kUrl).waiting, 0U);
+  EXPECT_TRUE(life.until([&] { return counter.value() - before == 1; }));
+  EXPECT_THAT(life.notices(), Contains(NoticeKind::kMissed));
+}
+
+// A lane that reads the log goes on beside what it cannot read, and that gets through later if it
+// can be read then.
+TEST_F(UnreadableTest, C14ABacklogGoesOnWithoutWhatCannotBeRead) {
+  auto life = start();
+  life.set_hook("a.example", Hook::kDelivered, {kUrl});
+  EXPECT_TRUE(life.run(life.deliveries().pause(kUrl)));
+  life.append("a.example", range("e", 100));
+  const Position head = life.store().head();
+  life.watched().damage({head.value - 50});
+  EXPECT_TRUE(life.run(life.deliveries().resume(kUrl)));
+  ASSERT_TRUE(sender_.wait_for(99));
+  EXPECT_FALSE(as_set(sender_.ids(kUrl)).contains("e49"));
+  EXPECT_EQ(life.endpoint(kUrl).waiting, 1U) << "not settled";
+  EXPECT_TRUE(life.until([&] { return missed(life) == 1; }));
+  EXPECT_EQ(life.endpoint(kUrl).waiting, 0U);
+}
+
+TEST_F(UnreadableTest, C14ALaneThatCannotBeReadSaysSoAndSkipsNothing) {
+  const auto gauge = metrics::gauge("eventhorn_lanes_unreadable", "");
+  auto life = start();
+  life.set_hook("a.example", Hook::kDelivered, {kUrl});
+  EXPECT_TRUE(life.run(life.deliveries().pause(kUrl)));
+  life.append("a.example", range("e", 100));
+  life.watched().fail_lanes(true);
+  EXPECT_TRUE(life.run(life.deliveries().resume(kUrl)));
+  const auto error = [&] {
+    const auto lanes = life.run(life.deliveries().lanes(kUrl));
+    return lanes.empty() ? "" : lanes.front().read_error;
+  };
+  ASSERT_TRUE(life.until([&] { return error() == "the index is damaged"; }));
+  EXPECT_EQ(life.endpoint(kUrl).reason, "cannot read the log: the index is damaged");
+  EXPECT_EQ(gauge.value(), 1);
+  EXPECT_THAT(life.notices(), Contains(NoticeKind::kUnreadable));
+  life.watched().fail_lanes(false);
+  ASSERT_TRUE(sender_.wait_for(100));
+  EXPECT_EQ(error(), "");
+  EXPECT_EQ(gauge.value(), 0);
+}
+
+}  // namespace
+}  // namespace eventhorn::delivery

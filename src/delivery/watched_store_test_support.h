@@ -1,0 +1,138 @@
+// A store that passes everything on, with reads that fail on request.
+#pragma once
+
+#include "store/store.h"
+
+#include <atomic>
+#include <mutex>
+#include <set>
+
+namespace eventhorn::delivery {
+
+class WatchedStore final : public store::Store {
+ public:
+  explicit WatchedStore(store::Store& store) : store_(store) {}
+
+  /// The event's record cannot be read from now on.
+  void damage(Position position) {
+    const std::lock_guard lock(mutex_);
+    damaged_.insert(position);
+  }
+
+  /// No lane can be read.
+  void fail_lanes(bool fail) { lanes_fail_ = fail; }
+
+  /// Rows of exceptions that were asked to be deleted so far.
+  size_t ended_exceptions() const { return ended_exceptions_; }
+
+  Status commit(store::WriteSet& set) override {
+    for (const auto& progress : set.progress) ended_exceptions_ += progress.ended_exceptions.size();
+    return store_.commit(set);
+  }
+
+  Result<store::LaneSlice> read_lane(const store::LaneQuery& query) override {
+    if (lanes_fail_) return fail(Errc::kCorruption, "the index is damaged");
+    auto slice = store_.read_lane(query);
+    if (!slice) return slice;
+    std::erase_if(slice->events, [&](const store::EventPtr& event) {
+      if (!is_damaged(event->position)) return false;
+      const auto hook = webhook::hook_for(event->event.name, event->event.severity);
+      slice->unreadable.push_back({event->position, *hook});
+      return true;
+    });
+    return slice;
+  }
+
+  Result<std::vector<store::EventPtr>> read_events(
+      const std::vector<Position>& positions) override {
+    for (const auto position : positions) {
+      if (is_damaged(position)) return fail(Errc::kCorruption, "the record is damaged");
+    }
+    return store_.read_events(positions);
+  }
+
+  Status sync() override { return store_.sync(); }
+
+  Status recover() override { return store_.recover(); }
+
+  uint64_t free_bytes() const override { return store_.free_bytes(); }
+
+  Position head() const override { return store_.head(); }
+
+  Result<std::vector<store::DomainPtr>> load_domains() override { return store_.load_domains(); }
+
+  Result<store::LoadedProgress> load_progress() override { return store_.load_progress(); }
+
+  Status reset_slots(uint32_t count, Position through) override {
+    return store_.reset_slots(count, through);
+  }
+
+  Result<std::vector<store::EventHead>> read_heads(Position after, size_t max) override {
+    return store_.read_heads(after, max);
+  }
+
+  Result<store::EventCount> count_lane(const store::LaneQuery& query) override {
+    return store_.count_lane(query);
+  }
+
+  Result<Position> position_before(SystemTime time) override {
+    return store_.position_before(time);
+  }
+
+  Result<std::vector<store::ExceptionRow>> read_exceptions(LaneId lane, Position after, size_t max,
+                                                           bool missed_only) override {
+    return store_.read_exceptions(lane, after, max, missed_only);
+  }
+
+  Result<std::vector<store::AttemptRow>> read_attempts(LaneId lane, Position position,
+                                                       SystemTime committed, size_t max) override {
+    return store_.read_attempts(lane, position, committed, max);
+  }
+
+  Result<std::vector<store::AttemptRow>> last_attempts(LaneId lane, SystemTime before,
+                                                       size_t max) override {
+    return store_.last_attempts(lane, before, max);
+  }
+
+  Result<store::PageSlice> read_page(const store::PageQuery& query) override {
+    return store_.read_page(query);
+  }
+
+  Result<std::vector<Position>> find_events(DomainUid domain,
+                                            const std::vector<std::string>& ids) override {
+    return store_.find_events(domain, ids);
+  }
+
+  Result<uint64_t> expire(SystemTime events_before, SystemTime attempts_before) override {
+    return store_.expire(events_before, attempts_before);
+  }
+
+  Result<std::optional<std::string>> load_value(const std::string& key) override {
+    return store_.load_value(key);
+  }
+
+  Status save_value(const std::string& key, const std::string& value) override {
+    return store_.save_value(key, value);
+  }
+
+  Status remove_value(const std::string& key) override { return store_.remove_value(key); }
+
+  Result<std::vector<std::pair<std::string, std::string>>> load_values(
+      const std::string& prefix) override {
+    return store_.load_values(prefix);
+  }
+
+ private:
+  bool is_damaged(Position position) {
+    const std::lock_guard lock(mutex_);
+    return damaged_.contains(position);
+  }
+
+  store::Store& store_;
+  std::mutex mutex_;
+  std::set<Position> damaged_;
+  std::atomic<bool> lanes_fail_ = false;
+  std::atomic<size_t> ended_exceptions_ = 0;
+};
+
+}  // namespace eventhorn::delivery
