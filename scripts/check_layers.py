@@ -23,6 +23,7 @@ ISOLATED = {
     r"CLI/": ["src/cli/*.cc"],
     r"spdlog/": ["src/base/log.cc"],
     r"prometheus/": ["src/base/metrics.cc"],
+    r"unicode/": ["src/base/text.cc"],
 }
 
 # The heart: values in, values out.
@@ -125,6 +126,7 @@ FORBIDDEN = [  # file, line, part of the message
     ("app/main.cc", "#include <CLI/CLI.hpp>", "belongs to src/cli/*.cc"),
     ("base/log.h", "#include <spdlog/spdlog.h>", "belongs to src/base/log.cc"),
     ("base/metrics.h", "#include <prometheus/registry.h>", "belongs to src/base/metrics.cc"),
+    ("base/strings.cc", "#include <unicode/uchar.h>", "belongs to src/base/text.cc"),
     ("api/a.cc", '  #  include "delivery/engine.h"', "never include each other"),
     ("delivery/a.h", '#include "api/routes.h"', "never include each other"),
     ("http/a.cc", "  asio::co_spawn(executor, run(), asio::use_future);", "nothing runs unowned"),

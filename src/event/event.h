@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -33,8 +34,12 @@ enum class Severity : uint8_t { kNone = 0, kTemporary = 1, kPermanent = 2 };
 std::string_view to_string(Name name);
 /// Exact, lower case; nullopt for anything else.
 std::optional<Name> parse_name(std::string_view text);
+/// All names, in the order of their values.
+std::span<const std::string_view> names();
 std::string_view to_string(Severity severity);  // "", "temporary", "permanent"
 std::optional<Severity> parse_severity(std::string_view text);
+/// temporary and permanent.
+std::span<const std::string_view> severities();
 
 inline constexpr size_t kMaxIdBytes = 128;
 

@@ -116,10 +116,12 @@ class Parser {
     std::string text;
     size_t i = 1;
     for (; i < rest_.size() && rest_[i] != '"'; ++i) {
-      if (rest_.substr(i, 2) == "\\\"") ++i;
+      const std::string_view pair = rest_.substr(i, 2);
+      if (pair == "\\\"" || pair == "\\\\") ++i;
       text.push_back(rest_[i]);
     }
     if (i == rest_.size()) return error("quote is not closed");
+    if (text.empty()) return error("empty quotes");
     rest_.remove_prefix(i + 1);
     skip_space();
     return make_term(Op::kTerm, std::move(text));

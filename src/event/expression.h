@@ -7,7 +7,7 @@
 //   not     := "NOT" not | primary
 //   primary := "(" or ")" | cmp | quoted | word
 //   cmp     := ("<" | ">" | "<=" | ">=") number          numeric fields only
-//   quoted  := '"' { any char except '"' | '\"' } '"'
+//   quoted  := '"' { '\"' | '\\' | any char except '"' } '"'     \" and \\ are " and \
 //   word    := run of non-space chars other than ( ) "
 #pragma once
 
@@ -34,8 +34,8 @@ struct Expression {
   std::vector<Expression> parts;
   /// What a term or a comparison is about: a word, a quoted text without its quotes, or a number.
   std::string text;
-  /// For whoever evaluates terms: what it made of `text`.
-  std::vector<std::string> tokens;
+  /// For whoever evaluates terms: the words of `text`.
+  std::string words;
   double number = 0;
 };
 

@@ -1,7 +1,11 @@
 #include "event/filter.h"
 
 #include "base/strings.h"
+#include "base/text.h"
 #include "json/cursor.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -13,7 +17,8 @@ namespace {
 using json::Kind;
 using Op = Expression::Op;
 
-enum class Match : uint8_t { kWhole, kTokens, kNumber };
+// kClosed: whole, and one of few.
+enum class Match : uint8_t { kWhole, kClosed, kWords, kNumber };
 
 struct FilterField {
   std::string_view name;
@@ -37,17 +42,17 @@ enum FieldIndex : size_t {
 };
 
 constexpr std::array<FilterField, kNoField> kFields = {{
-    {"event", Match::kWhole},
-    {"severity", Match::kWhole},
+    {"event", Match::kClosed},
+    {"severity", Match::kClosed},
     {"message-id", Match::kWhole},
     {"recipient", Match::kWhole},
     {"list", Match::kWhole},
     {"tags", Match::kWhole},
-    {"from", Match::kTokens},
-    {"to", Match::kTokens},
-    {"subject", Match::kTokens},
-    {"attachment", Match::kTokens},
-    {"recipients", Match::kTokens},
+    {"from", Match::kWords},
+    {"to", Match::kWords},
+    {"subject", Match::kWords},
+    {"attachment", Match::kWords},
+    {"recipients", Match::kWords},
     {"size", Match::kNumber},
 }};
 
@@ -79,8 +84,8 @@ constexpr Node kRoot{"", kNoField, kEventNodes};
 // A value of an event.
 struct Found {
   FieldIndex field;
-  std::string text;                 // of a number: as it came
-  std::vector<std::string> tokens;  // where the field is matched by them
+  std::string text;   // folded; of a number: as it came
+  std::string words;  // where the field is matched by them
 };
 
 constexpr uint32_t bit(size_t field) {
@@ -93,34 +98,35 @@ size_t find_field(std::string_view name) {
   return static_cast<size_t>(field - kFields.begin());
 }
 
-bool is_token_char(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-         static_cast<unsigned char>(c) >= 0x80;
-}
-
-std::vector<std::string> to_tokens(std::string_view text) {
-  std::vector<std::string> tokens;
-  for (size_t i = 0; i < text.size();) {
-    size_t end = i;
-    while (end < text.size() && is_token_char(text[end])) ++end;
-    if (end != i) tokens.push_back(to_lower(text.substr(i, end - i)));
-    i = std::max(end, i + 1);
-  }
-  return tokens;
-}
-
 std::string_view strip_angle_brackets(std::string_view id) {
   if (id.starts_with('<')) id.remove_prefix(1);
   if (id.ends_with('>')) id.remove_suffix(1);
   return id;
 }
 
+// A filter that nothing can match, such as `opened,clicked`, would be answered with an empty page.
+Status check_closed(size_t field, std::string_view folded) {
+  const auto known = field == kEvent ? names() : severities();
+  if (std::ranges::find(known, folded) != known.end()) return {};
+  return fail(Errc::kInvalidArgument,
+              fmt::format("\"{}\" is not one of {}; several are joined with OR",
+                          escape_for_log(folded, 64), fmt::join(known, ", ")));
+}
+
 // Gives the terms of `expression` the form in which `field` compares them.
-void prepare(Expression& expression, size_t field) {
-  for (Expression& part : expression.parts) prepare(part, field);
-  if (expression.op != Op::kTerm) return;
-  if (kFields[field].match == Match::kTokens) expression.tokens = to_tokens(expression.text);
+Status prepare(Expression& expression, size_t field) {
+  for (Expression& part : expression.parts) {
+    TRY_STATUS(prepare(part, field));
+  }
+  if (expression.op != Op::kTerm || field == kSize) return {};
   if (field == kMessageId) expression.text = strip_angle_brackets(expression.text);
+  std::string folded = fold_text(expression.text);
+  if (kFields[field].match == Match::kClosed) {
+    TRY_STATUS(check_closed(field, folded));
+  }
+  if (kFields[field].match == Match::kWords) expression.words = join_words(folded);
+  expression.text = std::move(folded);
+  return {};
 }
 
 // The values of the `wanted` fields. Recursion is bounded: the cursor refuses more than kMaxDepth
@@ -144,18 +150,20 @@ void collect(json::Cursor& cursor, const Node& node, uint32_t wanted, std::vecto
     cursor.skip();
   } else if (kind == Kind::kString && node.field != kSize) {
     Found& value = found.emplace_back(Found{node.field, {}, {}});
-    json::append_unescaped(value.text, cursor.string().raw);
-    if (kFields[node.field].match == Match::kTokens) value.tokens = to_tokens(value.text);
+    const json::Text string = cursor.string();
+    if (string.escaped) {
+      std::string plain;
+      json::append_unescaped(plain, string.raw);
+      value.text = fold_text(plain);
+    } else {
+      value.text = fold_text(string.raw);
+    }
+    if (kFields[node.field].match == Match::kWords) value.words = join_words(value.text);
   } else if (kind == Kind::kNumber && node.field == kSize) {
     found.push_back({kSize, std::string(cursor.number().raw), {}});
   } else {
     cursor.skip();
   }
-}
-
-bool contains_run(const std::vector<std::string>& tokens, const std::vector<std::string>& run) {
-  return std::search(tokens.begin(), tokens.end(), run.begin(), run.end()) != tokens.end() ||
-         run.empty();
 }
 
 bool compares(double value, const Expression& term) {
@@ -176,9 +184,11 @@ bool compares(double value, const Expression& term) {
 bool term_matches(const Expression& term, const Found& value) {
   switch (kFields[value.field].match) {
     case Match::kWhole:
-      return equals_ignore_case(value.text, term.text);
-    case Match::kTokens:
-      return contains_run(value.tokens, term.tokens);
+    case Match::kClosed:
+      return value.text == term.text;
+    case Match::kWords:
+      return term.words.empty() ? contains(value.text, term.text)
+                                : contains(value.words, term.words);
     case Match::kNumber:
       return compares(json::to_double(value.text), term);
   }
@@ -219,10 +229,8 @@ Result<Filter> Filter::parse(Terms terms) {
     }
     if (trim(text).empty()) continue;
     auto expression = parse_expression(text, kFields[field].match == Match::kNumber, terms_left);
-    if (!expression) {
-      return fail(Errc::kInvalidArgument, name + ": " + expression.error().message);
-    }
-    prepare(*expression, field);
+    const Status good = expression ? prepare(*expression, field) : fail(expression.error());
+    if (!good) return fail(Errc::kInvalidArgument, name + ": " + good.error().message);
     filter.conditions_.push_back({field, *std::move(expression)});
     filter.terms_.emplace_back(std::move(name), std::move(text));
   }

@@ -1,15 +1,13 @@
 // The filter of an Events API query: which events a page shows. One matcher for every reader of
 // events, so that scan, index and stream agree. Immutable once parsed; any number of threads.
 //
-// What matches is our reading of "contains" (spec/events.md): case-insensitive for ASCII letters;
-//  - event, severity, message-id (without angle brackets), recipient, list and each of tags:
-//  compared
-//    whole;
-//  - from, to, subject, each attachment's filename and each of recipients: by tokens, the longest
-//  runs
-//    of letters and digits, where every byte from 0x80 counts as a letter. A term matches where its
-//    tokens follow each other: `bob@example.com` matches "Bob <bob@example.com>". A term without
-//    any token ("-") is in every text, so that `a - b` finds "a - b";
+// What matches is our reading of "contains" (spec/events.md). Case does not count, nor how accents
+// are encoded (base/text.h);
+//  - event, severity, message-id (without angle brackets), recipient, list and each of tags are
+//    compared whole; event and severity must be one of those that exist;
+//  - from, to, subject, each attachment's filename and each of recipients: by words. A term matches
+//    where its words follow each other: `bob@example.com` matches "Bob <bob@example.com>". A term
+//    without any word ("%") matches where it stands in the text;
 //  - size: as a number.
 // A term is false where the field is missing; severity is missing but for failed events.
 #pragma once
@@ -40,7 +38,8 @@ class Filter {
 
   /// All of `terms` must match; those with an empty (or blank) expression are left out.
   /// kInvalidArgument, naming the field, for a field that is none, an expression outside the
-  /// grammar, more than 100 terms in all, 32 levels of nesting or 4 KiB in one expression.
+  /// grammar, more than 100 terms in all, 32 levels of nesting or 4 KiB in one expression, and,
+  /// naming those there are, for an event or a severity that does not exist.
   static Result<Filter> parse(Terms terms);
 
   /// `event_bytes` are an event's normalised bytes.

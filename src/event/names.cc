@@ -34,6 +34,10 @@ std::optional<Name> parse_name(std::string_view text) {
   return std::nullopt;
 }
 
+std::span<const std::string_view> names() {
+  return kNames;
+}
+
 std::string_view to_string(Severity severity) {
   return kSeverities[static_cast<size_t>(severity)];
 }
@@ -42,6 +46,10 @@ std::optional<Severity> parse_severity(std::string_view text) {
   if (text == "temporary") return Severity::kTemporary;
   if (text == "permanent") return Severity::kPermanent;
   return std::nullopt;
+}
+
+std::span<const std::string_view> severities() {
+  return std::span(kSeverities).subspan(1);
 }
 
 }  // namespace eventhorn::event

@@ -376,11 +376,36 @@ class Filters(Events):
         self.assert_found("", subject="hello or farewell")
         self.assert_found("cd", event="FAILED")
 
+    def test_any_script(self):
+        domain = self.new_domain()
+        subjects = {"city": "Grüße aus MÜNCHEN", "sale": "“Spring Sale” – 50 % off… 東京", "plain": "Nothing special"}
+        for name, subject in subjects.items():
+            item = event(id=name, recipient="josé@inbox.example" if name == "city" else "ann@a.example",
+                         message={"headers": {"subject": subject, "from": "a@a.example"}})
+            self.assertEqual(self.server.ingest(domain, item).json["stored"], 1)
+        for expected, parameters in (
+                ({"city"}, {"recipient": "JOSÉ@inbox.example"}), ({"city"}, {"recipient": "jose\u0301@INBOX.example"}),
+                ({"city"}, {"subject": "münchen"}), ({"city"}, {"subject": "GRÜSSE"}), (set(), {"subject": "munchen"}),
+                ({"sale"}, {"subject": "sale"}), ({"sale"}, {"subject": '"spring sale"'}), ({"sale"}, {"subject": "東京"}),
+                ({"sale"}, {"subject": "%"}), ({"sale"}, {"subject": "“"}), (set(), {"subject": "*"}),
+                ({"city", "plain"}, {"subject": "NOT –"}), (set(), {"subject": "50 - off"})):
+            with self.subTest(parameters):
+                found = self.server.poll(domain, query(**parameters))
+                self.assertEqual({item["id"] for item in found}, expected)
+
+    def test_events_and_severities_that_do_not_exist_are_named(self):
+        for text, part in ((query(event="opened,clicked"), '"opened,clicked" is not one of accepted, rejected, '),
+                           (query(event="bounced"), '"bounced" is not one of accepted, '),
+                           (query(severity="hard OR permanent"), '"hard" is not one of temporary, permanent')):
+            answer = self.server.get(f"/v3/{self.shared}/events{text}")
+            self.assertEqual(answer.status, 400, text)
+            self.assertIn(part, answer.json["message"])
+
     def test_empty_and_unknown_parameters_are_ignored(self):
         self.assert_found("abcdef", subject="", nothing="x", domain="other.example.org")
 
     def test_syntax_errors(self):
-        for text in ("(", ")", "a OR", "AND b", '"open', "NOT", "a AND AND b", "((a)", "()"):
+        for text in ("(", ")", "a OR", "AND b", '"open', "NOT", "a AND AND b", "((a)", "()", '""'):
             answer = self.server.get(f"/v3/{self.shared}/events{query(subject=text)}")
             self.assertEqual(answer.status, 400, text)
             self.assertIn("message", answer.json)
