@@ -2,7 +2,6 @@
 
 #include "base/duration.h"
 #include "base/strings.h"
-#include "crypto/hash.h"
 #include "store/settings.h"
 #include "webhook/retry_schedule.h"
 
@@ -10,6 +9,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 namespace eventhorn::api {
 namespace {
@@ -109,41 +109,94 @@ void write_schedule(json::Writer& writer, std::string_view key,
 }
 
 std::string endpoint_id(std::string_view url) {
-  return to_hex(crypto::bytes_of(crypto::sha256(url))).substr(0, kEndpointIdBytes);
+  return store::to_text(store::endpoint_id(url));
 }
 
-Task<Result<std::unordered_map<std::string, store::EndpointStatus>>> known_endpoints(
-    Services& services) {
-  using Endpoints = std::unordered_map<std::string, store::EndpointStatus>;
-  auto live = co_await services.deliveries.endpoints();
-  const auto join = [&]() -> Result<Endpoints> {
-    Endpoints out;
-    for (auto& status : live) {
-      auto id = endpoint_id(status.url);
-      out.emplace(std::move(id), std::move(status));
-    }
-    const auto add = [&](const std::string& url) {
-      auto& status = out[endpoint_id(url)];
-      if (status.url.empty()) status.url = url;
-    };
-    for (const auto& domain : services.directory.all()) {
-      for (const auto& lane : domain->lanes) add(lane.url);
-    }
-    TRY(const auto settings, store::load_endpoint_settings(services.store));
-    for (const auto& [url, of_url] : settings) add(url);
-    return out;
-  };
-  auto out = co_await run_blocking(services.readers, join);
+namespace {
+
+using Names = std::map<store::EndpointId, std::string>;
+
+// URLs after `after` that webhooks or settings name. The first `limit` are whole.
+Result<Names> read_names(Services& services, std::optional<store::EndpointId> after, size_t limit) {
+  Names out;
+  for (auto& [id, url] : services.directory.endpoints(after, limit))
+    out.emplace(id, std::move(url));
+  TRY(const auto settings, store::load_endpoint_settings(services.store));
+  for (const auto& [url, of_url] : settings) {
+    const auto id = store::endpoint_id(url);
+    if (!after || id > *after) out.emplace(id, url);
+  }
+  return out;
+}
+
+// The next `query.limit` of all, whatever their state; fewer at the end.
+Task<Result<std::vector<store::EndpointStatus>>> read_step(Services& services,
+                                                           const EndpointQuery& query) {
+  auto known = co_await services.deliveries.endpoints(query.after, query.limit, {});
+  const auto read = [&] { return read_names(services, query.after, query.limit); };
+  const auto names = co_await run_blocking(services.readers, read);
+  if (!names) co_return fail(names.error());
+  std::map<store::EndpointId, store::EndpointStatus> all;
+  for (auto& status : known) all.emplace(status.id, std::move(status));
+  for (const auto& [id, url] : *names) {
+    auto& status = all[id];
+    status.id = id;
+    status.url = url;
+  }
+  std::vector<store::EndpointStatus> out;
+  for (auto& [id, status] : all) {
+    if (out.size() == query.limit) break;
+    out.push_back(std::move(status));
+  }
   co_return out;
+}
+
+}  // namespace
+
+Task<Result<std::vector<store::EndpointStatus>>> read_endpoints(Services& services,
+                                                                const EndpointQuery& query,
+                                                                Deadline deadline) {
+  // Whoever is not simply well is known to delivery.
+  if (query.state && *query.state != store::EndpointState::kActive) {
+    auto known = co_await services.deliveries.endpoints(query.after, query.limit, query.state);
+    co_return known;
+  }
+  std::vector<store::EndpointStatus> out;
+  EndpointQuery next = query;
+  while (out.size() < query.limit) {
+    if (services.clock.steady_now() >= deadline)
+      co_return fail(Errc::kTimeout, "the list took too long: ask for a lower limit");
+    auto step = co_await read_step(services, next);
+    if (!step) co_return fail(step.error());
+    if (step->empty()) break;
+    next.after = step->back().id;
+    const bool at_end = step->size() < query.limit;
+    for (auto& status : *step) {
+      const bool wanted = !query.state || status.state == *query.state;
+      if (wanted && out.size() < query.limit) out.push_back(std::move(status));
+    }
+    if (at_end) break;
+  }
+  co_return out;
+}
+
+Task<Result<std::string>> find_endpoint_url(Services& services, std::string_view id) {
+  const auto number = store::parse_endpoint_id(id);
+  if (!number) co_return fail(Errc::kNotFound, "Endpoint not found");
+  if (auto url = services.directory.url_of(*number)) co_return *std::move(url);
+  std::optional<store::EndpointId> before;
+  if (number->value > 0) before = {number->value - 1};
+  const EndpointQuery query{before, 1, {}};
+  const auto found = co_await read_step(services, query);
+  if (!found) co_return fail(found.error());
+  if (found->empty() || found->front().id != *number)
+    co_return fail(Errc::kNotFound, "Endpoint not found");
+  co_return found->front().url;
 }
 
 Task<Result<std::string>> find_endpoint_url(Services& services,
                                             const http::RequestContext& context) {
-  const auto known = co_await known_endpoints(services);
-  if (!known) co_return fail(known.error());
-  const auto found = known->find(to_lower(context.params.at("id")));
-  if (found == known->end()) co_return fail(Errc::kNotFound, "Endpoint not found");
-  co_return found->second.url;
+  return find_endpoint_url(services, context.params.at("id"));
 }
 
 Task<Status> with_events(Services& services, const std::vector<Position>& positions,
@@ -172,34 +225,31 @@ Task<Status> with_events(Services& services, const std::vector<Position>& positi
   co_return Status();
 }
 
-std::unordered_map<DomainUid, store::DomainPtr> domains_by_uid(const store::Directory& directory) {
-  std::unordered_map<DomainUid, store::DomainPtr> out;
-  for (auto& domain : directory.all()) out.emplace(domain->uid, domain);
-  return out;
-}
-
-Result<std::vector<LaneRef>> find_lanes(const store::Directory& directory,
-                                        const LaneFilter& filter) {
+Result<std::vector<LaneRef>> find_lanes(const store::Directory& directory, const LaneFilter& filter,
+                                        LaneId after, size_t limit) {
   std::vector<LaneRef> out;
-  const auto add = [&](const store::DomainPtr& of) {
-    for (const auto& lane : of->lanes) {
-      if (filter.url.empty() || lane.url == filter.url) out.push_back({of, &lane});
-    }
-  };
-  if (filter.domain.empty()) {
-    for (const auto& each : directory.all()) add(each);
-  } else {
-    const auto found = directory.find(filter.domain);
-    if (!found) return fail(Errc::kNotFound, "Domain not found");
-    add(found);
-    if (out.empty() && !filter.url.empty())
-      return fail(Errc::kNotFound, "url: no webhook of the domain names it");
+  if (filter.domain.empty() && !filter.lane) {
+    for (const auto& [id, domain] : directory.lanes(after, limit, filter.url))
+      out.push_back({domain, domain->find_lane(id)});
+    return out;
   }
+  const auto domain =
+      filter.domain.empty() ? directory.find(*filter.lane) : directory.find(filter.domain);
+  if (!domain) {
+    return fail(Errc::kNotFound, filter.domain.empty() ? "Lane not found" : "Domain not found");
+  }
+  for (const auto& lane : domain->lanes) {
+    if (filter.url.empty() || lane.url == filter.url) out.push_back({domain, &lane});
+  }
+  if (out.empty() && !filter.domain.empty() && !filter.url.empty())
+    return fail(Errc::kNotFound, "url: no webhook of the domain names it");
   if (filter.lane) {
     std::erase_if(out, [&](const LaneRef& ref) { return ref.config->id != *filter.lane; });
     if (out.empty()) return fail(Errc::kNotFound, "Lane not found");
   }
+  std::erase_if(out, [&](const LaneRef& ref) { return ref.config->id <= after; });
   std::ranges::sort(out, {}, [](const LaneRef& ref) { return ref.config->id; });
+  if (out.size() > limit) out.resize(limit);
   return out;
 }
 

@@ -12,7 +12,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 namespace eventhorn::api {
@@ -50,22 +49,28 @@ Result<std::optional<std::vector<std::chrono::milliseconds>>> parse_schedule(
 void write_schedule(json::Writer& writer, std::string_view key,
                     const std::optional<std::vector<std::chrono::milliseconds>>& schedule);
 
-inline constexpr size_t kEndpointIdBytes = 16;
-
-/// The first 16 hex digits, in lower case, of the URL's SHA-256.
+/// As the API names a URL: store::endpoint_id, 16 hex digits.
 std::string endpoint_id(std::string_view url);
 
-/// Every endpoint by its id: those that a webhook names, that have settings, or that delivery
-/// knows. One that delivery does not know is active and idle.
-Task<Result<std::unordered_map<std::string, store::EndpointStatus>>> known_endpoints(
-    Services& services);
+/// What a page of endpoints is asked for.
+struct EndpointQuery {
+  std::optional<store::EndpointId> after;
+  size_t limit = 0;
+  std::optional<store::EndpointState> state;
+};
 
-/// The URL of the path parameter `id`; kNotFound when no endpoint has it.
+/// Endpoints by id: those that a webhook names, that have settings, or that delivery knows. One
+/// that delivery does not know is active and idle. kTimeout when `deadline` comes first.
+Task<Result<std::vector<store::EndpointStatus>>> read_endpoints(Services& services,
+                                                                const EndpointQuery& query,
+                                                                Deadline deadline);
+
+/// The URL with this id; kNotFound when read_endpoints() would not give it.
+Task<Result<std::string>> find_endpoint_url(Services& services, std::string_view id);
+
+/// Of the path parameter `id`.
 Task<Result<std::string>> find_endpoint_url(Services& services,
                                             const http::RequestContext& context);
-
-/// All domains by uid. Copies the directory: not for a core.
-std::unordered_map<DomainUid, store::DomainPtr> domains_by_uid(const store::Directory& directory);
 
 /// Calls `use` for each position with its index and its event, null when that is gone or cannot be
 /// read: on a reader's thread, a few at a time, since events may be large.
@@ -85,9 +90,10 @@ struct LaneFilter {
   std::optional<LaneId> lane{};
 };
 
-/// By id. kNotFound when there is no such domain, no hook of it names the URL, or no lane that is
-/// meant has the id. Copies the directory: not for a core.
-Result<std::vector<LaneRef>> find_lanes(const store::Directory& directory,
-                                        const LaneFilter& filter);
+/// By id, those with ids after `after`, at most `limit`. kNotFound when there is no such domain, no
+/// hook of it names the URL, or no lane that is meant has the id. May look at all lanes: not for a
+/// core.
+Result<std::vector<LaneRef>> find_lanes(const store::Directory& directory, const LaneFilter& filter,
+                                        LaneId after = {}, size_t limit = SIZE_MAX);
 
 }  // namespace eventhorn::api

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <string>
 #include <vector>
@@ -27,23 +28,41 @@ class FakeDeliveries final : public store::Deliveries {
   std::vector<std::string> configured_urls;
   std::map<std::string, std::vector<store::AttemptRow>> recent_of;
 
-  Task<std::vector<store::EndpointStatus>> endpoints() override { co_return endpoint_list; }
-
-  Task<store::EndpointStatus> endpoint(std::string url) override {
-    for (const auto& status : endpoint_list) {
-      if (status.url == url) co_return status;
+  Task<std::vector<store::EndpointStatus>> endpoints(
+      std::optional<store::EndpointId> after, size_t limit,
+      std::optional<store::EndpointState> state) override {
+    std::vector<store::EndpointStatus> out;
+    for (auto status : endpoint_list) {
+      status.id = store::endpoint_id(status.url);
+      if ((!after || status.id > *after) && (!state || status.state == *state))
+        out.push_back(std::move(status));
     }
-    store::EndpointStatus out;
-    out.url = std::move(url);
+    std::ranges::sort(out, {}, &store::EndpointStatus::id);
+    out.resize(std::min(limit, out.size()));
     co_return out;
   }
 
-  Task<std::vector<store::LaneStatus>> lanes(std::string url) override {
-    std::vector<store::LaneStatus> out;
-    for (const auto& status : lane_list) {
-      if (url.empty() || status.url == url) out.push_back(status);
-    }
+  Task<std::vector<store::EndpointStatus>> endpoints_of(std::vector<std::string> urls) override {
+    std::vector<store::EndpointStatus> out;
+    for (const auto& url : urls) out.push_back(status_of(url));
     co_return out;
+  }
+
+  Task<store::EndpointStatus> endpoint(std::string url) override { co_return status_of(url); }
+
+  Task<std::vector<store::LaneStatus>> lanes(std::vector<LaneId> ids) override {
+    co_return lanes_that(
+        [&](const auto& status) { return std::ranges::find(ids, status.id) != ids.end(); });
+  }
+
+  Task<std::vector<store::LaneStatus>> lanes_of(std::string url) override {
+    co_return lanes_that([&](const auto& status) { return status.url == url; });
+  }
+
+  Task<std::vector<store::LaneStatus>> replaying() override {
+    co_return lanes_that([](const auto& status) {
+      return std::ranges::any_of(status.segments, [](const auto& s) { return s.replay != 0; });
+    });
   }
 
   Task<store::LaneStatus> lane(LaneId lane, DomainUid domain, std::string url) override {
@@ -108,6 +127,22 @@ class FakeDeliveries final : public store::Deliveries {
   DomainUid domain_of_new_lanes;
 
  private:
+  store::EndpointStatus status_of(const std::string& url) const {
+    const auto it = std::ranges::find(endpoint_list, url, &store::EndpointStatus::url);
+    store::EndpointStatus out = it == endpoint_list.end() ? store::EndpointStatus() : *it;
+    out.id = store::endpoint_id(url);
+    out.url = url;
+    out.lanes = static_cast<size_t>(std::ranges::count(lane_list, url, &store::LaneStatus::url));
+    return out;
+  }
+
+  template <class F>
+  std::vector<store::LaneStatus> lanes_that(F wanted) const {
+    std::vector<store::LaneStatus> out;
+    std::ranges::copy_if(lane_list, std::back_inserter(out), wanted);
+    return out;
+  }
+
   store::LaneStatus idle(LaneId lane, DomainUid domain, std::string url) const {
     store::LaneStatus out;
     out.id = lane;

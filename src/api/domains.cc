@@ -73,19 +73,18 @@ Result<std::string> list_json(const Services& services, std::string_view query_t
   TRY(const auto query, http::parse_query(query_text));
   TRY(const auto limit, read_number(query, "limit", kDefaultLimit, 1, kMaxLimit));
   TRY(const auto skip, read_number(query, "skip", 0, 0, UINT32_MAX));
-  const auto all = services.directory.all();
-  const auto first = std::min<size_t>(skip, all.size());
-  const auto last = std::min<size_t>(first + limit, all.size());
+  const auto page = services.directory.page(skip, limit);
   std::string body;
   json::Writer w(body);
-  w.begin_object().key("total_count").value(all.size()).key("items").begin_array();
-  for (size_t i = first; i < last; ++i) write_domain(w, *all[i]);
+  w.begin_object().key("total_count").value(services.directory.size()).key("items").begin_array();
+  for (const auto& domain : page) write_domain(w, *domain);
   w.end_array().end_object();
   return body;
 }
 
 Task<http::Response> list(Services& services, http::RequestContext& context) {
-  auto body = list_json(services, context.request.query);
+  const auto read = [&] { return list_json(services, context.request.query); };
+  auto body = co_await run_blocking(services.readers, read);
   if (!body) co_return error_response(body.error());
   co_return http::json_response(200, *std::move(body));
 }

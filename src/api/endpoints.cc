@@ -4,7 +4,6 @@
 #include "base/strings.h"
 #include "webhook/url.h"
 
-#include <algorithm>
 #include <cmath>
 
 namespace eventhorn::api {
@@ -26,26 +25,22 @@ Result<std::optional<EndpointState>> parse_state(std::string_view text) {
 }
 
 // Steps of one lane each: a URL may have thousands, and other requests want the readers too.
-Task<Result<std::unordered_map<std::string, Backlog>>> read_backlogs(
-    Services& services, const std::vector<EndpointStatus>& endpoints, Deadline deadline) {
-  std::unordered_map<std::string, Backlog> out;
-  for (const auto& endpoint : endpoints) out.try_emplace(endpoint.url);
-  std::string only_url = endpoints.size() == 1 ? endpoints.front().url : "";
-  const auto lanes = co_await services.deliveries.lanes(std::move(only_url));
-  const auto index = [&] { return domains_by_uid(services.directory); };
-  const auto domains = co_await run_blocking(services.readers, index);
+Task<Result<Backlog>> read_endpoint_backlog(Services& services, const EndpointStatus& endpoint,
+                                            Deadline deadline) {
+  Backlog out;
+  if (endpoint.lanes == 0) co_return out;
+  const auto lanes = co_await services.deliveries.lanes_of(endpoint.url);
   for (const auto& lane : lanes) {
-    const auto of_url = out.find(lane.url);
-    const auto domain = domains.find(lane.domain);
-    if (of_url == out.end() || domain == domains.end()) continue;
+    const auto domain = services.directory.find(lane.domain);
+    if (!domain) continue;
     if (services.clock.steady_now() >= deadline) {
       co_return fail(Errc::kTimeout,
                      "counting the backlog took too long: ask for one url, or a lower limit");
     }
-    const auto read = [&] { return read_backlog(services.store, *domain->second, lane); };
+    const auto read = [&] { return read_backlog(services.store, *domain, lane); };
     const auto backlog = co_await run_blocking(services.readers, read);
     if (!backlog) co_return fail(backlog.error());
-    of_url->second.add(*backlog);
+    out.add(*backlog);
   }
   co_return out;
 }
@@ -73,16 +68,32 @@ void write_endpoint(json::Writer& w, const EndpointStatus& endpoint, const Backl
 }
 
 Task<http::Response> write_list(Services& services, http::RequestContext& context,
-                                std::vector<EndpointStatus> endpoints, std::string page) {
-  const auto backlogs = co_await read_backlogs(services, endpoints, context.deadline);
-  if (!backlogs) co_return error_response(backlogs.error());
+                                const std::vector<EndpointStatus>& endpoints,
+                                std::string_view page) {
   std::string body;
   json::Writer w(body);
   w.begin_object().key("items").begin_array();
-  for (const auto& endpoint : endpoints)
-    write_endpoint(w, endpoint, backlogs->at(endpoint.url), services.clock.now());
+  for (const auto& endpoint : endpoints) {
+    const auto backlog = co_await read_endpoint_backlog(services, endpoint, context.deadline);
+    if (!backlog) co_return error_response(backlog.error());
+    write_endpoint(w, endpoint, *backlog, services.clock.now());
+  }
   end_list(w, context.request, page);
   co_return http::json_response(200, std::move(body));
+}
+
+// At most one: of the parameter `url`.
+Task<Result<std::vector<EndpointStatus>>> read_one(Services& services, const std::string& url,
+                                                   const EndpointQuery& query) {
+  std::vector<EndpointStatus> out;
+  const auto id = store::endpoint_id(url);
+  if (query.after && id <= *query.after) co_return out;
+  const auto known = co_await find_endpoint_url(services, store::to_text(id));
+  if (!known && known.error().code == Errc::kNotFound) co_return out;
+  if (!known) co_return fail(known.error());
+  auto status = co_await services.deliveries.endpoint(url);
+  if (!query.state || status.state == *query.state) out.push_back(std::move(status));
+  co_return out;
 }
 
 Task<http::Response> list(Services& services, http::RequestContext& context) {
@@ -90,42 +101,32 @@ Task<http::Response> list(Services& services, http::RequestContext& context) {
   if (!query) co_return error_response(query.error());
   const auto state = parse_state(query->query.first("state").value_or(""));
   if (!state) co_return error_response(state.error());
-  const auto& page_after = query->page;
-  const bool good_page =
-      page_after.empty() || (page_after.size() == kEndpointIdBytes &&
-                             page_after.find_first_not_of("0123456789abcdef") == std::string::npos);
-  if (!good_page) co_return http::message_response(400, "page: is not of this list");
-  const auto url = query->query.first("url").value_or("");
-  auto known = co_await known_endpoints(services);
-  if (!known) co_return error_response(known.error());
-  std::vector<std::pair<std::string, EndpointStatus>> found;
-  for (auto& [id, status] : *known) {
-    const bool wanted = (!*state || status.state == **state) && (url.empty() || status.url == url);
-    if (wanted && id > query->page) found.emplace_back(id, std::move(status));
+  const auto after = store::parse_endpoint_id(query->page);
+  if (!after && !query->page.empty())
+    co_return http::message_response(400, "page: is not of this list");
+  const EndpointQuery wanted{after, query->limit, *state};
+  const std::string url(query->query.first("url").value_or(""));
+  auto found = Result<std::vector<EndpointStatus>>();
+  if (url.empty()) {
+    found = co_await read_endpoints(services, wanted, context.deadline);
+  } else {
+    found = co_await read_one(services, url, wanted);
   }
-  const auto end =
-      found.begin() + static_cast<std::ptrdiff_t>(std::min(query->limit, found.size()));
-  std::partial_sort(found.begin(), end, found.end(),
-                    [](const auto& a, const auto& b) { return a.first < b.first; });
-  found.erase(end, found.end());
-  std::string page = found.empty() ? query->page : found.back().first;
-  std::vector<EndpointStatus> endpoints;
-  for (auto& [id, status] : found) endpoints.push_back(std::move(status));
-  auto out = co_await write_list(services, context, std::move(endpoints), std::move(page));
+  if (!found) co_return error_response(found.error());
+  const std::string page = found->empty() ? query->page : store::to_text(found->back().id);
+  auto out = co_await write_list(services, context, *found, page);
   co_return out;
 }
 
 Task<http::Response> get(Services& services, http::RequestContext& context) {
   const auto url = co_await find_endpoint_url(services, context);
   if (!url) co_return error_response(url.error());
-  std::vector<EndpointStatus> endpoints;
-  auto endpoint = co_await services.deliveries.endpoint(*url);
-  endpoints.push_back(std::move(endpoint));
-  const auto backlogs = co_await read_backlogs(services, endpoints, context.deadline);
-  if (!backlogs) co_return error_response(backlogs.error());
+  const auto endpoint = co_await services.deliveries.endpoint(*url);
+  const auto backlog = co_await read_endpoint_backlog(services, endpoint, context.deadline);
+  if (!backlog) co_return error_response(backlog.error());
   std::string body;
   json::Writer w(body);
-  write_endpoint(w, endpoints.front(), backlogs->at(*url), services.clock.now());
+  write_endpoint(w, endpoint, *backlog, services.clock.now());
   co_return http::json_response(200, std::move(body));
 }
 

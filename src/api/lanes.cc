@@ -89,19 +89,23 @@ Result<std::vector<Lane>> lanes_of_page(const store::Directory& directory, const
     after = {*number};
   }
   const std::string domain = to_lower(query.query.first("domain").value_or(""));
-  TRY(const auto refs, find_lanes(directory, {domain, url}));
+  TRY(const auto refs, find_lanes(directory, {domain, url}, after, query.limit));
   std::vector<Lane> out;
-  for (const auto& ref : refs) {
-    if (ref.config->id > after && out.size() < query.limit) out.push_back(idle_lane(ref));
-  }
+  for (const auto& ref : refs) out.push_back(idle_lane(ref));
   return out;
 }
 
-Task<std::unordered_map<std::string, double>> read_rates(Services& services) {
-  const auto endpoints = co_await services.deliveries.endpoints();
-  std::unordered_map<std::string, double> out;
-  for (const auto& endpoint : endpoints) out[endpoint.url] = endpoint.pace;
-  co_return out;
+// What delivery knows of them.
+Task<void> read_status(Services& services, std::vector<Lane>& lanes) {
+  std::vector<LaneId> ids;
+  for (const auto& lane : lanes) ids.push_back(lane.status.id);
+  auto live = co_await services.deliveries.lanes(std::move(ids));
+  std::unordered_map<LaneId, store::LaneStatus*> by_id;
+  for (auto& status : live) by_id[status.id] = &status;
+  for (auto& lane : lanes) {
+    const auto found = by_id.find(lane.status.id);
+    if (found != by_id.end()) lane.status = std::move(*found->second);
+  }
 }
 
 Task<http::Response> list(Services& services, http::RequestContext& context) {
@@ -111,16 +115,15 @@ Task<http::Response> list(Services& services, http::RequestContext& context) {
   const auto find = [&] { return lanes_of_page(services.directory, *query, url); };
   auto lanes = co_await run_blocking(services.readers, find);
   if (!lanes) co_return error_response(lanes.error());
-  auto live = co_await services.deliveries.lanes(url);
-  std::unordered_map<LaneId, store::LaneStatus*> live_by_id;
-  for (auto& status : live) live_by_id[status.id] = &status;
-  auto rates = co_await read_rates(services);
+  co_await read_status(services, *lanes);
+  std::vector<std::string> urls;
+  for (const auto& lane : *lanes) urls.push_back(lane.status.url);
+  const auto endpoints = co_await services.deliveries.endpoints_of(std::move(urls));
   std::string body;
   json::Writer w(body);
   w.begin_object().key("items").begin_array();
-  for (auto& lane : *lanes) {
-    if (const auto it = live_by_id.find(lane.status.id); it != live_by_id.end())
-      lane.status = std::move(*it->second);
+  for (size_t i = 0; i < lanes->size(); ++i) {
+    const auto& lane = (*lanes)[i];
     if (services.clock.steady_now() >= context.deadline) {
       co_return http::message_response(503,
                                        "counting the backlog took too long: ask for a lower limit");
@@ -128,7 +131,7 @@ Task<http::Response> list(Services& services, http::RequestContext& context) {
     const auto read = [&] { return read_figures(services.store, lane); };
     const auto figures = co_await run_blocking(services.readers, read);
     if (!figures) co_return error_response(figures.error());
-    write_lane(w, lane, *figures, rates[lane.status.url], services.clock.now());
+    write_lane(w, lane, *figures, endpoints[i].pace, services.clock.now());
   }
   const std::string page =
       lanes->empty() ? query->page : std::to_string(lanes->back().status.id.value);

@@ -129,7 +129,7 @@ struct LiveReplays {
 
 Task<LiveReplays> find_live(Services& services) {
   LiveReplays out;
-  out.lanes = co_await services.deliveries.lanes("");
+  out.lanes = co_await services.deliveries.replaying();
   for (const auto& lane : out.lanes) {
     for (const auto& segment : lane.segments) {
       if (segment.replay == 0) continue;
@@ -181,16 +181,14 @@ Task<Result<uint64_t>> count_remaining(Services& services, const LiveReplays& li
                                        Deadline deadline) {
   const auto found = live.by_id.find(id);
   if (found == live.by_id.end()) co_return 0;
-  const auto index = [&] { return domains_by_uid(services.directory); };
-  const auto domains = co_await run_blocking(services.readers, index);
   uint64_t out = 0;
   for (const auto& [lane, segment] : found->second.segments) {
-    const auto domain = domains.find(lane->domain);
-    if (domain == domains.end()) continue;
+    const auto domain = services.directory.find(lane->domain);
+    if (!domain) continue;
     if (services.clock.steady_now() >= deadline)
       co_return fail(Errc::kTimeout, "counting what remains took too long: ask for one replay");
     const auto count = [&] {
-      return count_segment(services.store, *domain->second, lane->id, *segment,
+      return count_segment(services.store, *domain, lane->id, *segment,
                            segment->to.value_or(lane->through));
     };
     const auto counted = co_await run_blocking(services.readers, count);

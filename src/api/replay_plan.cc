@@ -87,7 +87,9 @@ void ReplaySize::add(const std::string& url, const store::EventCount& count) {
 }
 
 Task<std::string> ReplaySize::to_json(Services& services) const {
-  const auto endpoints = co_await services.deliveries.endpoints();
+  std::vector<std::string> urls;
+  for (const auto& [url, of_url] : by_url_) urls.push_back(url);
+  const auto endpoints = co_await services.deliveries.endpoints_of(std::move(urls));
   std::unordered_map<std::string, double> rates;
   for (const auto& endpoint : endpoints) rates[endpoint.url] = endpoint.pace;
   // URLs are served side by side: the slowest decides.

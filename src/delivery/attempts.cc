@@ -348,6 +348,7 @@ void Engine::tell_missed(Endpoint& endpoint, const Lane& lane, std::string event
 void Engine::set_waiting(Lane& lane, Position position, const Waiting& waiting) {
   if (lane.find_waiting(position) == nullptr) {
     ++waiting_;
+    ++lane.endpoint->waiting;
     if (lane.waiting().empty()) ++lanes_waiting_;
   }
   crowded_ = crowded_ || waiting_ >= options_.max_waiting;
@@ -357,6 +358,7 @@ void Engine::set_waiting(Lane& lane, Position position, const Waiting& waiting) 
 void Engine::end_waiting(Lane& lane, Position position) {
   if (lane.find_waiting(position) == nullptr) return;
   --waiting_;
+  --lane.endpoint->waiting;
   lane.end_waiting(position);
   if (lane.waiting().empty()) --lanes_waiting_;
 }

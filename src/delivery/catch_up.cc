@@ -93,7 +93,11 @@ Task<void> Engine::read_segment(LanePtr lane, Segment* segment, store::LaneQuery
     on_read_failure(lane, slice.error());
     co_return;
   }
-  on_read(*lane);
+  if (!lane->read_error.empty()) {
+    log_info("delivery", "the log can be read again lane={} url={}", lane->id().value,
+             webhook::masked(lane->url()));
+  }
+  end_read_failure(*lane);
   // Spilled or cut meanwhile: what came is no longer what comes next.
   if (segment->read_through() == query.after) {
     // What a replay finds gone was settled, or told, before.
@@ -130,7 +134,8 @@ void Engine::on_read_failure(const LanePtr& lane, const Error& error) {
   ++lane->failed_reads;
   // While the store as a whole refuses, it says so itself.
   if (lane->read_error.empty() && services_.commits.status()) {
-    lane->read_error = error.message;
+    lane->read_error = lane->endpoint->read_error = error.message;
+    ++lane->endpoint->unreadable_lanes;
     meters_.unreadable.add(1);
     store::Notice told;
     told.reason = "cannot read the log: " + error.message;
@@ -145,12 +150,11 @@ void Engine::on_read_failure(const LanePtr& lane, const Error& error) {
   });
 }
 
-void Engine::on_read(Lane& lane) {
+void Engine::end_read_failure(Lane& lane) {
   lane.failed_reads = 0;
   if (lane.read_error.empty()) return;
-  log_info("delivery", "the log can be read again lane={} url={}", lane.id().value,
-           webhook::masked(lane.url()));
   lane.read_error.clear();
+  --lane.endpoint->unreadable_lanes;
   meters_.unreadable.add(-1);
 }
 

@@ -6,6 +6,13 @@
 #include <algorithm>
 
 namespace eventhorn::delivery {
+namespace {
+
+// What is looked at before the core looks after its other work.
+constexpr size_t kEndpointsPerStep = 256;
+constexpr size_t kLanesPerStep = 32;  // each may have thousands of settled ranges
+
+}  // namespace
 
 store::EndpointState Engine::state_of(const Endpoint& endpoint) const {
   switch (endpoint.health.state()) {
@@ -19,6 +26,7 @@ store::EndpointState Engine::state_of(const Endpoint& endpoint) const {
       break;
   }
   const bool throttled =
+      endpoint.waiting > 0 &&
       std::any_of(endpoint.lanes.begin(), endpoint.lanes.end(),
                   [&](const auto& entry) { return !segments_allowed(*entry.second); });
   return throttled ? store::EndpointState::kThrottled : store::EndpointState::kActive;
@@ -27,6 +35,7 @@ store::EndpointState Engine::state_of(const Endpoint& endpoint) const {
 store::EndpointStatus Engine::status_of(const Endpoint& endpoint) const {
   const auto now = services_.clock.steady_now();
   store::EndpointStatus out;
+  out.id = endpoint.id;
   out.url = endpoint.url;
   out.state = state_of(endpoint);
   out.reason = endpoint.reason;
@@ -44,27 +53,42 @@ store::EndpointStatus Engine::status_of(const Endpoint& endpoint) const {
   out.failures_in_row = endpoint.health.failures_in_row();
   out.in_flight = endpoint.workers;
   out.concurrency = endpoint.health.limit(now);
-  for (const auto& [id, lane] : endpoint.lanes) out.waiting += lane->waiting().size();
+  out.waiting = endpoint.waiting;
   out.lanes = endpoint.lanes.size();
   out.rate = endpoint.rate.at(now);
-  for (const auto& [id, lane] : endpoint.lanes) {
-    if (out.reason.empty() && !lane->read_error.empty())
-      out.reason = "cannot read the log: " + lane->read_error;
-  }
+  if (out.reason.empty() && endpoint.unreadable_lanes > 0)
+    out.reason = "cannot read the log: " + endpoint.read_error;
   if (endpoint.health.state() == Health::State::kActive) out.pace = endpoint.rate.last();
   return out;
 }
 
-std::vector<store::EndpointStatus> Engine::endpoints() const {
+Task<std::vector<store::EndpointStatus>> Engine::endpoints(
+    std::optional<store::EndpointId> after, size_t limit,
+    std::optional<store::EndpointState> state) {
   std::vector<store::EndpointStatus> out;
-  out.reserve(endpoints_.size());
-  for (const auto& [url, endpoint] : endpoints_) out.push_back(status_of(*endpoint));
-  return out;
+  auto it = after ? endpoints_by_id_.upper_bound(*after) : endpoints_by_id_.begin();
+  for (size_t seen = 1; it != endpoints_by_id_.end() && out.size() < limit; ++seen) {
+    const auto id = it->first;
+    if (!state || state_of(*it->second) == *state) out.push_back(status_of(*it->second));
+    if (seen % kEndpointsPerStep == 0) co_await yield_now();
+    it = endpoints_by_id_.upper_bound(id);
+  }
+  co_return out;
+}
+
+Task<std::vector<store::EndpointStatus>> Engine::endpoints_of(std::vector<std::string> urls) {
+  std::vector<store::EndpointStatus> out;
+  for (const auto& url : urls) {
+    out.push_back(endpoint(url));
+    if (out.size() % kEndpointsPerStep == 0) co_await yield_now();
+  }
+  co_return out;
 }
 
 store::EndpointStatus Engine::endpoint(const std::string& url) const {
   if (const auto it = endpoints_.find(url); it != endpoints_.end()) return status_of(*it->second);
   store::EndpointStatus idle;
+  idle.id = store::endpoint_id(url);
   idle.url = url;
   idle.concurrency = Health(options_.health).limit(services_.clock.steady_now());
   return idle;
@@ -84,12 +108,45 @@ store::LaneStatus Engine::status_of(Lane& lane) const {
   return out;
 }
 
-std::vector<store::LaneStatus> Engine::lanes(const std::string& url) const {
+Task<std::vector<store::LaneStatus>> Engine::statuses(std::vector<LanePtr> lanes) {
   std::vector<store::LaneStatus> out;
-  for (const auto& [id, lane] : lanes_) {
-    if (url.empty() || lane->url() == url) out.push_back(status_of(*lane));
+  for (size_t i = 0; i < lanes.size(); ++i) {
+    if (!lanes[i]->ended) out.push_back(status_of(*lanes[i]));
+    if ((i + 1) % kLanesPerStep == 0) co_await yield_now();
   }
+  co_return out;
+}
+
+Task<std::vector<store::LaneStatus>> Engine::lanes(std::vector<LaneId> ids) {
+  std::vector<LanePtr> found;
+  for (const LaneId id : ids) {
+    if (const auto it = lanes_.find(id); it != lanes_.end()) found.push_back(it->second);
+  }
+  return statuses(std::move(found));
+}
+
+Task<std::vector<store::LaneStatus>> Engine::lanes_of(std::string url) {
+  std::vector<LanePtr> found;
+  if (const auto it = endpoints_.find(url); it != endpoints_.end()) {
+    for (const auto& [id, lane] : it->second->lanes) found.push_back(lane);
+  }
+  return statuses(std::move(found));
+}
+
+std::vector<Engine::LanePtr> Engine::replaying_lanes() {
+  std::vector<LanePtr> out;
+  std::erase_if(replaying_, [&](LaneId id) {
+    const auto lane = lanes_.find(id);
+    const bool over =
+        lane == lanes_.end() || std::ranges::none_of(lane->second->segments(), is_replaying);
+    if (!over) out.push_back(lane->second);
+    return over;
+  });
   return out;
+}
+
+Task<std::vector<store::LaneStatus>> Engine::replaying() {
+  return statuses(replaying_lanes());
 }
 
 // The picture first: what is decided while it is being saved shows as unsettled, never the other
@@ -161,9 +218,7 @@ Task<Status> Engine::add_segments(LaneId id, DomainUid domain,
   }
   const auto lane = find_or_make_lane(id, domain);
   if (!lane) co_return fail(Errc::kNotFound, "the webhook was removed");
-  const auto replays = static_cast<size_t>(
-      std::count_if(lane->segments().begin(), lane->segments().end(),
-                    [](const Segment& s) { return s.replay() != 0 && !s.settled(); }));
+  const auto replays = static_cast<size_t>(std::ranges::count_if(lane->segments(), is_replaying));
   if (replays + segments.size() > store::kMaxReplaySegments)
     co_return fail(Errc::kRateLimited, "the webhook has too many replays under way");
   for (auto& segment : segments) {
@@ -171,6 +226,7 @@ Task<Status> Engine::add_segments(LaneId id, DomainUid domain,
     segment.to = std::min(segment.to.value_or(seen_), seen_);
     if (segment.after < *segment.to) lane->add(segment);
   }
+  replaying_.insert(id);
   mark(*lane);
   schedule(lane);
   auto saved = co_await flushed();
@@ -204,7 +260,7 @@ Task<Status> Engine::attempt_again(LaneId id, std::vector<EventPtr> events) {
 
 Task<Status> Engine::change_replay(uint64_t replay, store::ReplayAction action) {
   std::vector<LanePtr> touched;
-  for (const auto& [id, lane] : lanes_) {
+  for (const auto& lane : replaying_lanes()) {
     const bool has = action == store::ReplayAction::kCancel
                          ? lane->cancel_replay(replay)
                          : lane->pause_replay(replay, action == store::ReplayAction::kPause);

@@ -9,16 +9,8 @@
 namespace eventhorn::delivery {
 namespace {
 
-Task<std::vector<store::EndpointStatus>> read_endpoints(Engine& engine) {
-  co_return engine.endpoints();
-}
-
 Task<store::EndpointStatus> read_endpoint(Engine& engine, std::string url) {
   co_return engine.endpoint(url);
-}
-
-Task<std::vector<store::LaneStatus>> read_lanes(Engine& engine, std::string url) {
-  co_return engine.lanes(url);
 }
 
 Task<std::vector<store::AttemptRow>> read_recent(Engine& engine, std::string url) {
@@ -45,11 +37,34 @@ Engine& EngineDeliveries::owner(const std::string& url) const {
   return **it;
 }
 
-Task<std::vector<store::EndpointStatus>> EngineDeliveries::endpoints() {
+// Each core gives its first `limit`: the first of all are among them.
+Task<std::vector<store::EndpointStatus>> EngineDeliveries::endpoints(
+    std::optional<store::EndpointId> after, size_t limit,
+    std::optional<store::EndpointState> state) {
   std::vector<store::EndpointStatus> out;
   for (auto* engine : engines_) {
-    auto some = co_await run_on(engine->executor(), read_endpoints(*engine));
+    auto some = co_await run_on(engine->executor(), engine->endpoints(after, limit, state));
     append(out, std::move(some));
+  }
+  std::ranges::sort(out, {}, &store::EndpointStatus::id);
+  if (out.size() > limit) out.resize(limit);
+  co_return out;
+}
+
+Task<std::vector<store::EndpointStatus>> EngineDeliveries::endpoints_of(
+    std::vector<std::string> urls) {
+  std::vector<store::EndpointStatus> out(urls.size());
+  for (auto* engine : engines_) {
+    std::vector<size_t> mine;
+    std::vector<std::string> of_core;
+    for (size_t i = 0; i < urls.size(); ++i) {
+      if (!engine->owns(urls[i])) continue;
+      mine.push_back(i);
+      of_core.push_back(urls[i]);
+    }
+    if (mine.empty()) continue;
+    auto some = co_await run_on(engine->executor(), engine->endpoints_of(std::move(of_core)));
+    for (size_t i = 0; i < mine.size(); ++i) out[mine[i]] = std::move(some[i]);
   }
   co_return out;
 }
@@ -59,11 +74,24 @@ Task<store::EndpointStatus> EngineDeliveries::endpoint(std::string url) {
   return run_on(engine.executor(), read_endpoint(engine, std::move(url)));
 }
 
-Task<std::vector<store::LaneStatus>> EngineDeliveries::lanes(std::string url) {
+Task<std::vector<store::LaneStatus>> EngineDeliveries::lanes(std::vector<LaneId> ids) {
   std::vector<store::LaneStatus> out;
   for (auto* engine : engines_) {
-    if (!url.empty() && !engine->owns(url)) continue;
-    auto some = co_await run_on(engine->executor(), read_lanes(*engine, url));
+    auto some = co_await run_on(engine->executor(), engine->lanes(ids));
+    append(out, std::move(some));
+  }
+  co_return out;
+}
+
+Task<std::vector<store::LaneStatus>> EngineDeliveries::lanes_of(std::string url) {
+  auto& engine = owner(url);
+  return run_on(engine.executor(), engine.lanes_of(std::move(url)));
+}
+
+Task<std::vector<store::LaneStatus>> EngineDeliveries::replaying() {
+  std::vector<store::LaneStatus> out;
+  for (auto* engine : engines_) {
+    auto some = co_await run_on(engine->executor(), engine->replaying());
     append(out, std::move(some));
   }
   co_return out;

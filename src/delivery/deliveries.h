@@ -14,9 +14,14 @@ class EngineDeliveries final : public store::Deliveries {
   /// One engine for each core. Call before any other member.
   void add(Engine& engine) { engines_.push_back(&engine); }
 
-  Task<std::vector<store::EndpointStatus>> endpoints() override;
+  Task<std::vector<store::EndpointStatus>> endpoints(
+      std::optional<store::EndpointId> after, size_t limit,
+      std::optional<store::EndpointState> state) override;
+  Task<std::vector<store::EndpointStatus>> endpoints_of(std::vector<std::string> urls) override;
   Task<store::EndpointStatus> endpoint(std::string url) override;
-  Task<std::vector<store::LaneStatus>> lanes(std::string url) override;
+  Task<std::vector<store::LaneStatus>> lanes(std::vector<LaneId> ids) override;
+  Task<std::vector<store::LaneStatus>> lanes_of(std::string url) override;
+  Task<std::vector<store::LaneStatus>> replaying() override;
   Task<store::LaneStatus> lane(LaneId lane, DomainUid domain, std::string url) override;
   Task<std::vector<store::AttemptRow>> recent_successes(std::string url) override;
   Task<Status> pause(std::string url) override;

@@ -6,6 +6,7 @@
 #include "delivery/health.h"
 #include "delivery/lane.h"
 #include "delivery/sender.h"
+#include "store/endpoint_id.h"
 #include "webhook/retry_schedule.h"
 #include "webhook/standard.h"
 
@@ -48,7 +49,8 @@ struct Places {
 };
 
 struct Endpoint : std::enable_shared_from_this<Endpoint> {
-  Endpoint(std::string u, const HealthOptions& options) : url(std::move(u)), health(options) {}
+  Endpoint(std::string u, const HealthOptions& options)
+      : url(std::move(u)), id(store::endpoint_id(url)), health(options) {}
 
   /// What is known when it asks for a place.
   Standing standing(SteadyTime now) const {
@@ -60,6 +62,7 @@ struct Endpoint : std::enable_shared_from_this<Endpoint> {
   }
 
   std::string url;
+  store::EndpointId id;
   Health health;
   store::EndpointSettings settings;
   std::optional<webhook::RetrySchedule> schedule;  // of its own
@@ -70,6 +73,9 @@ struct Endpoint : std::enable_shared_from_this<Endpoint> {
   std::unordered_map<LaneId, std::shared_ptr<Lane>> lanes;  // all that have something unsettled
   /// Lanes that may have something to send, each once, served in turn.
   std::deque<std::shared_ptr<Lane>> ring;
+  size_t waiting = 0;           // retries of all lanes
+  size_t unreadable_lanes = 0;  // that cannot read the log,
+  std::string read_error;       // and why, of the last
   size_t workers = 0;
   bool in_queue = false;                // of the core's places or of its host's
   SteadyTime wake = SteadyTime::max();  // the earliest one that is set

@@ -80,6 +80,7 @@ const EndpointPtr& Engine::endpoint_of(const std::string& url) {
     if (!endpoint->host)
       hosts_[name] = endpoint->host = std::make_shared<Places>(options_.max_per_host);
     apply_settings(*endpoint);
+    endpoints_by_id_.emplace(endpoint->id, endpoint);
   }
   return endpoint;
 }
@@ -383,12 +384,15 @@ void Engine::sweep() {
   wake_held();
   std::array<size_t, 5> counts{};
   size_t replays = 0;
+  for (const auto& lane : replaying_lanes())
+    replays += static_cast<size_t>(std::ranges::count_if(lane->segments(), is_replaying));
   bool forgotten = false;
   for (auto it = endpoints_.begin(); it != endpoints_.end();) {
     auto& e = *it->second;
     const bool idle =
         e.lanes.empty() && e.workers == 0 && !e.dirty && e.health.state() == Health::State::kActive;
     if (idle && now - e.used > kKeepIdle) {
+      endpoints_by_id_.erase(e.id);
       it = endpoints_.erase(it);
       forgotten = true;
       continue;
@@ -397,11 +401,6 @@ void Engine::sweep() {
     ++counts[static_cast<size_t>(state)];
     if ((state == store::EndpointState::kThrottled) != e.throttled_since.has_value())
       throttle_changed(e);
-    for (const auto& [id, lane] : e.lanes) {
-      replays += static_cast<size_t>(
-          std::count_if(lane->segments().begin(), lane->segments().end(),
-                        [](const Segment& s) { return s.replay() != 0 && !s.settled(); }));
-    }
     ++it;
   }
   if (forgotten) std::erase_if(hosts_, [](const auto& entry) { return entry.second.expired(); });

@@ -105,10 +105,11 @@ void Engine::end_lane(LaneId id) {
 void Engine::forget(const LanePtr& lane) {
   lane->ended = true;
   waiting_ -= lane->waiting().size();
+  lane->endpoint->waiting -= lane->waiting().size();
   if (!lane->waiting().empty()) --lanes_waiting_;
   if (lane->counted_behind) meters_.behind.add(-1);
   lane->counted_behind = false;
-  if (!lane->read_error.empty()) meters_.unreadable.add(-1);
+  end_read_failure(*lane);
   lane->endpoint->lanes.erase(lane->id());
   lanes_.erase(lane->id());
 }

@@ -37,7 +37,11 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
+#include <string>
 #include <unordered_map>
+#include <vector>
 
 namespace eventhorn::delivery {
 
@@ -113,9 +117,14 @@ class Engine {
   const asio::any_io_executor& executor() const { return executor_; }
 
   // What operators see and ask for: store/deliveries.h.
-  std::vector<store::EndpointStatus> endpoints() const;
+  Task<std::vector<store::EndpointStatus>> endpoints(std::optional<store::EndpointId> after,
+                                                     size_t limit,
+                                                     std::optional<store::EndpointState> state);
+  Task<std::vector<store::EndpointStatus>> endpoints_of(std::vector<std::string> urls);
   store::EndpointStatus endpoint(const std::string& url) const;
-  std::vector<store::LaneStatus> lanes(const std::string& url) const;
+  Task<std::vector<store::LaneStatus>> lanes(std::vector<LaneId> ids);
+  Task<std::vector<store::LaneStatus>> lanes_of(std::string url);
+  Task<std::vector<store::LaneStatus>> replaying();
 
   std::vector<store::AttemptRow> recent_successes(const std::string& url) const {
     return recent_.of(url);
@@ -225,7 +234,7 @@ class Engine {
   Result<MissedRows> missed_rows(const store::LaneQuery& query) const;
   Task<void> read_segment(LanePtr lane, Segment* segment, store::LaneQuery query);
   void on_read_failure(const LanePtr& lane, const Error& error);
-  void on_read(Lane& lane);
+  void end_read_failure(Lane& lane);
   void on_unreadable(Endpoint& endpoint, const LanePtr& lane, const Job& job, const Error& error);
   void set_aside(const LanePtr& lane, const store::UnreadableEvent& event);
   Task<void> expire_lane(LanePtr lane, Position last);
@@ -258,6 +267,8 @@ class Engine {
   store::EndpointState state_of(const Endpoint& endpoint) const;
   store::EndpointStatus status_of(const Endpoint& endpoint) const;
   store::LaneStatus status_of(Lane& lane) const;
+  Task<std::vector<store::LaneStatus>> statuses(std::vector<LanePtr> lanes);
+  std::vector<LanePtr> replaying_lanes();
 
   struct Meters {
     Meters();
@@ -276,7 +287,9 @@ class Engine {
 
   std::unordered_map<DomainUid, Routes> routes_;
   std::unordered_map<LaneId, LanePtr> lanes_;  // only lanes with something unsettled
+  std::set<LaneId> replaying_;                 // of lanes_; may be over: replaying_lanes() looks
   std::unordered_map<std::string, EndpointPtr> endpoints_;
+  std::map<store::EndpointId, EndpointPtr> endpoints_by_id_;
   std::unordered_map<std::string, std::weak_ptr<Places>> hosts_;
   SettingsByUrl settings_;                                       // of the URLs that have some
   std::unordered_map<std::string, uint64_t> settings_versions_;  // of those changed in this life

@@ -296,6 +296,9 @@ class Life {
 
   EngineDeliveries& deliveries() { return deliveries_; }
 
+  /// For coroutines of run().
+  Engine& engine() { return *engine_; }
+
   store::EndpointStatus endpoint(const std::string& url) { return run(deliveries_.endpoint(url)); }
 
   /// Until the endpoint is in the state, or 20 s have passed.

@@ -46,7 +46,7 @@ TEST_F(ParkingTest, ParkedEndpointGetsProbesOnlyAndEverythingOnReturn) {
   life.append("a.example", range("later", 3000));
   ASSERT_TRUE(sender_.wait_for(before + 5)) << "probes go on";
   EXPECT_LT(sender_.ids(kUrl).size(), before + 100);
-  const auto lanes = life.run(life.deliveries().lanes(kUrl));
+  const auto lanes = life.run(life.deliveries().lanes_of(kUrl));
   ASSERT_EQ(lanes.size(), 1U);
   EXPECT_LE(lanes[0].segments.size(), 2U) << "however many events: a range";
   sender_.script(kUrl, "", {200});
@@ -144,7 +144,7 @@ TEST_F(ParkingTest, ThrottledWhenTooManyWait) {
   life.append("a.example", range("e", 100));
   ASSERT_TRUE(life.wait_for_state(kUrl, EndpointState::kThrottled));
   EXPECT_LE(life.endpoint(kUrl).waiting, 20U + 4U);
-  const auto lanes = life.run(life.deliveries().lanes(kUrl));
+  const auto lanes = life.run(life.deliveries().lanes_of(kUrl));
   ASSERT_EQ(lanes.size(), 1U);
   EXPECT_TRUE(lanes[0].throttled);
   life.stop();

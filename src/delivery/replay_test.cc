@@ -29,7 +29,7 @@ class ReplayTest : public EngineTest {
 
   size_t replays(Life& life) {
     size_t out = 0;
-    for (const auto& status : life.run(life.deliveries().lanes(""))) {
+    for (const auto& status : life.run(life.deliveries().replaying())) {
       for (const auto& s : status.segments) out += s.replay == 9 ? 1 : 0;
     }
     return out;

@@ -203,4 +203,9 @@ class Segment {
   std::vector<store::PositionRange> settled_ahead_;  // beyond read_through_, in order, disjoint
 };
 
+/// True for one of a replay that is not done.
+inline bool is_replaying(const Segment& segment) {
+  return segment.replay() != 0 && !segment.settled();
+}
+
 }  // namespace eventhorn::delivery

@@ -3,6 +3,7 @@
 #include "delivery/engine.h"
 #include "webhook/url.h"
 
+#include <algorithm>
 #include <unordered_set>
 
 namespace eventhorn::delivery {
@@ -83,7 +84,10 @@ void Engine::load_lanes(const store::LoadedProgress& progress,
     return nullptr;
   };
   for (const auto& row : progress.lanes) {
-    if (const auto lane = load(row.lane)) lane->load(row);
+    const auto lane = load(row.lane);
+    if (!lane) continue;
+    lane->load(row);
+    if (std::ranges::any_of(lane->segments(), is_replaying)) replaying_.insert(row.lane);
   }
   const auto now = services_.clock.now();
   const auto steady_now = services_.clock.steady_now();

@@ -73,7 +73,7 @@ TEST_F(UnreadableTest, C14ALaneThatCannotBeReadSaysSoAndSkipsNothing) {
   life.watched().fail_lanes(true);
   EXPECT_TRUE(life.run(life.deliveries().resume(kUrl)));
   const auto error = [&] {
-    const auto lanes = life.run(life.deliveries().lanes(kUrl));
+    const auto lanes = life.run(life.deliveries().lanes_of(kUrl));
     return lanes.empty() ? "" : lanes.front().read_error;
   };
   ASSERT_TRUE(life.until([&] { return error() == "the index is damaged"; }));

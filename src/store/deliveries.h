@@ -7,6 +7,7 @@
 
 #include "async/task.h"
 #include "base/result.h"
+#include "store/endpoint_id.h"
 #include "store/model.h"
 
 #include <optional>
@@ -36,6 +37,7 @@ struct LaneStatus {
 };
 
 struct EndpointStatus {
+  EndpointId id;
   std::string url;
   EndpointState state = EndpointState::kActive;
   std::string reason;               // empty while active
@@ -62,13 +64,23 @@ class Deliveries {
  public:
   virtual ~Deliveries() = default;
 
-  /// Endpoints that have something unsettled, or are not active, or were used a short while ago. An
-  /// endpoint that is not listed is active and idle.
-  virtual Task<std::vector<EndpointStatus>> endpoints() = 0;
+  // Lists come in pages, and no core works on one for long without looking after its own.
+
+  /// Endpoints that have something unsettled, or are not active, or were used a short while ago:
+  /// those with ids after `after` (nullopt: all), by id, at most `limit`; of one state when given.
+  /// An endpoint that is not listed is active and idle.
+  virtual Task<std::vector<EndpointStatus>> endpoints(std::optional<EndpointId> after, size_t limit,
+                                                      std::optional<EndpointState> state) = 0;
+  /// Of each URL, in the same order.
+  virtual Task<std::vector<EndpointStatus>> endpoints_of(std::vector<std::string> urls) = 0;
   virtual Task<EndpointStatus> endpoint(std::string url) = 0;
 
-  /// Lanes with something unsettled; of one URL when `url` is not empty.
-  virtual Task<std::vector<LaneStatus>> lanes(std::string url) = 0;
+  /// Of those among `ids` that have something unsettled, in any order.
+  virtual Task<std::vector<LaneStatus>> lanes(std::vector<LaneId> ids) = 0;
+  /// Lanes of a URL with something unsettled.
+  virtual Task<std::vector<LaneStatus>> lanes_of(std::string url) = 0;
+  /// Lanes that have segments of replays.
+  virtual Task<std::vector<LaneStatus>> replaying() = 0;
   /// One lane, after everything decided so far is readable in the store.
   virtual Task<LaneStatus> lane(LaneId lane, DomainUid domain, std::string url) = 0;
 

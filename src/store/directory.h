@@ -1,14 +1,18 @@
-// The domains as of the last durable edit, for readers on every thread. Written by the commit queue
-// only.
+// The domains as of the last durable edit, for readers on every thread, with what is looked up in
+// them. Written by the commit queue only.
 #pragma once
 
+#include "store/endpoint_id.h"
 #include "store/model.h"
 
+#include <map>
 #include <mutex>
+#include <optional>
 #include <shared_mutex>
 #include <string>
+#include <string_view>
 #include <unordered_map>
-#include <unordered_set>
+#include <utility>
 #include <vector>
 
 namespace eventhorn::store {
@@ -22,14 +26,41 @@ class Directory {
     return it == domains_.end() ? nullptr : it->second;
   }
 
-  /// All domains, by name.
+  /// Null when no domain with this uid lives.
+  DomainPtr find(DomainUid uid) const {
+    const std::shared_lock lock(mutex_);
+    const auto it = uids_.find(uid);
+    return it == uids_.end() ? nullptr : it->second;
+  }
+
+  /// The domain that has the lane; null when none has.
+  DomainPtr find(LaneId lane) const;
+
+  bool has(DomainUid uid) const { return find(uid) != nullptr; }
+
+  /// All domains, by name: a copy of as many pointers.
   std::vector<DomainPtr> all() const;
 
-  /// True while a domain with this uid lives.
-  bool has(DomainUid uid) const {
+  size_t size() const {
     const std::shared_lock lock(mutex_);
-    return uids_.contains(uid);
+    return domains_.size();
   }
+
+  /// At most `limit` domains, by name, without the first `skip`: which it counts one by one, so not
+  /// for a core.
+  std::vector<DomainPtr> page(size_t skip, size_t limit) const;
+
+  /// The lanes with ids after `after`, by id, at most `limit`, with their domains. `url` not empty:
+  /// those that name it, for which all are looked at.
+  std::vector<std::pair<LaneId, DomainPtr>> lanes(LaneId after, size_t limit,
+                                                  std::string_view url = {}) const;
+
+  /// URLs that lanes name with ids after `after` (nullopt: all), by id, at most `limit`.
+  std::vector<std::pair<EndpointId, std::string>> endpoints(std::optional<EndpointId> after,
+                                                            size_t limit) const;
+
+  /// The URL with this id, if a lane names it.
+  std::optional<std::string> url_of(EndpointId id) const;
 
   void apply(const std::string& name, const DomainChange& change);
 
@@ -37,9 +68,21 @@ class Directory {
   std::vector<DomainChange> replace_all(const std::vector<DomainPtr>& domains, Position at);
 
  private:
+  struct Named {
+    std::string url;
+    size_t lanes = 0;
+  };
+
+  void remove(const Domain& domain);
+  void add(const DomainPtr& domain);
+
+  // All guarded by mutex_.
   mutable std::shared_mutex mutex_;
-  std::unordered_map<std::string, DomainPtr> domains_;  // guarded by mutex_
-  std::unordered_set<DomainUid> uids_;                  // guarded by mutex_
+  std::unordered_map<std::string, DomainPtr> domains_;
+  std::map<std::string_view, DomainPtr> by_name_;  // the names are the domains'
+  std::unordered_map<DomainUid, DomainPtr> uids_;
+  std::map<LaneId, DomainPtr> lanes_;
+  std::map<EndpointId, Named> endpoints_;
 };
 
 }  // namespace eventhorn::store
