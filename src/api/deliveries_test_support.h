@@ -32,8 +32,8 @@ class FakeDeliveries final : public store::Deliveries {
       std::optional<store::EndpointId> after, size_t limit,
       std::optional<store::EndpointState> state) override {
     std::vector<store::EndpointStatus> out;
-    for (auto status : endpoint_list) {
-      status.id = store::endpoint_id(status.url);
+    for (const auto& listed : endpoint_list) {
+      auto status = status_of(listed.url);
       if ((!after || status.id > *after) && (!state || status.state == *state))
         out.push_back(std::move(status));
     }

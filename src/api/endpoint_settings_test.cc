@@ -3,7 +3,11 @@
 #include "http/tls_files_test_support.h"
 #include "store/settings.h"
 
+#include <boost/asio/post.hpp>
+
 #include <fstream>
+#include <future>
+#include <vector>
 
 namespace eventhorn::api::testing {
 namespace {
@@ -48,6 +52,23 @@ TEST(EndpointSettings, BeforeAWebhookNamesTheUrl) {
   EXPECT_EQ(told.rate_limit, 0.5);
   const auto kept = expect(store::load_endpoint_settings(*api.store));
   EXPECT_EQ(kept.at(kUrl), told);
+}
+
+// Reliability L14: changes that wait for the disk, or for each other, hold no reader.
+TEST(EndpointSettings, L14ChangesUnderWayHoldNoReader) {
+  ControlApi api;
+  std::promise<void> disk;
+  auto slow = disk.get_future();
+  asio::post(api.writer, [&] { slow.wait(); });
+  std::vector<std::future<http::Response>> changes;
+  for (const char* rate : {"5", "6", "7"}) {
+    const std::string target = std::string(kByUrl) + "&rate_limit=" + rate;
+    changes.push_back(api.begin(api.request("PUT", target)));
+  }
+  EXPECT_EQ(api.ok("GET", kByUrl), kNothingSet);
+  disk.set_value();
+  for (auto& change : changes) EXPECT_EQ(change.get().status, 200);
+  EXPECT_EQ(api.deliveries.settings_of[kUrl].rate_limit, 7) << "in the order in which they came";
 }
 
 TEST(EndpointSettings, ChangeWhatIsGivenOnly) {

@@ -102,8 +102,8 @@ Task<http::Response> list(Services& services, http::RequestContext& context) {
   const auto state = parse_state(query->query.first("state").value_or(""));
   if (!state) co_return error_response(state.error());
   const auto after = store::parse_endpoint_id(query->page);
-  if (!after && !query->page.empty())
-    co_return http::message_response(400, "page: is not of this list");
+  const bool good_page = after ? store::to_text(*after) == query->page : query->page.empty();
+  if (!good_page) co_return http::message_response(400, "page: is not of this list");
   const EndpointQuery wanted{after, query->limit, *state};
   const std::string url(query->query.first("url").value_or(""));
   auto found = Result<std::vector<EndpointStatus>>();

@@ -67,7 +67,7 @@ TEST(Endpoints, ShowHealthAndBacklog) {
       "{\"id\":\"" + endpoint_id(kUrl) +
       R"(","url":"https://a.example/hook","state":"parked","reason":"timeout",)"
       R"("since":"2026-03-11T09:00:53.000Z","last_success":null,"last_failure":null,)"
-      R"("next_attempt":null,"failures_in_row":20,"in_flight":0,"concurrency":4,"lanes":0,)"
+      R"("next_attempt":null,"failures_in_row":20,"in_flight":0,"concurrency":4,"lanes":1,)"
       R"("waiting":2,"settled_per_minute":15,"backlog":{"events":5,"bytes":175,"urgent":1,)"
       R"("normal":2,"bulk":0,"waiting":2,"oldest":"2026-03-11T09:00:03.000Z",)"
       R"("oldest_age_seconds":60},"eta_seconds":20})"
@@ -174,6 +174,7 @@ TEST(Lanes, ShowSegmentsAndFigures) {
       R"(,"missed":false,"replay":null,"paused":false},{"class":"normal","from":)" + p(start) +
       ",\"to\":" + p(b) + ",\"acked_through\":" + p(start) +
       R"(,"missed":false,"replay":"77","paused":true}],"in_flight":3,"throttled":true,)"
+      R"("read_error":"",)"
       R"("backlog":{"events":4,"bytes":232,"urgent":0,"normal":4,"bulk":0,"waiting":0,)"
       R"("oldest":"2026-03-11T09:00:03.000Z","oldest_age_seconds":0},"missed":1,)"
       R"("missed_is_more":false,"eta_seconds":2})"

@@ -152,6 +152,20 @@ TEST_F(EngineTest, NeverMoreInFlightThanAllowed) {
     EXPECT_EQ(sender_.ids("http://u" + std::to_string(i) + "/").size(), 21U);
 }
 
+// Whatever ends an attempt, its place is free again and its event is not forgotten.
+TEST_F(EngineTest, AnExceptionCostsNeitherThePlaceNorTheEvent) {
+  options_.max_in_flight = 1;
+  sender_.script("http://one/", "bad", {FakeSender::kThrows});
+  auto life = start();
+  life.set_hook("a.example", Hook::kDelivered, {"http://one/", "http://two/"});
+  life.append("a.example", {"bad", "good"});
+  ASSERT_TRUE(sender_.wait([](const auto& sent, size_t) { return sent.size() == 5; }));
+  life.stop();
+  EXPECT_EQ(sender_.ids("http://one/").size(), 3U) << "one of them without an answer";
+  EXPECT_EQ(as_set(sender_.ids("http://one/")).size(), 2U);
+  EXPECT_EQ(sender_.ids("http://two/").size(), 2U);
+}
+
 TEST_F(EngineTest, ConcurrencyOfAUrlStartsAtFour) {
   sender_.hold(true);
   auto life = start();

@@ -16,6 +16,7 @@
 #include <map>
 #include <mutex>
 #include <set>
+#include <stdexcept>
 #include <thread>
 
 namespace eventhorn::delivery {
@@ -66,6 +67,10 @@ class FakeSender final : public Sender {
       auto& use = script.empty() ? whole : script;
       reply.result.status = 200;
       if (!use.empty()) {
+        if (use.front() == kThrows) {
+          use.pop_front();
+          throw std::runtime_error("as no sender should");
+        }
         reply.result.status = use.front();
         if (use.front() == 0) reply.result.kind = failure_;
         reply.stale = use.front() == 0 && failure_ == webhook::FailureKind::kClosed &&
@@ -77,6 +82,8 @@ class FakeSender final : public Sender {
     }
     co_return reply;
   }
+
+  static constexpr int kThrows = -1;  // in place of a status: an exception, once
 
   /// Statuses for one event; with an empty id for all of the URL, the last one for ever.
   void script(const std::string& url, const std::string& id, std::deque<int> statuses) {
