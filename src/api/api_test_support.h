@@ -42,6 +42,10 @@ class TestClock final : public Clock {
 
   SteadyTime steady_now() const override { return std::chrono::steady_clock::now() + skipped_; }
 
+  BootTime boot_now() const override {
+    return {1, std::chrono::duration_cast<Micros>(steady_now().time_since_epoch())};
+  }
+
   /// Not while requests run.
   void skip(std::chrono::seconds by) { skipped_ += by; }
 

@@ -61,7 +61,7 @@ struct AttemptsApi : ControlApi {
     store::AttemptRow row;
     row.lane = lane(url);
     row.position = position;
-    row.at = clock.now();
+    row.at = row.written = clock.now();
     row.took = std::chrono::milliseconds(12);
     row.attempt = attempt;
     row.status = status;
@@ -129,7 +129,7 @@ TEST(Attempts, LastSuccessesComeInFull) {
   api.set_hook("delivered", {kUrl});
   store::AttemptRow full;
   full.lane = api.lane(kUrl);
-  full.at = api.clock.now();
+  full.at = full.written = api.clock.now();
   full.status = 202;
   full.response = "thanks";
   using std::chrono::microseconds;
@@ -165,7 +165,7 @@ TEST(Attempts, PagesSplitWhatWasWrittenAtOnce) {
       store::AttemptRow row;
       row.lane = api.lane(kUrl, domain);
       row.position = api.add(id, event::Name::kDelivered, domain);
-      row.at = api.clock.now();
+      row.at = row.written = api.clock.now();
       row.status = 200;
       progress.attempts.push_back(row);
       expected.push_back(id);

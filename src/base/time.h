@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace eventhorn {
@@ -14,30 +15,65 @@ using SystemTime = std::chrono::time_point<std::chrono::system_clock, Micros>;
 using SteadyTime = std::chrono::steady_clock::time_point;
 using Deadline = SteadyTime;
 
+/// Time since the machine was booted (CLOCK_BOOTTIME): goes on while it is suspended, and nobody
+/// sets it.
+struct BootTime {
+  uint64_t boot = 0;  // names the boot; 0 when the machine does not tell
+  Micros since{};
+
+  /// The time from `earlier` to here; nullopt where they are not known to be of one boot.
+  std::optional<Micros> elapsed_since(const BootTime& earlier) const {
+    if (boot == 0 || boot != earlier.boot || since < earlier.since) return std::nullopt;
+    return since - earlier.since;
+  }
+};
+
 class Clock {
  public:
   virtual ~Clock() = default;
   virtual SystemTime now() const = 0;
   virtual SteadyTime steady_now() const = 0;
+  virtual BootTime boot_now() const = 0;
 };
 
 /// The machine's clocks. Thread-safe.
 class SystemClock final : public Clock {
  public:
+  SystemClock();
+
   SystemTime now() const override;
   SteadyTime steady_now() const override;
+  BootTime boot_now() const override;
+
+ private:
+  uint64_t boot_;  // constant after construction
 };
 
-/// A clock that tests move by hand; both times advance together. Not thread-safe.
+/// A clock that tests move by hand; all times advance together. Not thread-safe.
 class FakeClock final : public Clock {
  public:
   SystemTime now() const override { return wall_; }
 
   SteadyTime steady_now() const override { return steady_; }
 
+  BootTime boot_now() const override { return boot_; }
+
   void advance(Micros by) {
     wall_ += by;
     steady_ += by;
+    boot_.since += by;
+  }
+
+  /// The machine sleeps: steady time stands.
+  void suspend(Micros by) {
+    wall_ += by;
+    boot_.since += by;
+  }
+
+  /// The machine is off, and boots again. For between two lives of what uses the clock.
+  void power_off(Micros by) {
+    wall_ += by;
+    boot_ = {boot_.boot + 1, std::chrono::seconds(20)};
   }
 
   /// Moves wall time only: a clock jump.
@@ -48,6 +84,7 @@ class FakeClock final : public Clock {
  private:
   SystemTime wall_{std::chrono::seconds(1'773'222'000)};
   SteadyTime steady_{std::chrono::hours(1)};
+  BootTime boot_{1, std::chrono::hours(1)};
 };
 
 inline int64_t to_micros(SystemTime t) {

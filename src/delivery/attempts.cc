@@ -263,7 +263,9 @@ void Engine::decide(Endpoint& endpoint, const LanePtr& lane, const Job& job,
 void Engine::on_settled(const LanePtr& lane, const Job& job, SystemTime now) {
   const bool replay = job.segment != nullptr && job.segment->replay() != 0;
   if (job.attempt == 1 && !replay) {
-    meters_.lag_seconds.observe(std::chrono::duration<double>(now - job.event->committed).count());
+    meters_.lag_seconds.observe(
+        std::chrono::duration<double>(services_.store.kept_clock().now() - job.event->committed)
+            .count());
   }
   const bool own = job.segment != nullptr && !replay;
   const bool has_row =
@@ -369,6 +371,7 @@ void Engine::record(const Lane& lane, const Job& job, const SendReply& reply,
   row.lane = lane.id();
   row.position = job.position;
   row.at = now;
+  row.written = services_.store.kept_clock().now();
   row.took = took;
   row.attempt = job.attempt;
   row.status = reply.result.status;

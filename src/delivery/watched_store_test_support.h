@@ -59,6 +59,8 @@ class WatchedStore final : public store::Store {
 
   Position head() const override { return store_.head(); }
 
+  store::KeptClock& kept_clock() override { return store_.kept_clock(); }
+
   Result<std::vector<store::DomainPtr>> load_domains() override { return store_.load_domains(); }
 
   Result<store::LoadedProgress> load_progress() override { return store_.load_progress(); }

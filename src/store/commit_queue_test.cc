@@ -243,6 +243,8 @@ class FreeSpaceStore final : public Store {
 
   Position head() const override { return inner_.head(); }
 
+  KeptClock& kept_clock() override { return inner_.kept_clock(); }
+
   Result<std::vector<DomainPtr>> load_domains() override { return inner_.load_domains(); }
 
   Result<LoadedProgress> load_progress() override { return inner_.load_progress(); }

@@ -33,7 +33,7 @@ struct StoredEvent {
   DomainUid domain;
   ShardId shard;
   bool push = true;
-  SystemTime committed;
+  SystemTime committed;  // by the kept clock; never falls from one position to the next
   event::Event event;
 
   StoredEvent() = default;
@@ -224,7 +224,9 @@ struct AttemptRow {
   std::string response;  // first KiB of the body
   /// Not of a sound success at the first try, nor of what older versions wrote.
   std::optional<webhook::Phases> phases{};
-  /// The place of the row among those of its lane (store.h, last_attempts); readers fill it in.
+  /// The place of the row among those of its lane, by the kept clock, because `at` is of a wall
+  /// clock and would order and expire rows by its jumps. Of packed successes readers give all the
+  /// last one's.
   SystemTime written{};
 };
 

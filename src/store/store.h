@@ -8,6 +8,7 @@
 #pragma once
 
 #include "base/result.h"
+#include "store/kept_clock.h"
 #include "store/model.h"
 
 #include <functional>
@@ -146,6 +147,9 @@ class Store {
   /// The last visible position.
   virtual Position head() const = 0;
 
+  /// Stamps commits; expire() and the attempts' `written` go by it. Kept in the store.
+  virtual KeptClock& kept_clock() = 0;
+
   virtual Result<std::vector<DomainPtr>> load_domains() = 0;
   virtual Result<LoadedProgress> load_progress() = 0;
 
@@ -191,9 +195,9 @@ class Store {
                                                     const std::vector<std::string>& ids) = 0;
 
   /// Drops events committed before `events_before` from the log and the pages, attempts written
-  /// before `attempts_before`; and 7 days later than their events ids, counts and missed rows:
-  /// whole ranges at once, the space comes back with compaction. Returns the number of positions
-  /// dropped from the log.
+  /// before `attempts_before`, both of KeptClock::cut(); and 7 days later than their events ids,
+  /// counts and missed rows: whole ranges at once, the space comes back with compaction. Returns
+  /// the number of positions dropped from the log.
   virtual Result<uint64_t> expire(SystemTime events_before, SystemTime attempts_before) = 0;
 
   /// A value kept beside the domains: keys, secrets, counters. nullopt when absent.

@@ -137,7 +137,7 @@ inline AttemptRow attempt_row(uint64_t position, int64_t at, int attempt, int st
   AttemptRow row;
   row.lane = {5};
   row.position = {position};
-  row.at = from_micros(kBaseUs + at);
+  row.at = row.written = from_micros(kBaseUs + at);
   row.took = std::chrono::milliseconds(30);
   row.attempt = attempt;
   row.status = status;

@@ -32,15 +32,15 @@ void RocksStore::put_attempts(const std::vector<AttemptRow>& rows, rocksdb::Writ
       successes[row.lane].push_back(&row);
       continue;
     }
-    batch.Put(family(kAttempts), format::attempt_key(row.lane, row.at, row.position),
+    batch.Put(family(kAttempts), format::attempt_key(row.lane, row.written, row.position),
               format::encode_attempt(row));
-    batch.Put(family(kTries), format::try_key(row.lane, row.position, row.at), {});
+    batch.Put(family(kTries), format::try_key(row.lane, row.position, row.written), {});
   }
   for (const auto& [lane, packed] : successes) {
-    const auto* last =
-        *std::max_element(packed.begin(), packed.end(),
-                          [](const AttemptRow* a, const AttemptRow* b) { return a->at < b->at; });
-    batch.Put(family(kAttempts), format::attempt_key(lane, last->at, packed.front()->position),
+    const auto* last = *std::max_element(
+        packed.begin(), packed.end(),
+        [](const AttemptRow* a, const AttemptRow* b) { return a->written < b->written; });
+    batch.Put(family(kAttempts), format::attempt_key(lane, last->written, packed.front()->position),
               format::encode_successes(packed));
   }
 }

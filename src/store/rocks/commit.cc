@@ -22,6 +22,8 @@ Status RocksStore::commit(WriteSet& set) {
   TRY_STATUS(put_edits(set, batch));
   TRY_STATUS(find_duplicates(set));
   TRY_STATUS(put_appends(set, batch));
+  const auto clock = set.appends.empty() ? std::nullopt : kept_clock_.due();
+  if (clock) put_clock(*clock, batch);
   for (const auto& progress : set.progress) TRY_STATUS(put_progress(progress, batch));
   auto status =
       batch.Count() == 0 ? Status() : to_status(db_->Write({}, &batch), "writing to the store");
@@ -31,11 +33,18 @@ Status RocksStore::commit(WriteSet& set) {
   if (status && durable) status = sync_wal();
   if (!status) {
     failed_ = true;
+    kept_clock_.lost();
     if (durable) next_position_ = first_position;
     return status;
   }
+  if (clock) kept_clock_.saved(*clock);
   if (durable) publish(set);
   return {};
+}
+
+void RocksStore::put_clock(const KeptClock::Saved& saved, rocksdb::WriteBatch& batch) const {
+  const rocksdb::Slice key(format::kKeptClockKey.data(), format::kKeptClockKey.size());
+  batch.Put(family(kMeta), key, format::encode_kept_clock(saved));
 }
 
 Status RocksStore::sync() {
@@ -124,7 +133,7 @@ Status RocksStore::find_duplicates(WriteSet& set) {
 }
 
 Status RocksStore::put_appends(WriteSet& set, rocksdb::WriteBatch& batch) {
-  const SystemTime now = clock_.now();
+  const SystemTime now = kept_clock_.now();
   for (auto& a : set.appends) {
     if (a.outcome != WriteSet::Append::Outcome::kStored) continue;
     const Position position{next_position_++};

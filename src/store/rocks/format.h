@@ -26,6 +26,7 @@ inline constexpr char kFloorPrefix = 'f';
 inline constexpr std::string_view kNextPositionKey = "n";
 inline constexpr std::string_view kIndexedThroughKey = "i";
 inline constexpr std::string_view kClassesFloorKey = "c";
+inline constexpr std::string_view kKeptClockKey = "k";
 
 tl::unexpected<Error> damaged(const char* what);
 
@@ -78,6 +79,9 @@ std::string try_prefix(LaneId lane, Position position);
 std::string log_header(const NewEvent& event, SystemTime committed);
 Result<EventPtr> decode_log(Position position, std::string_view value);
 Result<EventHead> decode_head(Position position, std::string_view value);
+
+std::string encode_kept_clock(const KeptClock::Saved& saved);
+Result<KeptClock::Saved> decode_kept_clock(std::string_view value);
 
 std::string encode_domain(const Domain& domain);
 Result<DomainPtr> decode_domain(std::string_view value);

@@ -16,6 +16,7 @@ using codec::Writer;
 constexpr uint8_t kRecordVersion = 2;
 /// Version 3 added the last failure and how many there were in a row.
 constexpr uint8_t kEndpointVersion = 3;
+constexpr uint8_t kKeptClockVersion = 1;
 
 constexpr uint8_t kPackedSuccesses = 1;
 constexpr uint8_t kFullAttempt = 2;
@@ -167,6 +168,35 @@ Result<ExceptionRow> decode_exception(LaneId lane, Position position, std::strin
   }
   if (!in.done()) return damaged("exception");
   return row;
+}
+
+std::string encode_kept_clock(const KeptClock::Saved& saved) {
+  Writer w;
+  w.u8(kKeptClockVersion);
+  w.i64(to_micros(saved.kept));
+  w.u64(saved.at.boot);
+  w.i64(saved.at.since.count());
+  w.u16(saved.gaps.size());
+  for (const auto& gap : saved.gaps) {
+    w.i64(to_micros(gap.begin));
+    w.i64(to_micros(gap.end));
+  }
+  return w.take();
+}
+
+Result<KeptClock::Saved> decode_kept_clock(std::string_view value) {
+  Reader in(value);
+  TRY_STATUS(read_version(in, "kept clock", kKeptClockVersion));
+  KeptClock::Saved out;
+  out.kept = from_micros(in.i64());
+  out.at.boot = in.u64();
+  out.at.since = Micros(in.i64());
+  for (uint16_t n = in.u16(); n > 0 && in.ok(); --n) {
+    const SystemTime begin = from_micros(in.i64());
+    out.gaps.push_back({begin, from_micros(in.i64())});
+  }
+  if (!in.done()) return damaged("kept clock");
+  return out;
 }
 
 std::string encode_endpoint(const EndpointRow& row) {

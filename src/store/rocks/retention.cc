@@ -77,8 +77,8 @@ std::shared_ptr<rocksdb::CompactionFilterFactory> make_retention_filter(
   return std::make_shared<FilterFactory>(family, std::move(floors));
 }
 
-// Commit times rise with positions (but for clock jumps, which only move the cut), so the cut is
-// found by halving.
+// Commit times never fall from one position to the next, so the cut is found by halving. Those that
+// an older version took from the wall clock may: its jumps only move the cut.
 Result<Position> RocksStore::first_committed_since(SystemTime time) const {
   const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}, family(kLog)));
   uint64_t low = floors_->events;
@@ -183,7 +183,11 @@ Result<uint64_t> RocksStore::expire(SystemTime events_before, SystemTime attempt
   }
   // The floors are durable before anything goes: they also keep the positions of a log that is now
   // empty from coming again.
-  if (batch.Count() > 0) TRY_STATUS(write_synced(batch, "dropping old events"));
+  kept_clock_.forget_gaps(std::min(events_before, attempts_before));
+  const auto clock = kept_clock_.save();
+  put_clock(clock, batch);
+  TRY_STATUS(write_synced(batch, "dropping old events"));
+  kept_clock_.saved(clock);
   floors_->ids = std::max<uint64_t>(floors_->ids, ids);
   floors_->classes = std::max<uint64_t>(floors_->classes, ids);
   floors_->attempts_us = to_micros(attempts_before);

@@ -16,6 +16,7 @@ namespace eventhorn::store {
 RocksStore::RocksStore(RocksOptions options, const Clock& clock)
     : options_(std::move(options)),
       clock_(clock),
+      kept_clock_(clock, options_.clock_hold),
       ballast_(options_.directory / "ballast", options_.ballast_bytes,
                [this] { return free_bytes(); }) {}
 
@@ -94,6 +95,7 @@ Status RocksStore::open_db() {
 Status RocksStore::load() {
   TRY_STATUS(load_floors());
   TRY_STATUS(find_next_position());
+  TRY_STATUS(start_clock());
   TRY_STATUS(read_domains());
   return rebuild_tail();
 }
@@ -123,6 +125,31 @@ Status RocksStore::find_next_position() {
   if (it->Valid())
     next_position_ = std::max(next_position_, format::get_u64_be(it->key().data()) + 1);
   return to_status(it->status(), "reading the end of the log");
+}
+
+// A store of before there was a kept clock, or a new one, goes on from the wall clock, but not
+// later than its last commit: the time it was off since is judged as any other step.
+Status RocksStore::start_clock() {
+  std::string stored;
+  const rocksdb::Slice key(format::kKeptClockKey.data(), format::kKeptClockKey.size());
+  const auto s = db_->Get({}, family(kMeta), key, &stored);
+  if (s.ok()) {
+    TRY(const auto saved, format::decode_kept_clock(stored));
+    kept_clock_.start(saved, {});
+    return {};
+  }
+  if (!s.IsNotFound()) return to_status(s, "reading the kept clock");
+  SystemTime fresh = clock_.now();
+  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}, family(kLog)));
+  it->SeekToLast();
+  TRY_STATUS(to_status(it->status(), "reading the end of the log"));
+  if (it->Valid()) {
+    const Position last{format::get_u64_be(it->key().data())};
+    TRY(const auto event, format::decode_log(last, it->value().ToStringView()));
+    fresh = std::min(fresh, event->committed);
+  }
+  kept_clock_.start(std::nullopt, fresh);
+  return {};
 }
 
 // A crash may leave files that were taken into an index: they share their blocks with RocksDB's own

@@ -44,6 +44,8 @@ struct RocksOptions {
   uint64_t ballast_bytes = 64 << 20;
   /// Tests put one here; null asks the file system.
   std::function<uint64_t()> free_bytes;
+  /// How long a wall clock that is ahead is watched before the kept clock believes it.
+  std::chrono::milliseconds clock_hold = std::chrono::hours(1);
 };
 
 class RocksStore final : public Store {
@@ -59,6 +61,8 @@ class RocksStore final : public Store {
   uint64_t free_bytes() const override;
 
   Position head() const override { return {head_.load(std::memory_order_acquire)}; }
+
+  KeptClock& kept_clock() override { return kept_clock_; }
 
   Result<std::vector<DomainPtr>> load_domains() override;
   Result<LoadedProgress> load_progress() override;
@@ -111,6 +115,7 @@ class RocksStore final : public Store {
   void close_db();
   Status usable() const;
   Status find_next_position();
+  Status start_clock();
   Status read_domains();
   Result<uint64_t> load_mark(std::string_view key) const;
   void remove_index_files();
@@ -121,6 +126,8 @@ class RocksStore final : public Store {
   Status put_edits(WriteSet& set, rocksdb::WriteBatch& batch);
   Status put_appends(WriteSet& set, rocksdb::WriteBatch& batch);
   Status put_progress(const Progress& progress, rocksdb::WriteBatch& batch);
+  /// Last, so that no stamp of the batch is much later than the row (KeptClock::kSaveEvery).
+  void put_clock(const KeptClock::Saved& saved, rocksdb::WriteBatch& batch) const;
   void publish(WriteSet& set);
 
   // wal.cc, with db_mutex_ held shared, the last one exclusively. Whatever is acknowledged or
@@ -175,6 +182,7 @@ class RocksStore final : public Store {
 
   const RocksOptions options_;
   const Clock& clock_;
+  KeptClock kept_clock_;
 
   Ballast ballast_;
 

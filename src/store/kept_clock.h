@@ -1,0 +1,110 @@
+// The clock that retention goes by, and that stamps commits. The wall clock is only its witness: a
+// wall clock that is wrong for a while deletes nothing, and one that was wrong for long does so
+// slowly and with a notice.
+//
+// The kept clock advances with CLOCK_BOOTTIME and never falls. Where the wall clock is ahead of it
+// (the machine was off, a clock was corrected) there is a hold, during which both must advance
+// alike; then the kept clock catches up, kCatchUp times as fast as time passes. Where the wall
+// clock is behind, the kept clock goes on by itself.
+//
+// What is committed from the hold to the end of the catching up is stamped with a time that lies
+// behind by up to all of the correction. Such stamps make a Gap, and cut() takes everything in a
+// gap for committed at its end, because an event must not be dropped sooner than `age` after its
+// commit.
+#pragma once
+
+#include "base/time.h"
+
+#include <atomic>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+namespace eventhorn::store {
+
+class KeptClock {
+ public:
+  enum class State : uint8_t {
+    kFollowing,   // no further behind the wall clock than kStep, or ahead of it
+    kHolding,     // the wall clock is ahead, and is watched
+    kCatchingUp,  // the wall clock was ahead for the whole hold
+  };
+
+  /// Stamps in [begin, end) count as `end`. SystemTime::max() while the kept clock catches up.
+  struct Gap {
+    SystemTime begin;
+    SystemTime end;
+    friend bool operator==(const Gap&, const Gap&) = default;
+  };
+
+  /// What outlives the process.
+  struct Saved {
+    SystemTime kept;
+    BootTime at;
+    std::vector<Gap> gaps;  // by time, apart
+  };
+
+  struct Watch {
+    State state{};
+    State before{};
+    Micros ahead{};  // the wall clock of the kept one; negative when behind
+  };
+
+  /// Steps of the wall clock up to this are followed at once, and count as agreement in a hold:
+  /// leap seconds, NTP after a start.
+  static constexpr Micros kStep = std::chrono::seconds(2);
+  static constexpr int kCatchUp = 60;
+  /// A stamp is at most so much later than the last row that was saved.
+  static constexpr Micros kSaveEvery = std::chrono::seconds(1);
+  /// More are joined to one, beginning with the oldest.
+  static constexpr size_t kMaxGaps = 32;
+
+  /// `clock` must outlive this. Nothing else is called before start().
+  KeptClock(const Clock& clock, Micros hold);
+
+  /// Goes on where `saved` was; without it at `fresh`. Later calls are ignored.
+  void start(const std::optional<Saved>& saved, SystemTime fresh);
+
+  /// Any thread, without a lock.
+  SystemTime now() const;
+
+  /// Compares with the wall clock and corrects what the rules above allow. To be called every few
+  /// seconds, and several times in a hold. Any thread.
+  Watch watch();
+
+  /// Events with a stamp before this are at least `age` old. Any thread.
+  SystemTime cut(Micros age) const;
+
+  /// Forgets gaps that lie before `time`. Any thread.
+  void forget_gaps(SystemTime time);
+
+  /// What to save with a commit now; nullopt when the last one saved will do. Any thread.
+  std::optional<Saved> due() const;
+  Saved save() const;
+  void saved(const Saved& what);
+  /// The one saved last was lost.
+  void lost();
+
+ private:
+  void close_gap(SystemTime end);
+  void open_gap(SystemTime begin);
+
+  const Clock& clock_;
+  const Micros hold_;
+
+  /// The kept time is the boot's time and this. Changed only under mutex_; never falls.
+  std::atomic<int64_t> offset_us_{0};
+
+  mutable std::mutex mutex_;
+  // Guarded by mutex_.
+  bool started_ = false;
+  State state_ = State::kFollowing;
+  Micros watched_{};       // boot time of the last watch()
+  Micros hold_began_{};    // boot time
+  Micros hold_offset_{};   // of the wall clock from boot time, then
+  SystemTime hold_stamp_;  // the kept time, then
+  std::vector<Gap> gaps_;
+  std::optional<Micros> saved_;  // boot time of what was saved last; nullopt: something is new
+};
+
+}  // namespace eventhorn::store
