@@ -42,9 +42,8 @@ class TestClock final : public Clock {
 
   SteadyTime steady_now() const override { return std::chrono::steady_clock::now() + skipped_; }
 
-  BootTime boot_now() const override {
-    return {1, std::chrono::duration_cast<Micros>(steady_now().time_since_epoch())};
-  }
+  /// Goes with wall time, so that commits are stamped with that.
+  BootTime boot_now() const override { return {1, wall_.load()}; }
 
   /// Not while requests run.
   void skip(std::chrono::seconds by) { skipped_ += by; }

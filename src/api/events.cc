@@ -69,7 +69,7 @@ Result<PageToken> requested_page(const Services& services, const http::Request& 
     TRY(query, http::parse_query(request.query));
     token = query.first("page").value_or("");
   }
-  if (token.empty()) return parse_event_query(query, services.clock.now());
+  if (token.empty()) return parse_event_query(query, later_now(services));
   // Java clients send all that follows `/events/` in a page's URL as one escaped segment.
   return decode_page_token(std::string_view(token).substr(0, token.find('?')), domain,
                            services.keys.token_key());

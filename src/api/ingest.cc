@@ -31,9 +31,13 @@ struct IngestWindow {
   SystemTime push_from;  // earlier ones are stored only
 };
 
+// By the kept clock or the wall clock, whichever is kinder to the event: a producer is not refused,
+// nor an event held back, because our clock is wrong.
 IngestWindow window_of(const Services& services) {
-  const SystemTime now = services.clock.now();
-  return {now, now + services.settings.max_ahead, now - services.settings.id_window};
+  const SystemTime wall = services.clock.now();
+  const SystemTime kept = services.store.kept_clock().now();
+  return {wall, std::max(wall, kept) + services.settings.max_ahead,
+          std::min(wall, kept) - services.settings.id_window};
 }
 
 struct Batch {
@@ -61,7 +65,7 @@ bool is_ndjson(std::string_view content_type) {
 
 // The events lack the domain's uid yet.
 Task<Batch> normalize_all(const Services& services, const std::string& domain,
-                          const std::vector<std::string_view>& items, bool deliver_old) {
+                          const std::vector<std::string_view>& items, std::optional<bool> deliver) {
   Batch batch;
   batch.events.reserve(items.size());
   batch.ids.reserve(items.size());
@@ -81,7 +85,7 @@ Task<Batch> normalize_all(const Services& services, const std::string& domain,
       continue;
     }
     batch.ids.push_back(event->id);
-    const bool push = deliver_old || from_micros(event->timestamp_us) >= window.push_from;
+    const bool push = deliver.value_or(from_micros(event->timestamp_us) >= window.push_from);
     if (!push) batch.stored_only.push_back(batch.events.size());
     batch.events.push_back({{}, shard, push, *std::move(event)});
   }
@@ -129,15 +133,15 @@ Task<http::Response> ingest(Services& services, http::RequestContext& context) {
     co_return http::message_response(415, "events are JSON: an object, an array, or NDJSON");
   const auto query = http::parse_query(request.query);
   if (!query) co_return error_response(query.error());
-  const auto deliver_old = parse_flag("deliver", query->first("deliver").value_or(""));
-  if (!deliver_old) co_return error_response(deliver_old.error());
+  const auto deliver = parse_flag("deliver", query->first("deliver").value_or(""));
+  if (!deliver) co_return error_response(deliver.error());
   const auto items = json::split_items(request.body, is_ndjson(request.fields.get("Content-Type")),
                                        services.settings.max_batch_items);
   if (!items) co_return error_response(items.error());
   const std::string name = to_lower(context.params.at("domain"));
   auto domain = co_await find_domain(services, name, false);
   if (!domain && !services.settings.auto_create) co_return error_response(domain.error());
-  auto batch = co_await normalize_all(services, name, *items, deliver_old->value_or(false));
+  auto batch = co_await normalize_all(services, name, *items, *deliver);
   std::vector<CommitQueue::Outcome> outcomes;
   if (!batch.events.empty()) {
     // Created only for events that can be stored.

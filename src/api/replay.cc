@@ -297,7 +297,7 @@ Task<http::Response> create(Services& services, ReplayRecords& records,
                             http::RequestContext& context) {
   const auto form = read_fields(context.request, kReplayFields);
   if (!form) co_return form.error();
-  const auto wish = parse_replay_wish(*form, services.clock.now());
+  const auto wish = parse_replay_wish(*form, later_now(services));
   if (!wish) co_return error_response(wish.error());
   if (!wish->events.empty()) {
     auto out = co_await replay_events(services, *wish);

@@ -38,6 +38,10 @@ int status_of(Errc code) {
 
 }  // namespace
 
+SystemTime later_now(const Services& services) {
+  return std::max(services.clock.now(), services.store.kept_clock().now());
+}
+
 http::Response error_response(const Error& error) {
   const int status = status_of(error.code);
   if (status == 500) {

@@ -74,6 +74,9 @@ struct Services {
   store::NoticeBoard& notices;
 };
 
+/// The kept or the wall clock, whichever is later: what is stamped by either is not beyond "now".
+SystemTime later_now(const Services& services);
+
 /// {"message": ...} with the status of the error's kind. Details of kInternal and kCorruption go to
 /// the log only.
 http::Response error_response(const Error& error);

@@ -4,6 +4,7 @@
 #include "api/routes.h"
 #include "app/local_bins.h"
 #include "app/process_limits.h"
+#include "app/retention.h"
 #include "async/block_on.h"
 #include "async/cores.h"
 #include "async/hop.h"
@@ -138,7 +139,7 @@ struct Application::Impl {
   Status open_store();
   Status build_cores();
   Status start_delivery();
-  Task<void> expire_now_and_then();
+  Task<void> expire_lanes(Position last);
   Task<void> end_housekeeping();
   Result<std::string> listen();
   Status check_alerts_url() const;
@@ -186,6 +187,7 @@ struct Application::Impl {
   std::shared_ptr<std::atomic<uint16_t>> own_port = std::make_shared<std::atomic<uint16_t>>(0);
   std::atomic<bool> started = false;
   std::unique_ptr<http::Server> server;
+  std::unique_ptr<Retention> retention;
   std::unique_ptr<TaskGroup> housekeeping;  // on the first core
 };
 
@@ -201,6 +203,7 @@ Status Application::Impl::open_store() {
         "store.url: only the embedded store is built in; leave it empty and set store.data");
   store::RocksOptions options;
   options.directory = config.store.data;
+  options.clock_hold = Retention::clock_hold(config);
   TRY(store, store::RocksStore::open(options, clock));
   TRY(auto loaded, api::Keys::load(config.store.data, secrets.api_key, secrets.signing_key, clock));
   keys = std::make_unique<api::Keys>(std::move(loaded));
@@ -291,30 +294,14 @@ Status Application::Impl::start_delivery() {
   if (alerts) alerts->start();
   const auto executor = per_core.front()->executor;
   housekeeping = std::make_unique<TaskGroup>(executor);
-  asio::post(executor, [this] { housekeeping->spawn("retention", expire_now_and_then()); });
+  retention = std::make_unique<Retention>(config, *store, notices, clock, *readers,
+                                          [this](Position last) { return expire_lanes(last); });
+  asio::post(executor, [this] { housekeeping->spawn("retention", retention->run()); });
   return {};
 }
 
-Task<void> Application::Impl::expire_now_and_then() {
-  const auto interval = std::clamp<std::chrono::milliseconds>(
-      config.events.retention / 24, std::chrono::seconds(1), std::chrono::hours(1));
-  for (;;) {
-    co_await sleep_until(std::chrono::steady_clock::now() + interval);
-    const SystemTime now = clock.now();
-    auto work = [&]() -> Result<Position> {
-      TRY(const auto last, store->position_before(now - config.events.retention));
-      const auto dropped =
-          store->expire(now - config.events.retention, now - config.attempts.retention);
-      if (!dropped) return fail(dropped.error());
-      return last;
-    };
-    const auto last = co_await run_blocking(*readers, work);
-    if (!last) {
-      log_error("app", "retention failed, will try again error={}", last.error().message);
-      continue;
-    }
-    for (const auto& core : per_core) co_await run_on(core->executor, core->engine->expire(*last));
-  }
+Task<void> Application::Impl::expire_lanes(Position last) {
+  for (const auto& core : per_core) co_await run_on(core->executor, core->engine->expire(last));
 }
 
 Task<void> Application::Impl::end_housekeeping() {

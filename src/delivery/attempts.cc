@@ -248,7 +248,7 @@ void Engine::decide(Endpoint& endpoint, const LanePtr& lane, const Job& job,
     case webhook::Verdict::kRejected:
       (verdict == webhook::Verdict::kSuccess ? meters_.success : meters_.rejected).add();
       endpoint.rate.count(services_.clock.steady_now());
-      return on_settled(lane, job, services_.clock.now());
+      return on_settled(lane, job);
     case webhook::Verdict::kGone:
       meters_.gone.add();
       if (lane->outlived(job)) return drop_outlived(*lane, job);
@@ -260,7 +260,7 @@ void Engine::decide(Endpoint& endpoint, const LanePtr& lane, const Job& job,
   }
 }
 
-void Engine::on_settled(const LanePtr& lane, const Job& job, SystemTime now) {
+void Engine::on_settled(const LanePtr& lane, const Job& job) {
   const bool replay = job.segment != nullptr && job.segment->replay() != 0;
   if (job.attempt == 1 && !replay) {
     meters_.lag_seconds.observe(

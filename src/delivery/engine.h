@@ -216,7 +216,7 @@ class Engine {
                      const webhook::AttemptResult& result);
   void decide(Endpoint& endpoint, const LanePtr& lane, const Job& job,
               const webhook::AttemptResult& result, webhook::Verdict verdict);
-  void on_settled(const LanePtr& lane, const Job& job, SystemTime now);
+  void on_settled(const LanePtr& lane, const Job& job);
   void on_failure(Endpoint& endpoint, const LanePtr& lane, const Job& job,
                   const webhook::AttemptResult& result);
   void on_missed(Endpoint& endpoint, Lane& lane, const Job& job,

@@ -31,6 +31,8 @@ std::string_view to_string(NoticeKind kind) {
       return "events.expired";
     case NoticeKind::kUnreadable:
       return "lane.unreadable";
+    case NoticeKind::kClock:
+      return "clock.ahead";
   }
   return "";
 }
@@ -73,7 +75,8 @@ std::string to_json(const Notice& notice) {
 NoticeBoard::NoticeBoard(SystemTime started)
     : counters_{counter_of(NoticeKind::kParked),   counter_of(NoticeKind::kGone),
                 counter_of(NoticeKind::kReturned), counter_of(NoticeKind::kMissed),
-                counter_of(NoticeKind::kExpired),  counter_of(NoticeKind::kUnreadable)},
+                counter_of(NoticeKind::kExpired),  counter_of(NoticeKind::kUnreadable),
+                counter_of(NoticeKind::kClock)},
       last_id_(static_cast<uint64_t>(to_micros(started))) {}
 
 void NoticeBoard::post(Notice notice) {

@@ -24,12 +24,13 @@ enum class NoticeKind : uint8_t {
   kMissed,      // an endpoint missed an event, the first since it was well
   kExpired,     // retention dropped events before they were delivered
   kUnreadable,  // a lane cannot go on, because the log cannot be read
+  kClock,       // the wall clock is ahead of the clock that retention goes by
 };
 
-inline constexpr size_t kNoticeKinds = 6;
+inline constexpr size_t kNoticeKinds = 7;
 
 /// "endpoint.parked", "endpoint.gone", "endpoint.returned", "event.missed", "events.expired",
-/// "lane.unreadable".
+/// "lane.unreadable", "clock.ahead".
 std::string_view to_string(NoticeKind kind);
 
 struct Notice {

@@ -1,9 +1,10 @@
-// Preloaded into the server by tests. The file named by SHIM is read at every call and holds, the last four optional:
+// Preloaded into the server by tests. The file named by SHIM is read at every call and holds, the last five optional:
 //   by how many seconds the wall clock is ahead
 //   how many milliseconds longer an fsync takes
 //   the errno with which files below FOLDER refuse to be written; with EROFS also to be opened for it, removed, renamed
 //   the errno with which their fsync fails; what was not synced is lost then, as when the kernel drops the pages
 //   the errno with which a thread cannot be made
+//   by how many seconds CLOCK_BOOTTIME is ahead: the machine was suspended
 //   FOLDER
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -26,7 +27,7 @@
   if (!real) real = dlsym(RTLD_NEXT, #name)
 
 struct Says {
-  long clock, fsync_ms;
+  long clock, fsync_ms, boot;
   int write_errno, fsync_errno, thread_errno;
   char folder[512];
 };
@@ -36,8 +37,8 @@ static struct Says says(void) {
   const char* path = getenv("SHIM");
   FILE* file = path ? fopen(path, "r") : NULL;
   if (file) {
-    if (fscanf(file, "%ld %ld %d %d %d %511s", &out.clock, &out.fsync_ms, &out.write_errno, &out.fsync_errno,
-               &out.thread_errno, out.folder) < 2)
+    if (fscanf(file, "%ld %ld %d %d %d %ld %511s", &out.clock, &out.fsync_ms, &out.write_errno, &out.fsync_errno,
+               &out.thread_errno, &out.boot, out.folder) < 2)
       out = (struct Says){0};
     fclose(file);
   }
@@ -50,6 +51,7 @@ int clock_gettime(clockid_t id, struct timespec* out) {
   REAL(clock_gettime);
   const int result = real(id, out);
   if (id == CLOCK_REALTIME && result == 0) out->tv_sec += says().clock;
+  if (id == CLOCK_BOOTTIME && result == 0) out->tv_sec += says().boot;
   return result;
 }
 

@@ -2,9 +2,9 @@
 import threading
 import time
 
-from harness import event
+from harness import LOOPBACK, event
 from shimmed import Shimmed
-from suite import NO_PARKING, PARKING
+from suite import NO_PARKING, PARKING, endpoint_id
 
 HOUR, YEAR = 3600, 365 * 86400
 
@@ -80,6 +80,124 @@ class Clock(Shimmed):
                 self.assertEqual(port.peak_between(begin, time.monotonic()), 1)
                 port.behave("answers", 200)
                 self.await_all(port, domain)
+
+
+class Retention(Shimmed):
+    """C13: retention goes by a clock of its own, of which the wall clock is but a witness."""
+
+    def tearDown(self):
+        self.shim_says()
+        super().tearDown()
+
+    def retaining(self, retention, *settings):
+        """A server with this retention, and a domain whose webhook is paused."""
+        server = self.shimmed(LOOPBACK, f"events.retention={retention}", *settings)
+        port = self.farm.start("answers", 200)
+        domain = self.domain_for(port.url(), server=server)
+        self.ask("POST", f"/eventhorn/v1/endpoints/{endpoint_id(port.url())}/pause", server)
+        return server, port, domain
+
+    def ask(self, method, path, server):
+        answer = server.call(method, path)
+        self.assertEqual(answer.status, 200, answer)
+        return answer
+
+    def stored(self, server, domain):
+        return {e["id"] for e in server.poll(domain, "?limit=300&begin=1000000000&ascending=yes&pretty=no")}
+
+    def await_runs(self, server, more=2):
+        """Retention has looked at the log again; with what it saw at the second look, if not at the first."""
+        enough = server.metric("eventhorn_retention_runs_total") + more
+        self.eventually(lambda: server.metric("eventhorn_retention_runs_total") >= enough, "retention to look")
+
+    def await_ahead(self, server, least, most):
+        self.eventually(lambda: least < server.metric("eventhorn_wall_clock_ahead_seconds") < most,
+                        f"the wall clock to be seen between {least} and {most} s ahead")
+
+    def notices(self, server, kind):
+        return [n for n in server.get("/eventhorn/v1/notices").json["items"] if n["kind"] == kind]
+
+    def test_an_hour_ahead_for_a_while_takes_nothing(self):
+        server, port, domain = self.retaining("96s")  # looks every 4 s, holds for 24
+        ids = set(self.ingest_many(domain, 500, server=server))
+        self.shim_says(clock=HOUR)
+        self.await_ahead(server, HOUR - 60, HOUR + 60)
+        self.await_runs(server)
+        self.shim_says()
+        self.await_ahead(server, -3, 3)
+        self.await_runs(server, 1)
+        self.assertEqual(self.stored(server, domain), ids)
+        self.assertEqual(len(self.notices(server, "clock.ahead")), 1)
+        self.ask("POST", f"/eventhorn/v1/endpoints/{endpoint_id(port.url())}/resume", server)
+        self.await_all(port, domain)
+        self.assertEqual(server.metric("eventhorn_missed_expired_total"), 0)
+
+    def test_an_hour_back_keeps_nothing_for_ever(self):
+        server, _, domain = self.retaining("5s")
+        self.ingest_many(domain, 50, server=server)
+        self.shim_says(clock=-HOUR)
+        self.eventually(lambda: not self.stored(server, domain), "events to be dropped while the wall clock is behind")
+        self.ingest_many(domain, 50, server=server)
+        self.eventually(lambda: not self.stored(server, domain), "events that came while it is behind to be dropped")
+
+    def test_a_year_behind_at_boot(self):
+        """Producers and receivers go on, with timestamps of the present and without; retention does too."""
+        server, port, domain = self.retaining("20s")
+        self.ingest_many(domain, 5, server=server)
+        server.stop()
+        self.shim_says(clock=-YEAR)
+        server.start()
+        self.ask("POST", f"/eventhorn/v1/endpoints/{endpoint_id(port.url())}/resume", server)
+        now = time.time()
+        ids = self.ingest(domain, event(timestamp=now), event(timestamp=now + 250), event(timestamp=None),
+                          event(timestamp=now - 6 * 86400), server=server)
+        self.await_all(port, domain)
+        self.assertLessEqual(set(ids), set(port.confirmed))
+        answer = server.ingest(domain, [event(timestamp=now + 3600)])
+        self.assertEqual(answer.status, 400, answer)
+        self.eventually(lambda: not self.stored(server, domain), "retention to go on")
+        self.shim_says()
+        more = set(self.ingest_many(domain, 5, server=server))
+        self.await_runs(server)
+        self.assertLessEqual(more, self.stored(server, domain))
+
+    def test_off_for_two_retentions(self):
+        """What was there is dropped, but not at once; what comes meanwhile is kept as long as anything else."""
+        server, _, domain = self.retaining("24s")  # looks every second, holds for 6
+        ids = set(self.ingest_many(domain, 50, server=server))
+        server.stop()
+        self.shim_says(clock=48)
+        server.start()
+        self.await_ahead(server, 44, 50)
+        held = set(self.ingest_many(domain, 50, server=server))
+        self.await_runs(server)
+        self.assertEqual(self.stored(server, domain), ids | held)
+        self.eventually(lambda: not ids & self.stored(server, domain), "the old events to be dropped")
+        self.assertLessEqual(held, self.stored(server, domain))
+        self.eventually(lambda: not held & self.stored(server, domain), "the others to be dropped")
+        self.assertEqual(len(self.notices(server, "clock.ahead")), 2)
+
+    def test_suspended_time_counts(self):
+        """Nothing is watched: CLOCK_BOOTTIME tells."""
+        server, _, domain = self.retaining("5m")
+        ids = set(self.ingest_many(domain, 50, server=server))
+        self.shim_says(clock=HOUR, boot=HOUR)
+        self.eventually(lambda: not ids & self.stored(server, domain), "old events to be dropped")
+        fresh = set(self.ingest_many(domain, 50, server=server))
+        self.assertEqual(self.stored(server, domain), fresh)
+        self.assertEqual(self.notices(server, "clock.ahead"), [])
+
+    def test_attempts_are_found_and_kept_whatever_the_clock_says(self):
+        server, port, domain = self.retaining("1h", "attempts.retention=1h")
+        self.ask("POST", f"/eventhorn/v1/endpoints/{endpoint_id(port.url())}/resume", server)
+        ids = []
+        for seconds in (0, -YEAR, YEAR, -HOUR):
+            self.shim_says(clock=seconds)
+            ids += self.ingest(domain, event(timestamp=None), server=server)
+            self.await_all(port, domain)
+        for one in ids:
+            path = f"/eventhorn/v1/attempts?domain={domain}&event={one}"
+            self.eventually(lambda p=path: server.get(p).json["items"], "the attempt to be found")
 
 
 class SlowDisk(Shimmed):

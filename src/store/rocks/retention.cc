@@ -190,7 +190,7 @@ Result<uint64_t> RocksStore::expire(SystemTime events_before, SystemTime attempt
   kept_clock_.saved(clock);
   floors_->ids = std::max<uint64_t>(floors_->ids, ids);
   floors_->classes = std::max<uint64_t>(floors_->classes, ids);
-  floors_->attempts_us = to_micros(attempts_before);
+  floors_->attempts_us = std::max<int64_t>(floors_->attempts_us, to_micros(attempts_before));
   if (floor <= old_floor) return 0;
   floors_->events = floor;
   const rocksdb::Slice begin_slice(begin);

@@ -1,0 +1,44 @@
+// Housekeeping by the kept clock: watches it, and drops what is older than the retention.
+#pragma once
+
+#include "async/task.h"
+#include "base/metrics.h"
+#include "config/config.h"
+#include "store/notices.h"
+#include "store/store.h"
+
+#include <functional>
+
+namespace eventhorn::app {
+
+class Retention {
+ public:
+  /// Tells lanes that everything up to the position is gone.
+  using Expired = std::function<Task<void>(Position last)>;
+
+  /// All must outlive run(). The store's reads and writes run on `pool`.
+  Retention(const config::Config& config, store::Store& store, store::NoticeBoard& notices,
+            const Clock& clock, asio::thread_pool& pool, Expired expired);
+
+  /// How long a wall clock that is ahead is watched before the kept clock believes it: an hour, or
+  /// a quarter of the retention where that is less.
+  static std::chrono::milliseconds clock_hold(const config::Config& config);
+
+  /// Until it is cancelled.
+  Task<void> run();
+
+ private:
+  void watch_clock();
+  Task<void> expire();
+
+  const config::Config& config_;
+  store::Store& store_;
+  store::NoticeBoard& notices_;
+  const Clock& clock_;
+  asio::thread_pool& pool_;
+  const Expired expired_;
+  metrics::Gauge ahead_gauge_;
+  metrics::Counter runs_;
+};
+
+}  // namespace eventhorn::app
