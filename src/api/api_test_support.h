@@ -120,8 +120,8 @@ class TestApi {
   explicit TestApi(TestOptions options = {})
       : guard(std::move(options.allow_networks)), settings(options.settings) {
     commits.emplace(*store, directory, commit_options(options));
-    services.emplace(Services{clock, *store, directory, *commits, readers, writer, keys, limiter,
-                              bins, guard, settings, deliveries,
+    services.emplace(Services{clock, *store, directory, *commits, readers, searchers, writer, keys,
+                              limiter, bins, guard, settings, deliveries,
                               [this](const std::string& url, const store::EndpointSettings& for_url,
                                      std::string body, std::string extra_head, Deadline deadline) {
                                 posted_settings = for_url;
@@ -138,6 +138,7 @@ class TestApi {
     commits->stop();
     cores.stop();
     readers.join();
+    searchers.join();
     writer.join();
   }
 
@@ -189,6 +190,7 @@ class TestApi {
   store::Directory directory;
   std::optional<store::CommitQueue> commits;
   asio::thread_pool readers{1};
+  asio::thread_pool searchers{1};
   asio::thread_pool writer{1};
   Keys keys = expect(Keys::load(temp.path(), kApiKey, kSigningKey, clock));
   http::AuthLimiter limiter{clock};

@@ -114,18 +114,20 @@ Status apply_pem(const http::Form& form, std::string_view field, std::string_vie
                  std::string& out) {
   const auto given = form.first(field);
   if (!given || *given == kHidden) return {};
-  const auto text = trim(*given);
+  std::string text(trim(*given));
+  std::erase(text, '\r');  // of files from Windows and textareas of browsers
   if (!text.empty()) {
     const auto begin = text.find("-----BEGIN ");
     const auto label_end = text.find("-----\n", begin == std::string_view::npos ? 0 : begin);
     const bool good = begin == 0 && label_end != std::string_view::npos &&
-                      text.substr(0, label_end).ends_with(kind) &&
+                      std::string_view(text).substr(0, label_end).ends_with(kind) &&
                       text.rfind(fmt::format("{}-----", kind)) > label_end &&
                       text.ends_with("-----");
     if (!good) return invalid(field, fmt::format("must be a {} in PEM", to_lower(kind)));
     if (text.size() > kMaxPemBytes) return invalid(field, "must be at most 64 KiB");
   }
-  out = text.empty() ? std::string() : std::string(text) + "\n";
+  if (!text.empty()) text += '\n';
+  out = std::move(text);
   return {};
 }
 

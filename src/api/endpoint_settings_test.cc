@@ -121,6 +121,16 @@ TEST(EndpointSettings, ClientCertificate) {
   EXPECT_THAT(body, HasSubstr(R"("client_key":"***")"));
   EXPECT_EQ(api.deliveries.settings_of[kUrl].client_certificate, certificate);
   EXPECT_EQ(api.deliveries.settings_of[kUrl].client_key, key);
+  // With the line ends of Windows.
+  const auto with_crlf = [](std::string pem) {
+    for (size_t at = 0; (at = pem.find('\n', at)) != std::string::npos; at += 2)
+      pem.insert(at, 1, '\r');
+    return pem;
+  };
+  api.ok("PUT", kByUrl,
+         Pairs{{"client_certificate", with_crlf(certificate)}, {"client_key", with_crlf(key)}});
+  EXPECT_EQ(api.deliveries.settings_of[kUrl].client_certificate, certificate);
+  EXPECT_EQ(api.deliveries.settings_of[kUrl].client_key, key);
   // Renewed for the same key.
   const auto renewed = certificate + certificate;
   api.ok("PUT", kById, Pairs{{"client_certificate", renewed}, {"client_key", "***"}});

@@ -23,7 +23,7 @@ inline constexpr int64_t kOpenEndUs = 4'133'980'800'000'000;
 
 /// The range of a query; an empty text is a parameter that was not given.
 ///  - A date is RFC 2822 (day name, seconds and zone optional; one- or two-digit day; comment at
-///  the end) or seconds since
+///    the end; years and zones of section 4.3; names in full and "+00:00" too) or seconds since
 ///    the epoch with or without fraction, kept to the microsecond; from 1970 to 2100.
 ///  - `begin` defaults to `now`; descending, to the end of this second. With `end` the direction
 ///  follows from the two; [begin, end) ascending, (end, begin]

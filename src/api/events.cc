@@ -10,6 +10,7 @@
 #include "json/writer.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 namespace eventhorn::api {
@@ -24,6 +25,7 @@ constexpr size_t kMaxPageBytes = size_t{8} << 20;
 // Rows looked at by one call of the store: a few milliseconds of a reader's thread, then other
 // requests have their turn.
 constexpr size_t kMaxSliceScan = 4096;
+constexpr size_t kMaxQuotedBytes = 64;
 
 struct Page {
   std::vector<store::EventPtr> events;  // in the range's direction
@@ -42,6 +44,13 @@ Result<unsigned> parse_limit(std::string_view text) {
   return static_cast<unsigned>(std::min<uint64_t>(*limit, kMaxPageLimit));
 }
 
+// Whether a query asks for other events without it.
+bool is_parameter(std::string_view name) {
+  constexpr std::array<std::string_view, 6> kOthers = {"begin", "end",    "ascending",
+                                                       "limit", "pretty", "page"};
+  return event::Filter::is_field(name) || std::ranges::find(kOthers, name) != kOthers.end();
+}
+
 // The first page of a query. Parameters that are not known are ignored.
 Result<PageToken> parse_event_query(const http::Form& query, SystemTime now) {
   const auto given = [&](std::string_view name) { return query.first(name).value_or(""); };
@@ -51,9 +60,13 @@ Result<PageToken> parse_event_query(const http::Form& query, SystemTime now) {
   TRY(const auto pretty, parse_flag("pretty", given("pretty")));
   page.pretty = pretty.value_or(true);
   for (const auto& field : query.fields()) {
-    std::string_view name = field.name;
-    if (name.ends_with("[]")) name.remove_suffix(2);
+    const std::string_view name = http::list_name(field.name);
     if (event::Filter::is_field(name)) page.terms.emplace_back(name, field.value);
+    const auto bracket = name.find('[');
+    if (bracket != std::string_view::npos && is_parameter(name.substr(0, bracket))) {
+      return fail(Errc::kInvalidArgument, escape_for_log(field.name, kMaxQuotedBytes) +
+                                              ": brackets must be empty or hold a number");
+    }
   }
   TRY(const auto filter, event::Filter::parse(std::move(page.terms)));
   page.terms = filter.terms();
@@ -117,8 +130,9 @@ Page make_page(const PageToken& token, std::vector<store::EventPtr> events,
   return page;
 }
 
-// Slice by slice, until the page is full, the range ends or the deadline has come. kTimeout for a
-// filter that lets nothing through until then: an empty page would mean the end.
+// Slice by slice, until the page is full, the range ends or the deadline has come. kInvalidArgument
+// for a filter that lets nothing through until then: an empty page would mean the end, and clients
+// would repeat what they take for a fault of the server.
 Task<Result<Page>> read_page(const Services& services, DomainUid domain, const PageToken& token,
                              Deadline deadline) {
   CO_TRY(const auto filter, event::Filter::parse(token.terms));
@@ -126,9 +140,10 @@ Task<Result<Page>> read_page(const Services& services, DomainUid domain, const P
   std::vector<store::EventPtr> events;
   std::optional<PageCursor> stopped_at;
   const auto read = [&] { return services.store.read_page(query); };
+  auto& readers = filter.empty() ? services.readers : services.searchers;
   for (size_t bytes = 0; events.size() < token.limit && bytes < kMaxPageBytes;) {
     query.max_events = std::min(token.limit - events.size(), kMaxSliceEvents);
-    auto slice = co_await run_blocking(services.readers, read);
+    auto slice = co_await run_blocking(readers, read);
     if (!slice) co_return fail(std::move(slice).error());
     for (auto& e : slice->events) {
       bytes += e->event.bytes.size();
@@ -140,7 +155,7 @@ Task<Result<Page>> read_page(const Services& services, DomainUid domain, const P
     if (services.clock.steady_now() < deadline) continue;
     if (events.empty()) {
       co_return fail(
-          Errc::kTimeout,
+          Errc::kInvalidArgument,
           "the range is too wide to search with this filter in time: narrow begin and end");
     }
     stopped_at = query.beyond;
@@ -150,8 +165,8 @@ Task<Result<Page>> read_page(const Services& services, DomainUid domain, const P
 }
 
 // `prefix` is the URL up to the token.
-std::string render(const Page& page, PageToken token, const std::string& prefix, DomainUid domain,
-                   const crypto::HmacKey& key) {
+std::string render_paging(const Page& page, PageToken token, const std::string& prefix,
+                          DomainUid domain, const crypto::HmacKey& key) {
   std::string out;
   json::Writer writer(out);
   const auto write_url = [&](std::string_view name, bool forward,
@@ -162,15 +177,34 @@ std::string render(const Page& page, PageToken token, const std::string& prefix,
     // In the query as well, for clients that keep only that of a URL (mailgun-python's stream()).
     writer.key(name).value(prefix + text + "?page=" + text);
   };
-  writer.begin_object().key("items").begin_array();
-  for (const auto& e : page.events) writer.raw(e->event.bytes);
-  writer.end_array().key("paging").begin_object();
+  writer.begin_object();
   write_url("next", true, page.next);
   write_url("previous", false, page.previous);
   write_url("first", true, std::nullopt);
   write_url("last", false, std::nullopt);
-  writer.end_object().end_object();
-  return token.pretty ? json::pretty(out) : out;
+  writer.end_object();
+  return out;
+}
+
+// In one go, without a copy of all that is megabytes long.
+std::string render(const Page& page, const std::string& paging, bool pretty) {
+  size_t size = paging.size() + 64;
+  for (const auto& e : page.events) size += e->event.bytes.size() + 1;
+  std::string out;
+  out.reserve(pretty ? size * 3 / 2 : size);
+  size_t depth = 0;
+  const auto add = [&](std::string_view part) {
+    pretty ? json::append_pretty(out, part, depth) : void(out.append(part));
+  };
+  add(page.events.empty() ? R"({"items":[])" : R"({"items":[)");
+  for (size_t i = 0; i < page.events.size(); ++i) {
+    if (i > 0) add(",");
+    add(page.events[i]->event.bytes);
+  }
+  add(page.events.empty() ? R"(,"paging":)" : R"(],"paging":)");
+  add(paging);
+  add("}");
+  return out;
 }
 
 Task<http::Response> list_events(Services& services, http::RequestContext& context,
@@ -186,7 +220,10 @@ Task<http::Response> list_events(Services& services, http::RequestContext& conte
   // The name as the client wrote it: Ruby's looks for it in the URL.
   const auto prefix = context.request.base + "/v3/" + name + "/events/";
   // Pages may be megabytes, too long for a core.
-  const auto write = [&] { return render(*page, *token, prefix, uid, services.keys.token_key()); };
+  const auto write = [&] {
+    const auto paging = render_paging(*page, *token, prefix, uid, services.keys.token_key());
+    return render(*page, paging, token->pretty);
+  };
   auto body = co_await run_blocking(services.readers, write);
   co_return http::json_response(200, std::move(body));
 }

@@ -16,6 +16,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <future>
 #include <map>
 #include <optional>
 
@@ -109,6 +110,7 @@ class EventsApi : public testing::Test {
     commits_.stop();
     cores_.stop();
     readers_.join();
+    searchers_.join();
     writer_.join();
   }
 
@@ -226,6 +228,7 @@ class EventsApi : public testing::Test {
   store::Directory directory_;
   store::CommitQueue commits_{*store_, directory_, {.min_free_bytes = 0}};
   asio::thread_pool readers_{2};
+  asio::thread_pool searchers_{1};
   asio::thread_pool writer_{1};
   Cores cores_{1};
   bin::Bins bins_{clock_, [](size_t n) { return crypto::random_bytes(n); }, {}};
@@ -235,9 +238,9 @@ class EventsApi : public testing::Test {
   http::DnsResolver resolver_{cores_.at(0).get_executor(), {}};
   store::NoticeBoard notices_;
   FakeDeliveries deliveries_;
-  Services services_{clock_,    *store_,     directory_, commits_,  readers_,
-                     writer_,   keys_,       limiter_,   bins_,     guard_,
-                     settings_, deliveries_, {},         resolver_, notices_};
+  Services services_{clock_,      *store_, directory_, commits_, readers_, searchers_,
+                     writer_,     keys_,   limiter_,   bins_,    guard_,   settings_,
+                     deliveries_, {},      resolver_,  notices_};
   http::Router router_ = make_router(services_);
   Admission admission_{services_, router_};
 };
@@ -372,10 +375,33 @@ TEST_F(EventsApi, GivesUpALongSearchAtTheDeadline) {
   EXPECT_THAT(query(wanted).ids, ElementsAre("e0050", "e4150"));
 
   const auto response = answer(std::string("/v3/") + kDomain + "/events?event=clicked", past);
-  EXPECT_EQ(response.status, 503);
-  EXPECT_TRUE(response.fields.has("Retry-After"));
+  // Nothing that clients repeat by themselves.
+  EXPECT_EQ(response.status, 400);
+  EXPECT_FALSE(response.fields.has("Retry-After"));
   EXPECT_THAT(response.body, HasSubstr("the range is too wide to search with this filter in time"));
   EXPECT_THAT(query("event=clicked").ids, IsEmpty());
+}
+
+TEST_F(EventsApi, SearchesHoldNobodyElse) {
+  add({make_event("a", kStartUs)});
+  std::promise<void> end;
+  asio::post(searchers_, [held = end.get_future().share()] { held.wait(); });
+  EXPECT_THAT(query("").ids, ElementsAre("a"));
+  end.set_value();
+  EXPECT_THAT(query("event=delivered").ids, ElementsAre("a"));
+}
+
+TEST_F(EventsApi, ListsMayBeNumbered) {
+  add({make_event("a", kStartUs, event::Name::kDelivered, R"(,"tags":["x","y"])"),
+       make_event("b", kStartUs + 1, event::Name::kDelivered, R"(,"tags":["x"])")});
+  EXPECT_THAT(query("tags%5B0%5D=x&tags%5B1%5D=y").ids, ElementsAre("a"));
+  EXPECT_THAT(query("tags[]=x&tags[7]=y&limit[0]=1").ids, ElementsAre("a"));
+  for (const auto* name : {"tags[a]", "tags[0][1]", "event[", "begin[x]", "ascending[]x"}) {
+    EXPECT_EQ(
+        query_refusal(std::string(name) + "=1"),
+        "400 {\"message\":\"" + std::string(name) + ": brackets must be empty or hold a number\"}");
+  }
+  EXPECT_EQ(query("other[a]=1").ids.size(), 2U);
 }
 
 TEST_F(EventsApi, EndsAPageOfLargeEventsEarly) {

@@ -26,13 +26,8 @@ tl::unexpected<Error> invalid(std::string_view field, std::string_view rule) {
               fmt::format("{}: {}", escape_for_log(field, kQuotedBytes), rule));
 }
 
-std::string_view base_name(std::string_view name) {
-  if (name.ends_with("[]")) name.remove_suffix(2);
-  return name;
-}
-
 Result<Shape> shape_of(std::string_view name, std::span<const FieldRule> rules) {
-  const auto found = std::ranges::find(rules, base_name(name), &FieldRule::name);
+  const auto found = std::ranges::find(rules, http::list_name(name), &FieldRule::name);
   if (found != rules.end()) return found->shape;
   if (rules.empty()) return invalid(name, "is not known here: nothing may be given");
   std::vector<std::string_view> names;
@@ -111,7 +106,7 @@ Status check_shapes(const Fields& fields, std::span<const FieldRule> rules) {
   std::map<std::string_view, size_t> given;
   for (const auto& field : fields) {
     TRY(const auto shape, shape_of(field.name, rules));
-    if (++given[base_name(field.name)] > 1 && shape == Shape::kOne)
+    if (++given[http::list_name(field.name)] > 1 && shape == Shape::kOne)
       return invalid(field.name, "must be given once");
   }
   return {};

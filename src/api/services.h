@@ -53,6 +53,9 @@ struct Services {
   store::CommitQueue& commits;
   /// For blocking reads.
   asio::thread_pool& readers;
+  /// For searches, which may read all there is: a few at a time, in turns, so that they never hold
+  /// all readers.
+  asio::thread_pool& searchers;
   /// One thread: changes of settings and of records of replays are made there, one after the other,
   /// so that none undoes another and no reader waits for the disk.
   asio::thread_pool& writer;

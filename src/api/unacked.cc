@@ -178,7 +178,7 @@ Task<Result<std::vector<store::EventPtr>>> read_page(
           co_return fail(Errc::kTimeout, "the search took too long: try again");
         }
         const auto fill = [&] { return source->fill(services.store); };
-        const auto filled = co_await run_blocking(services.readers, fill);
+        const auto filled = co_await run_blocking(services.searchers, fill);
         if (!filled) co_return fail(filled.error());
       }
     }

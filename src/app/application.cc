@@ -31,10 +31,11 @@ namespace {
 // and probes read beside them.
 constexpr size_t kReaderThreads = 3;
 constexpr size_t kDeliveryReaderThreads = 2;
+constexpr size_t kSearchThreads = 2;
 constexpr size_t kRecentBytes = 16 << 20;  // last successes of URLs in full
-// Beside the cores': the readers', the writer of settings, those of commits, progress and the
-// index, RocksDB's, jemalloc's, and a few to spare.
-constexpr size_t kOtherThreads = 23;
+// Beside the cores': the readers', the searchers', the writer of settings, those of commits,
+// progress and the index, RocksDB's, jemalloc's, and a few to spare.
+constexpr size_t kOtherThreads = 25;
 
 size_t core_count(const config::Config& config) {
   return config.server.threads > 0 ? config.server.threads
@@ -168,6 +169,7 @@ struct Application::Impl {
   store::NoticeBoard notices;
   std::unique_ptr<store::CommitQueue> commits;
   std::unique_ptr<asio::thread_pool> readers;           // of requests, and retention
+  std::unique_ptr<asio::thread_pool> searchers;         // see api::Services
   std::unique_ptr<asio::thread_pool> delivery_readers;  // of the engines
   std::unique_ptr<asio::thread_pool> writer;            // one thread: see api::Services
   std::unique_ptr<Cores> cores;
@@ -219,6 +221,7 @@ Status Application::Impl::open_store() {
 Status Application::Impl::build_cores() {
   const size_t threads = core_count(config);
   readers = std::make_unique<asio::thread_pool>(kReaderThreads);
+  searchers = std::make_unique<asio::thread_pool>(kSearchThreads);
   delivery_readers = std::make_unique<asio::thread_pool>(kDeliveryReaderThreads);
   writer = std::make_unique<asio::thread_pool>(1);
   cores = std::make_unique<Cores>(threads);
@@ -369,8 +372,8 @@ Result<std::string> Application::Impl::listen() {
   settings.webhook_rate_limit = config.api.webhook_rate_limit;
   settings.attempt_timeout = config.delivery.timeout;
   services.reset(new api::Services{
-      clock, *store, directory, *commits, *readers, *writer, *keys, *limiter, *bins, *guard,
-      settings, deliveries,
+      clock, *store, directory, *commits, *readers, *searchers, *writer, *keys, *limiter, *bins,
+      *guard, settings, deliveries,
       [this](const std::string& url, const store::EndpointSettings& for_url, std::string body,
              std::string extra_head, Deadline deadline) {
         return post(url, for_url, std::move(body), std::move(extra_head), deadline);
@@ -443,7 +446,8 @@ void Application::stop() {
   if (i.alerts) block_on(i.per_core.front()->executor, i.alerts->stop(deadline));
   if (i.commits) i.commits->stop();
   if (i.cores) i.cores->stop();
-  for (auto* pool : {i.readers.get(), i.delivery_readers.get(), i.writer.get()}) {
+  for (auto* pool :
+       {i.readers.get(), i.searchers.get(), i.delivery_readers.get(), i.writer.get()}) {
     if (pool != nullptr) pool->join();
   }
   log_info("app", "stopped");

@@ -111,13 +111,14 @@ bool Inspection::read_typed(const Schema& schema, const Field& field, Found& fou
       return true;
     case Rule::kNumber:
       if (kind != Kind::kNumber) return refuse(schema, field.name, "must be a number");
-      cursor_.number();
-      return true;
+      return read_number(schema, field);
     case Rule::kInteger:
       if (kind != Kind::kNumber) return refuse(schema, field.name, "must be an integer");
       return read_integer(schema, field);
     case Rule::kStrings:
       return read_strings(schema, field);
+    case Rule::kStringsOrNull:
+      return read_strings_or_null();
     case Rule::kArray:
       if (kind != Kind::kArray) return refuse(schema, field.name, "must be an array");
       cursor_.skip();
@@ -130,6 +131,13 @@ bool Inspection::read_typed(const Schema& schema, const Field& field, Found& fou
       return read_objects(schema, field);
   }
   return false;
+}
+
+bool Inspection::read_number(const Schema& schema, const Field& field) {
+  const json::Number number = cursor_.number();
+  const bool whole = number.raw.find_first_of(".eE") == std::string_view::npos;
+  if (!whole || number.integral || cursor_.failed()) return true;
+  return refuse(schema, field.name, "must be within 64 bits");
 }
 
 bool Inspection::read_integer(const Schema& schema, const Field& field) {
@@ -150,6 +158,22 @@ bool Inspection::read_strings(const Schema& schema, const Field& field) {
     if (cursor_.kind() != Kind::kString) return refuse(schema, field.name, kMessage);
     cursor_.string();
   }
+  return true;
+}
+
+// Clients that type it take nothing else.
+bool Inspection::read_strings_or_null() {
+  const char* start = cursor_.position();
+  bool strings = cursor_.kind() == Kind::kArray;
+  if (!strings) {
+    cursor_.skip();
+  } else {
+    for (cursor_.enter(); cursor_.next(); cursor_.skip()) {
+      strings = cursor_.kind() == Kind::kString && strings;
+    }
+  }
+  if (!strings && !cursor_.failed())
+    edits_->replace({start, static_cast<size_t>(cursor_.position() - start)}, "null");
   return true;
 }
 

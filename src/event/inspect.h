@@ -48,7 +48,9 @@ class Inspection {
   bool read_value(const Schema& schema, const Field& field);
   bool read_typed(const Schema& schema, const Field& field, Found& found);
   bool read_strings(const Schema& schema, const Field& field);
+  bool read_strings_or_null();
   bool read_objects(const Schema& schema, const Field& field);
+  bool read_number(const Schema& schema, const Field& field);
   bool read_integer(const Schema& schema, const Field& field);
   bool read_empty_array(const Schema& schema, const Field& field);
   bool refuse(const Schema& schema, std::string_view name, std::string_view rule);

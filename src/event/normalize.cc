@@ -121,13 +121,15 @@ Status Normalizer::Impl::set_name(Event& event) {
   const auto name = parse_name(text(Fact::kEvent));
   if (!name) return fail(Errc::kInvalidArgument, "event: not a known event name");
   event.name = *name;
+  const auto severity = parse_severity(text(Fact::kSeverity));
   if (event.name == Name::kFailed) {
-    const auto severity = parse_severity(text(Fact::kSeverity));
     if (!severity) {
       return fail(Errc::kInvalidArgument,
                   "severity: must be temporary or permanent for a failed event");
     }
     event.severity = *severity;
+  } else if (!severity && !found_[Fact::kSeverity].absent()) {
+    return fail(Errc::kInvalidArgument, "severity: must be temporary, permanent or null");
   }
   // One spelling, so that whoever looks into the bytes needs no JSON reader.
   for (const auto& [fact, key] :
@@ -225,7 +227,8 @@ Result<Event> Normalizer::Impl::normalize(std::string_view item, const Normalize
   set_owner(Fact::kDomain, "domain", Fact::kDomainName, "name", context.domain);
   set_order_key(event);
   if (found_[Fact::kTags].absent()) fill(Fact::kTags, "tags", "[]");
-  if (found_[Fact::kCampaigns].absent()) fill(Fact::kCampaigns, "campaigns", "[]");
+  // Some clients expect objects in it, others strings (spec/event-types.md).
+  fill(Fact::kCampaigns, "campaigns", "[]");
   if (found_[Fact::kUserVariables].kind != Kind::kObject) {
     fill(Fact::kUserVariables, "user-variables", "{}");
   }

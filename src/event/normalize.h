@@ -37,9 +37,10 @@ class Normalizer {
   ///
   /// kTooLarge over `max_item_bytes`. kInvalidArgument, with a message that names the field and the
   /// rule, for
-  ///  - anything but one JSON object as json::Cursor takes it (UTF-8, at most 64 levels, integers
-  ///    within int64, finite numbers), a top-level key twice, a field of schema.h twice;
-  ///  - `event` missing or not a Name; a `failed` event without `severity` temporary or permanent;
+  ///  - anything but one JSON object as json::Cursor takes it (UTF-8, at most 64 levels,
+  ///    numbers within a double), a top-level key twice, a field of schema.h twice;
+  ///  - `event` missing or not a Name; a `failed` event without `severity` temporary or permanent,
+  ///    another with any other than these or null;
   ///  - `id` empty, over 128 bytes or not printable ASCII;
   ///  - `timestamp` before 2000 or after `latest`;
   ///  - a field of schema.h that is neither null nor of its type.
@@ -48,8 +49,8 @@ class Normalizer {
   /// event-types.md):
   ///  - no space between tokens;
   ///  - `account.id` and `domain.name` are those of the context;
-  ///  - `tags` and `campaigns` are arrays and `user-variables` is an object; missing or null:
-  ///  empty;
+  ///  - `tags` is an array and `user-variables` an object; missing or null: empty;
+  ///  - `campaigns` is empty; `member.vars` is null unless it is an array of strings;
   ///  - an empty array where a known object belongs becomes an empty object (PHP writes that);
   ///  - integer fields are written as integers;
   ///  - `timestamp` has six decimals, which four would not round to a whole second: else they come

@@ -78,8 +78,10 @@ constexpr Field kMailingListFields[] = {
     {"address", Rule::kString}, {"list-id", Rule::kString}, {"sid", Rule::kString}};
 constexpr Schema kMailingList{"mailing-list.", kMailingListFields};
 
-constexpr Field kMemberFields[] = {
-    {"address", Rule::kString}, {"name", Rule::kString}, {"subscribed", Rule::kBool}};
+constexpr Field kMemberFields[] = {{"address", Rule::kString},
+                                   {"name", Rule::kString},
+                                   {"subscribed", Rule::kBool},
+                                   {"vars", Rule::kStringsOrNull}};
 constexpr Schema kMember{"member.", kMemberFields};
 
 constexpr Field kRejectFields[] = {{"reason", Rule::kString}, {"description", Rule::kString}};

@@ -16,8 +16,9 @@ enum class Rule : uint8_t {
   kString,
   kBool,
   kNumber,
-  kInteger,  // 550.0 is made 550
-  kStrings,  // array of strings
+  kInteger,        // 550.0 is made 550
+  kStrings,        // array of strings
+  kStringsOrNull,  // anything but an array of strings is made null
   kArray,
   kObject,   // with the fields of `members`; [] is made {}
   kObjects,  // array of such objects

@@ -17,9 +17,7 @@ tl::unexpected<Error> malformed(std::string message) {
 }
 
 bool names(const Field& field, std::string_view name) {
-  std::string_view own = field.name;
-  if (own.size() == name.size() + 2 && own.ends_with("[]")) own.remove_suffix(2);
-  return own == name;
+  return field.name == name || list_name(field.name) == name;
 }
 
 Status add_field(std::vector<Field>& fields, Field field) {
@@ -224,6 +222,13 @@ Result<Form> parse_multipart(std::string_view content_type, std::string_view bod
 }
 
 }  // namespace
+
+std::string_view list_name(std::string_view name) {
+  const auto open = name.rfind('[');
+  if (!name.ends_with(']') || open == kNpos) return name;
+  const auto index = name.substr(open + 1, name.size() - open - 2);
+  return index.find_first_not_of("0123456789") == kNpos ? name.substr(0, open) : name;
+}
 
 std::optional<std::string_view> Form::first(std::string_view name) const {
   for (const Field& field : fields_) {

@@ -1,6 +1,6 @@
 // Form bodies and query strings, as the clients of Mailgun's API really send them (spec: Mailgun
-// SDKs): URL-encoded or multipart, boundary quoted or not, parameters in any order, `key[]` for
-// lists, an empty list of parts. Pure values.
+// SDKs): URL-encoded or multipart, boundary quoted or not, parameters in any order, `key[]` or
+// `key[0]` for lists, an empty list of parts. Pure values.
 #pragma once
 
 #include "base/result.h"
@@ -27,6 +27,10 @@ struct Field {
   std::string content_type{};
 };
 
+/// The name of the list that a field belongs to: "url" for "url[]" and for "url[0]", which PHP
+/// sends; other names as they are.
+std::string_view list_name(std::string_view name);
+
 class Form {
  public:
   Form() = default;
@@ -36,10 +40,10 @@ class Form {
   /// In the order sent.
   const std::vector<Field>& fields() const { return fields_; }
 
-  /// The first value of `name` or `name[]`; nullopt when there is none. Views are valid as long as
-  /// the form.
+  /// The first value of `name` or of a list of that name; nullopt when there is none. Views are
+  /// valid as long as the form.
   std::optional<std::string_view> first(std::string_view name) const;
-  /// All values of `name` and `name[]`, in the order sent.
+  /// All values of `name` and of a list of that name, in the order sent.
   std::vector<std::string_view> all(std::string_view name) const;
 
  private:

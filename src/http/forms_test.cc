@@ -43,9 +43,25 @@ TEST(Query, DecodesPairsInOrder) {
 TEST(Query, ListsComeAsRepeatedKeysOrWithBrackets) {
   const auto form = parse_query("url[]=1&url=2&url%5B%5D=3&urls=4&url[0]=5&[]=6");
   ASSERT_TRUE(form);
-  EXPECT_THAT(form->all("url"), ElementsAre("1", "2", "3"));
+  EXPECT_THAT(form->all("url"), ElementsAre("1", "2", "3", "5"));
   EXPECT_EQ(form->first("url"), "1");
   EXPECT_THAT(form->all("url[]"), ElementsAre("1", "3"));
+  for (const auto& [name, list] :
+       std::vector<std::pair<std::string, std::string>>{{"url", "url"},
+                                                        {"url[]", "url"},
+                                                        {"url[0]", "url"},
+                                                        {"url[17]", "url"},
+                                                        {"url[a]", "url[a]"},
+                                                        {"url[0", "url[0"},
+                                                        {"url0]", "url0]"},
+                                                        {"url[0][1]", "url[0]"},
+                                                        {"url[-1]", "url[-1]"},
+                                                        {"[]", ""},
+                                                        {"[0]", ""},
+                                                        {"]", "]"},
+                                                        {"", ""}}) {
+    EXPECT_EQ(list_name(name), list) << name;
+  }
   EXPECT_THAT(form->all(""), ElementsAre("6"));
 }
 

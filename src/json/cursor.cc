@@ -310,14 +310,13 @@ Number Cursor::number() {
     if (!pass_digits()) return {};
   }
   const std::string_view raw(start, static_cast<size_t>(p_ - start));
-  const bool integral = !fraction && !exponent;
-  if (integral && raw.size() > 18 && !fits_int64(raw)) {
+  if (raw.size() > kMaxNumberBytes) {
     p_ = start;
-    fail("integer outside int64");
+    fail("number of more than 1000 characters");
     return {};
   }
   // Fewer digits than this cannot exceed a double without an exponent.
-  if (!integral && (exponent || raw.size() > std::numeric_limits<double>::max_exponent10)) {
+  if (exponent || raw.size() > std::numeric_limits<double>::max_exponent10) {
     double value = 0;
     const auto parsed = std::from_chars(raw.data(), raw.data() + raw.size(), value);
     if (parsed.ec != std::errc() && !rounds_to_zero(raw)) {
@@ -326,7 +325,7 @@ Number Cursor::number() {
       return {};
     }
   }
-  return {raw, integral};
+  return {raw, !fraction && !exponent && (raw.size() <= 18 || fits_int64(raw))};
 }
 
 void Cursor::pass_literal(std::string_view word) {

@@ -16,6 +16,9 @@ namespace eventhorn::json {
 /// Objects and arrays within each other; the outermost counts as one.
 inline constexpr int kMaxDepth = 64;
 
+/// Of a number's text. Jackson refuses longer ones.
+inline constexpr size_t kMaxNumberBytes = 1000;
+
 enum class Kind : uint8_t { kNone, kObject, kArray, kString, kNumber, kTrue, kFalse, kNull };
 
 /// What is between the quotes, as it came; `escaped` when it holds a backslash (see unescape).
@@ -24,7 +27,8 @@ struct Text {
   bool escaped = false;
 };
 
-/// `integral`: without fraction and exponent, and within int64. Others are finite doubles.
+/// `integral`: without fraction and exponent, and within int64. Others, among them longer integers,
+/// are within a double.
 struct Number {
   std::string_view raw;
   bool integral = false;
@@ -40,8 +44,8 @@ double to_double(std::string_view raw);
 /// each next_key() or next() that gives true. After a failure kind() is kNone and everything else
 /// does nothing and gives false or empty, so that loops end; ask failed() when they have.
 ///
-/// Failures: text that is not JSON or not UTF-8, a lone surrogate, an integer outside int64, a
-/// number beyond a double, more than kMaxDepth levels.
+/// Failures: text that is not JSON or not UTF-8, a lone surrogate, a number beyond a double (Go
+/// gives up on it) or of more than kMaxNumberBytes, more than kMaxDepth levels.
 class Cursor {
  public:
   explicit Cursor(std::string_view text);

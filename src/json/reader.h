@@ -29,7 +29,7 @@ class Value {
   bool is_null() const { return std::holds_alternative<std::nullptr_t>(data_); }
 
   std::optional<bool> as_bool() const;
-  /// Only numbers written without fraction and exponent.
+  /// Only numbers within int64, written without fraction and exponent.
   std::optional<int64_t> as_int() const;
   /// Any number.
   std::optional<double> as_double() const;
@@ -55,7 +55,7 @@ struct Member {
 };
 
 /// One JSON value with space around it. kInvalidArgument as json::Cursor says: at most 64 levels,
-/// valid UTF-8, integers within int64. The caller has bounded the size of the text.
+/// valid UTF-8, numbers within a double. The caller has bounded the size of the text.
 Result<Value> parse(std::string_view text);
 
 }  // namespace eventhorn::json

@@ -77,6 +77,11 @@ std::string pretty(std::string_view minified) {
   std::string out;
   out.reserve(minified.size() * 3 / 2);
   size_t depth = 0;
+  append_pretty(out, minified, depth);
+  return out;
+}
+
+void append_pretty(std::string& out, std::string_view minified, size_t& depth) {
   const auto new_line = [&] { out.append("\n").append(2 * depth, ' '); };
   for (size_t i = 0; i < minified.size(); ++i) {
     const char c = minified[i];
@@ -106,7 +111,6 @@ std::string pretty(std::string_view minified) {
       out += c == ':' ? std::string_view(": ") : minified.substr(i, 1);
     }
   }
-  return out;
 }
 
 Writer& Writer::open(char bracket) {

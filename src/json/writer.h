@@ -16,6 +16,10 @@ void append_quoted(std::string& out, std::string_view text);
 /// spaces for each level; empty containers stay on one line. No newline at the end.
 std::string pretty(std::string_view minified);
 
+/// The same piece by piece: `part` is cut between tokens, and not within an empty container.
+/// `depth` begins at 0 and is that of the next part.
+void append_pretty(std::string& out, std::string_view part, size_t& depth);
+
 /// Appends to a string of the caller, who keeps brackets balanced and gives each member a key.
 class Writer {
  public:

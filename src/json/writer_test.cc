@@ -55,6 +55,12 @@ TEST(Pretty, IndentsByTwoSpaces) {
             "  \"c\": {},\n  \"d\": []\n}");
   EXPECT_EQ(pretty("[]"), "[]");
   EXPECT_EQ(pretty("12"), "12");
+  std::string out;
+  size_t depth = 0;
+  for (const char* part : {R"({"a":[)", R"([1,{"b":2}])", ",", "[]", "],", R"("c":)", "{}}"})
+    append_pretty(out, part, depth);
+  EXPECT_EQ(out, pretty(R"({"a":[[1,{"b":2}],[]],"c":{}})"));
+  EXPECT_EQ(depth, 0U);
 }
 
 }  // namespace

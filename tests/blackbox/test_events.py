@@ -393,6 +393,15 @@ class Filters(Events):
                 found = self.server.poll(domain, query(**parameters))
                 self.assertEqual({item["id"] for item in found}, expected)
 
+    def test_lists_may_be_numbered(self):
+        """As PHP's http_build_query writes them."""
+        for text in ("tags%5B0%5D=news&tags%5B1%5D=welcome", "tags[]=news&tags[]=welcome", "tags=news&tags[3]=welcome"):
+            self.assertEqual([item["id"] for item in self.server.poll(self.shared, "?" + text)], ["a"], text)
+        for text in ("tags%5Ba%5D=news", "tags[0][0]=news", "recipient[=a", "begin[x]=1"):
+            answer = self.server.get(f"/v3/{self.shared}/events?{text}")
+            self.assertEqual(answer.status, 400, text)
+            self.assertIn("brackets", answer.json["message"])
+
     def test_events_and_severities_that_do_not_exist_are_named(self):
         for text, part in ((query(event="opened,clicked"), '"opened,clicked" is not one of accepted, rejected, '),
                            (query(event="bounced"), '"bounced" is not one of accepted, '),

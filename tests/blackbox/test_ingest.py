@@ -128,7 +128,10 @@ class Ingest(Case):
         yield "Infinity", b'{"event":"opened","x":-Infinity}'
         yield "not finite", b'{"event":"opened","x":1e999}'
         yield "not finite inside", b'{"event":"opened","x":{"y":[1e999]}}'
-        yield "integer over int64", b'{"event":"opened","x":9223372036854775808}'
+        yield "integer over a double", b'{"event":"opened","x":' + b"9" * 310 + b"}"
+        yield "integer over int64 in a number's place", (b'{"event":"delivered","delivery-status":'
+                                                         b'{"session-seconds":18446744073709551615}}')
+        yield "severity that is none", b'{"event":"delivered","severity":"none"}'
         yield "duplicate key", b'{"event":"opened","id":"a1","x":1,"x":1}'
         yield "duplicate key, escaped", b'{"event":"opened","\\u0065vent":"opened"}'
         yield "control character", b'{"event":"opened","x":"\x01"}'
@@ -254,6 +257,20 @@ class Ingest(Case):
         self.assertIn('"code":250,', body)
         self.assertIn('"future-field":{"a":[1.50,1e2,"\\u00e9"]}', body)
         self.assertEqual(out["log-level"], "info")
+
+    def test_large_numbers_keep_their_digits(self):
+        variables = '{"order":18446744073709551615,"n":[-123456789012345678901234567890]}'
+        answer = self.post('{"event":"opened","id":"large","user-variables":%s}' % variables)
+        self.assertEqual(answer.json["stored"], 1, answer)
+        self.assertIn(f'"user-variables":{variables}', self.server.get(f"/v3/{self.domain}/events?pretty=no").body.decode())
+
+    def test_fields_that_clients_type_each_in_its_own_way(self):
+        items = [event(id="a", campaigns=["spring"]), event(id="b", campaigns=[{"id": "x"}]),
+                 event("list_member_uploaded", id="c", member={"address": "a@b.c", "vars": {"k": "v"}})]
+        self.assertEqual(self.server.ingest(self.domain, items).json["stored"], 3)
+        out = {item["id"]: item for item in self.server.poll(self.domain)}
+        self.assertEqual([out[name]["campaigns"] for name in "abc"], [[], [], []])
+        self.assertEqual(out["c"]["member"], {"address": "a@b.c", "vars": None})
 
     def test_normalising_twice_changes_nothing(self):
         self.post(json.dumps(event(id="twice")))

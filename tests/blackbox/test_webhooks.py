@@ -99,7 +99,7 @@ class Configuration(Hooks):
         self.assertEqual(self.server.get(f"/v3/domains/{other}/webhooks").json, {"webhooks": {}})
 
     def test_forms_as_the_sdks_send_them(self):
-        """multipart of curl, Java (charset first), PHP (quoted boundary); urlencoded of Go; keys spelled key[]."""
+        """multipart of curl, Java (charset first), PHP (quoted boundary); urlencoded of Go; keys spelled key[] or key[0]."""
         part = 'Content-Disposition: form-data; name="%s"\r\n\r\n%s\r\n'
         body = "".join("--abc\r\n" + part % pair for pair in (("id", "%s"), ("url", A), ("url", B))) + "--abc--\r\n"
         for n, content_type in enumerate(("multipart/form-data; boundary=abc", 'multipart/form-data; boundary="abc"',
@@ -111,6 +111,8 @@ class Configuration(Hooks):
             self.assertEqual(self.urls(NAMES[n]), [A, B], content_type)
         answer = self.server.call("POST", self.path, form=[("id", "complained"), ("url[]", A), ("url[]", B)])
         self.assertEqual(self.urls("complained"), [A, B], answer)
+        answer = self.server.call("POST", self.path, form=[("id", "unsubscribed"), ("url[0]", A), ("url[1]", B)])
+        self.assertEqual(self.urls("unsubscribed"), [A, B], answer)
         answer = self.server.call("POST", self.path, form=[("id", "temporary_fail"), ("url", A)],
                                   headers={"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"})
         self.assertEqual(self.urls("temporary_fail"), [A], answer)
