@@ -55,6 +55,8 @@ class WatchedStore final : public store::Store {
 
   Status recover() override { return store_.recover(); }
 
+  Status may_append() const override { return store_.may_append(); }
+
   uint64_t free_bytes() const override { return store_.free_bytes(); }
 
   Position head() const override { return store_.head(); }

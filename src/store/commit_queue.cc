@@ -13,6 +13,8 @@ namespace eventhorn::store {
 struct CommitQueue::Work {
   std::vector<AppendRequest*> appends;
   std::vector<EditRequest*> edits;
+
+  bool empty() const { return appends.empty() && edits.empty(); }
 };
 
 CommitQueue::CommitQueue(Store& store, Directory& directory, CommitOptions options)
@@ -72,6 +74,7 @@ Status CommitQueue::status() const {
   if (failed_)
     return fail(Errc::kUnavailable, "the store cannot write; it is being reopened, try again");
   if (disk_low_) return fail(Errc::kUnavailable, "the disk is nearly full (store.min_free)");
+  if (indexes_lag_) return store_.may_append();
   return {};
 }
 
@@ -95,6 +98,7 @@ Task<Result<std::vector<CommitQueue::Outcome>>> CommitQueue::append(std::vector<
       if (stopping_) request.reply = fail(Errc::kUnavailable, "shutting down");
       if (taken) {
         queued_bytes_ += request.bytes;
+        ++appends_queued_;
         appends_.push_back(&request);
       }
     }
@@ -120,6 +124,7 @@ Task<Result<DomainChange>> CommitQueue::edit(std::string domain, DomainEdit edit
     {
       const std::lock_guard lock(mutex_);
       stopped = stopping_;
+      request.behind = appends_queued_;
       if (!stopped) edits_.push_back(&request);
     }
     if (stopped) {
@@ -144,18 +149,22 @@ void CommitQueue::save(Progress progress, std::function<void()> saved) {
 bool CommitQueue::wait_for_work(Work& work) {
   std::unique_lock lock(mutex_);
   const auto ready = [&] { return stopping_ || failed_ || !appends_.empty() || !edits_.empty(); };
-  // While the disk is low no append comes to wake us, and someone must see that it no longer is.
-  if (disk_low_) {
+  // While appends are refused none comes to wake us, and someone must see when there is room again.
+  if (disk_low_ || indexes_lag_) {
     wake_.wait_for(lock, options_.recover_interval, ready);
   } else {
     wake_.wait(lock, ready);
   }
-  // Edits go alone, so that events appended after them see the directory as the edits left it.
-  if (!edits_.empty()) {
-    work.edits.assign(edits_.begin(), edits_.end());
-    edits_.clear();
-    return true;
+  take_appends(work);
+  while (!edits_.empty() && edits_.front()->behind <= appends_taken_) {
+    work.edits.push_back(edits_.front());
+    edits_.pop_front();
   }
+  return !stopping_ || !work.empty();
+}
+
+/// With mutex_ held.
+void CommitQueue::take_appends(Work& work) {
   size_t events = 0;
   while (!appends_.empty() &&
          (events == 0 || events + appends_.front()->events.size() <= options_.max_batch_events)) {
@@ -163,8 +172,8 @@ bool CommitQueue::wait_for_work(Work& work) {
     queued_bytes_ -= appends_.front()->bytes;
     work.appends.push_back(appends_.front());
     appends_.pop_front();
+    ++appends_taken_;
   }
-  return !stopping_ || !work.appends.empty();
 }
 
 void CommitQueue::run() {
@@ -172,24 +181,63 @@ void CommitQueue::run() {
     if (failed_) recover_until_good();
     Work work;
     if (!wait_for_work(work)) break;
-    const auto now = std::chrono::steady_clock::now();
-    if (now - space_checked_ >= options_.recover_interval) {
-      space_checked_ = now;
-      disk_low_ = store_.free_bytes() < options_.min_free_bytes;
-    }
-    if (!work.edits.empty()) commit_edits(work);
-    if (!work.appends.empty()) commit_appends(work);
+    look_after_room();
+    commit(work);
   }
   refuse_queued();
 }
 
-Status CommitQueue::commit(WriteSet& set) {
+void CommitQueue::look_after_room() {
+  const auto may_append = store_.may_append();
+  if (indexes_lag_.exchange(!may_append) == may_append.has_value())
+    log_error("store", "ingest {}",
+              may_append ? "goes on: the indexes have caught up"
+                         : "answers 503: " + may_append.error().message);
+  const auto now = std::chrono::steady_clock::now();
+  if (now - space_checked_ < options_.recover_interval) return;
+  space_checked_ = now;
+  disk_low_ = store_.free_bytes() < options_.min_free_bytes;
+}
+
+void CommitQueue::commit(Work& work) {
+  drop_gone(work.appends);
+  if (work.empty()) return;
+  WriteSet set;
+  for (auto* request : work.appends) {
+    for (auto& e : request->events)
+      set.appends.push_back({std::move(e), Outcome::kStored, nullptr});
+  }
+  for (auto* request : work.edits) {
+    WriteSet::Edit edit;
+    edit.name = request->name;
+    edit.edit = request->edit;
+    set.edits.push_back(std::move(edit));
+  }
+  if (!write(set)) return refuse(work);
+  hand_over_events(work, set);
+  hand_over_changes(work, set);
+}
+
+// The directory is as of the end of the log: no edit of this turn has run yet.
+void CommitQueue::drop_gone(std::vector<AppendRequest*>& appends) {
+  std::erase_if(appends, [&](AppendRequest* request) {
+    const bool gone = std::any_of(request->events.begin(), request->events.end(),
+                                  [&](const NewEvent& e) { return !directory_.has(e.domain); });
+    if (gone) {
+      request->reply = fail(Errc::kNotFound, "Domain not found");
+      request->resume();
+    }
+    return gone;
+  });
+}
+
+Status CommitQueue::write(WriteSet& set) {
   if (failed_) return fail(Errc::kUnavailable, "the store failed");
   const auto started = std::chrono::steady_clock::now();
   auto status = store_.commit(set);
   commits_.add();
   if (!status) {
-    fail_store(status.error());
+    fail_store(status.error(), recoveries_);
     return status;
   }
   syncs_.add();
@@ -199,8 +247,12 @@ Status CommitQueue::commit(WriteSet& set) {
   return status;
 }
 
+/// False when the queue stops with nothing more to save, or with a store that could not be
+/// reopened.
 bool CommitQueue::wait_for_saves(std::vector<SaveRequest>& saves) {
   std::unique_lock lock(mutex_);
+  wake_save_.wait(lock, [&] { return !failed_ || stopping_saves_; });
+  if (failed_) return false;
   const auto ready = [&] {
     return stopping_saves_ || !saves_.empty() || recoveries_ != recoveries_seen_;
   };
@@ -216,37 +268,40 @@ bool CommitQueue::wait_for_saves(std::vector<SaveRequest>& saves) {
 void CommitQueue::run_saves() {
   std::vector<SaveRequest> saves;
   while (wait_for_saves(saves)) {
-    auto status = write_again();
-    while (status && !saves.empty()) {
-      std::vector<Progress> progress;
-      for (const auto& save : saves) progress.push_back(save.progress);
-      status = write_progress(std::move(progress));
-      if (status) status = write_again();  // the store may have been reopened just before the write
-      if (!status) break;
-      for (const auto& save : saves) {
-        if (save.saved) save.saved();
-      }
-      saves.clear();
-    }
-    if (!status) {
-      fail_store(status.error());
-      if (!wait_until_good()) return;
+    if (!write_saves(saves)) {  // they stay, before what has come meanwhile
       const std::lock_guard lock(mutex_);
       saves_.insert(saves_.begin(), std::make_move_iterator(saves.begin()),
                     std::make_move_iterator(saves.end()));
-      saves.clear();
     }
+    saves.clear();
     sync_progress();
   }
   if (!unsynced_.empty() && !failed_ && !store_.sync())
     log_error("store", "could not sync progress at the end");
 }
 
+Status CommitQueue::write_saves(std::vector<SaveRequest>& saves) {
+  TRY_STATUS(write_again());
+  if (saves.empty()) return {};
+  std::vector<Progress> progress;
+  for (const auto& save : saves) progress.push_back(save.progress);
+  TRY_STATUS(write_progress(std::move(progress)));
+  TRY_STATUS(write_again());  // the store may have been reopened just before the write
+  for (const auto& save : saves) {
+    if (save.saved) save.saved();
+  }
+  return {};
+}
+
 Status CommitQueue::write_progress(std::vector<Progress> progress) {
+  const uint64_t recoveries = recoveries_;
   if (failed_) return fail(Errc::kUnavailable, "the store failed");
   WriteSet set;
   set.progress = std::move(progress);
-  TRY_STATUS(store_.commit(set));
+  if (auto status = store_.commit(set); !status) {
+    fail_store(status.error(), recoveries);
+    return status;
+  }
   if (unsynced_.empty()) unsynced_since_ = std::chrono::steady_clock::now();
   for (auto& p : set.progress) unsynced_.push_back({std::move(p), synced_commits_});
   return {};
@@ -269,33 +324,31 @@ Status CommitQueue::write_again() {
 }
 
 // A commit that began after the progress was written has synced it: both share the write-ahead log.
-// One may have been under way at that moment, so two must have ended since.
+// One may have been under way at that moment, so two must have ended since, without the store being
+// reopened between.
 void CommitQueue::sync_progress() {
-  while (!unsynced_.empty() && synced_commits_ >= unsynced_.front().at_commit + 2)
-    unsynced_.pop_front();
-  if (unsynced_.empty() || failed_) return;
+  const uint64_t commits = synced_commits_;
+  const uint64_t recoveries = recoveries_;
+  if (failed_ || recoveries != recoveries_seen_) return;
+  while (!unsynced_.empty() && commits >= unsynced_.front().at_commit + 2) unsynced_.pop_front();
+  if (unsynced_.empty()) return;
   const auto now = std::chrono::steady_clock::now();
   if (now - unsynced_since_ < options_.sync_interval) return;
   unsynced_since_ = now;
   syncs_.add();
   if (auto status = store_.sync(); !status) {
-    fail_store(status.error());
+    fail_store(status.error(), recoveries);
   } else if (recoveries_ == recoveries_seen_) {
     unsynced_.clear();
   }
 }
 
-/// Waits for the committing thread to reopen the store; false when the queue stops before it could.
-bool CommitQueue::wait_until_good() {
-  std::unique_lock lock(mutex_);
-  wake_save_.wait(lock, [&] { return !failed_ || stopping_saves_; });
-  return !failed_;
-}
-
-void CommitQueue::fail_store(const Error& error) {
+/// `recoveries`: how often the store had been reopened when it was used. One that has been reopened
+/// since is another one.
+void CommitQueue::fail_store(const Error& error, uint64_t recoveries) {
   {
     const std::lock_guard lock(mutex_);
-    if (failed_) return;
+    if (failed_ || recoveries != recoveries_) return;
     failed_ = true;
   }
   failures_.add();
@@ -309,67 +362,46 @@ void CommitQueue::publish(BatchPtr batch) {
   for (const auto& subscriber : subscribers_) subscriber(batch);
 }
 
-void CommitQueue::commit_appends(Work& work) {
-  WriteSet set;
-  std::vector<AppendRequest*> live;
-  for (auto* request : work.appends) {
-    const bool gone = std::any_of(request->events.begin(), request->events.end(),
-                                  [&](const NewEvent& e) { return !directory_.has(e.domain); });
-    if (gone) {
-      request->reply = fail(Errc::kNotFound, "Domain not found");
-      request->resume();
-      continue;
-    }
-    live.push_back(request);
-    for (auto& e : request->events)
-      set.appends.push_back({std::move(e), Outcome::kStored, nullptr});
-  }
-  if (set.appends.empty()) return;
-  if (!commit(set)) {
-    for (auto* request : live) {
-      request->reply =
-          fail(Errc::kUnavailable,
-               "the store cannot write; nothing of this request is acknowledged: send it again");
-      request->resume();
-    }
-    return;
-  }
+void CommitQueue::hand_over_events(const Work& work, const WriteSet& set) {
+  if (work.appends.empty()) return;
   auto batch = std::make_shared<CommittedBatch>();
   for (const auto& a : set.appends) {
     if (a.stored) batch->events.push_back(a.stored);
-    duplicates_.add(a.outcome == Outcome::kStored ? 0 : 1);
+    const bool known = a.outcome == Outcome::kDuplicate || a.outcome == Outcome::kConflicting;
+    duplicates_.add(known ? 1 : 0);
     conflicts_.add(a.outcome == Outcome::kConflicting ? 1 : 0);
   }
   appended_.add(static_cast<double>(batch->events.size()));
   batch_events_.observe(static_cast<double>(set.appends.size()));
-  batch->head = store_.head();
-  if (!batch->events.empty()) publish(std::move(batch));
-  size_t next = 0;
-  for (auto* request : live) {
-    std::vector<Outcome> outcomes;
-    outcomes.reserve(request->events.size());
-    for (size_t i = 0; i < request->events.size(); ++i)
-      outcomes.push_back(set.appends[next++].outcome);
-    request->reply = std::move(outcomes);
+  if (!batch->events.empty()) {
+    batch->head = batch->events.back()->position;
+    publish(std::move(batch));
+  }
+  std::span<const WriteSet::Append> rest(set.appends);
+  for (auto* request : work.appends) {
+    request->reply = reply_of(rest.first(request->events.size()));
+    rest = rest.subspan(request->events.size());
     request->resume();
   }
 }
 
-void CommitQueue::commit_edits(Work& work) {
-  WriteSet set;
-  for (auto* request : work.edits) {
-    WriteSet::Edit edit;
-    edit.name = request->name;
-    edit.edit = request->edit;
-    set.edits.push_back(std::move(edit));
-  }
-  if (!commit(set)) {
-    for (auto* request : work.edits) {
-      request->reply = fail(Errc::kUnavailable, "the store cannot write; the change was not made");
-      request->resume();
+Result<std::vector<CommitQueue::Outcome>> CommitQueue::reply_of(
+    std::span<const WriteSet::Append> appends) {
+  std::vector<Outcome> out;
+  out.reserve(appends.size());
+  for (const auto& a : appends) {
+    if (a.outcome == Outcome::kUnreadable) {
+      return fail(Errc::kUnavailable, "event " + a.event.event.id +
+                                          ": the store cannot read whether it has it already, and "
+                                          "has not stored it; the others of this request it has");
     }
-    return;
+    out.push_back(a.outcome);
   }
+  return out;
+}
+
+void CommitQueue::hand_over_changes(const Work& work, WriteSet& set) {
+  if (work.edits.empty()) return;
   auto batch = std::make_shared<CommittedBatch>();
   for (const auto& edit : set.edits) {
     if (!edit.outcome) continue;
@@ -384,21 +416,31 @@ void CommitQueue::commit_edits(Work& work) {
   }
 }
 
-void CommitQueue::refuse_queued() {
-  const std::lock_guard lock(mutex_);
-  for (auto* request : appends_) {
+void CommitQueue::refuse(const Work& work) {
+  for (auto* request : work.appends) {
     request->reply =
         fail(Errc::kUnavailable,
              "the store cannot write; nothing of this request is acknowledged: send it again");
     request->resume();
   }
-  for (auto* request : edits_) {
+  for (auto* request : work.edits) {
     request->reply = fail(Errc::kUnavailable, "the store cannot write; the change was not made");
     request->resume();
   }
-  appends_.clear();
-  edits_.clear();
-  queued_bytes_ = 0;
+}
+
+void CommitQueue::refuse_queued() {
+  Work work;
+  {
+    const std::lock_guard lock(mutex_);
+    work.appends.assign(appends_.begin(), appends_.end());
+    work.edits.assign(edits_.begin(), edits_.end());
+    appends_.clear();
+    edits_.clear();
+    appends_taken_ = appends_queued_;
+    queued_bytes_ = 0;
+  }
+  refuse(work);
 }
 
 void CommitQueue::recover_until_good() {
@@ -420,13 +462,8 @@ void CommitQueue::recover_until_good() {
 }
 
 // What a failed commit wrote after all is now in the store; lanes and directory must know it as if
-// it had succeeded.
+// it had succeeded: its events, then its changes.
 Status CommitQueue::hand_over_recovered() {
-  TRY(const auto domains, store_.load_domains());
-  auto changed = std::make_shared<CommittedBatch>();
-  changed->changes = directory_.replace_all(domains, store_.head());
-  changed->head = published_;
-  if (!changed->changes.empty()) publish(std::move(changed));
   while (published_ < store_.head()) {
     TRY(const auto heads, store_.read_heads(published_, options_.max_batch_events));
     if (heads.empty()) break;
@@ -438,6 +475,11 @@ Status CommitQueue::hand_over_recovered() {
     batch->head = positions.back();
     publish(std::move(batch));
   }
+  TRY(const auto domains, store_.load_domains());
+  auto changed = std::make_shared<CommittedBatch>();
+  changed->changes = directory_.replace_all(domains, store_.head());
+  changed->head = store_.head();
+  if (!changed->changes.empty()) publish(std::move(changed));
   return {};
 }
 

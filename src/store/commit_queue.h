@@ -1,6 +1,11 @@
 // The single writer of a store: appends and edits from all cores share commits (group commit), and
 // are seen and answered only afterwards: durable, then visible, then acknowledged.
 //
+// Each turn takes the appends that wait, as many as a batch may hold, and behind them the edits
+// before which no append waits any more. So neither kind ever waits for more than a turn of the
+// other, an append that was queued before an edit comes before it in the log, and one that was
+// queued after it, while it was not answered yet, may.
+//
 // Owns two threads: one commits and waits for the disk, the other saves progress, which must not
 // wait behind an fsync (a lane may only have so many outcomes unsaved). The public members may be
 // called from any thread or core. start() before use; stop() ends intake, writes what is queued and
@@ -18,12 +23,14 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <thread>
 #include <vector>
 
 namespace eventhorn::store {
 
-/// What became durable together. Every change comes before every event.
+/// What became durable together: events or changes. Of a commit with both the events come first, in
+/// a batch of their own.
 struct CommittedBatch {
   std::vector<DomainChange> changes;
   std::vector<EventPtr> events;  // by position
@@ -60,16 +67,17 @@ class CommitQueue {
   void stop();
 
   /// Appends all items. The outcomes come in the order of the items, after all of them (and the
-  /// originals of duplicates) are durable. kRateLimited: the queue is full; kUnavailable: the disk
-  /// refuses, or stop() was called; kNotFound: the domain was deleted meanwhile. On error nothing
-  /// is acknowledged.
+  /// originals of duplicates) are durable; none is kUnreadable. kRateLimited: the queue is full;
+  /// kUnavailable: the disk refuses, an item is kUnreadable, or stop() was called; kNotFound: the
+  /// domain was deleted meanwhile. On error nothing is acknowledged.
   Task<Result<std::vector<Outcome>>> append(std::vector<NewEvent> events);
 
   /// Runs an edit of a domain in the order of the log; answers after it is durable and in the
   /// directory.
   Task<Result<DomainChange>> edit(std::string domain, DomainEdit edit);
 
-  /// OK while appends are taken; kUnavailable, saying why, while the disk or the store refuses.
+  /// OK while appends are taken; kUnavailable, saying why, while the disk or the store refuses, or
+  /// the indexes are too far behind.
   Status status() const;
 
   /// Writes progress at once, unsynced: the next commit syncs it, or the saving thread within
@@ -88,6 +96,7 @@ class CommitQueue {
   struct EditRequest {
     std::string name;
     DomainEdit edit;
+    uint64_t behind = 0;  // of all appends so far, how many were queued before it
     Result<DomainChange> reply = fail(Errc::kInternal, "not committed");
     std::function<void()> resume;
   };
@@ -102,22 +111,28 @@ class CommitQueue {
   // On the committing thread.
   void run();
   bool wait_for_work(Work& work);
-  void commit_appends(Work& work);
-  void commit_edits(Work& work);
-  Status commit(WriteSet& set);
+  void take_appends(Work& work);
+  void look_after_room();
+  void commit(Work& work);
+  void drop_gone(std::vector<AppendRequest*>& appends);
+  Status write(WriteSet& set);
+  void hand_over_events(const Work& work, const WriteSet& set);
+  void hand_over_changes(const Work& work, WriteSet& set);
   void publish(BatchPtr batch);
   void recover_until_good();
   void refuse_queued();
+  static void refuse(const Work& work);
+  static Result<std::vector<Outcome>> reply_of(std::span<const WriteSet::Append> appends);
 
   // On the saving thread.
   void run_saves();
   bool wait_for_saves(std::vector<SaveRequest>& saves);
+  Status write_saves(std::vector<SaveRequest>& saves);
   Status write_progress(std::vector<Progress> progress);
   Status write_again();
   void sync_progress();
-  bool wait_until_good();
 
-  void fail_store(const Error& error);
+  void fail_store(const Error& error, uint64_t recoveries);
   Status hand_over_recovered();
 
   Store& store_;
@@ -131,6 +146,8 @@ class CommitQueue {
   std::deque<AppendRequest*>
       appends_;  // guarded by mutex_; the requests live in their callers' coroutines
   std::deque<EditRequest*> edits_;  // guarded by mutex_
+  uint64_t appends_queued_ = 0;     // guarded by mutex_; ever
+  uint64_t appends_taken_ = 0;      // guarded by mutex_; of those
   std::vector<SaveRequest> saves_;  // guarded by mutex_
   size_t queued_bytes_ = 0;         // guarded by mutex_
   bool stopping_ = false;           // guarded by mutex_
@@ -139,13 +156,14 @@ class CommitQueue {
   std::atomic<bool> started_{false};
   std::atomic<bool> failed_{false};
   std::atomic<bool> disk_low_{false};
+  std::atomic<bool> indexes_lag_{false};
   std::atomic<uint64_t> synced_commits_{0};
 
   // Touched only on the committing thread.
   SteadyTime space_checked_{};
   Position published_;
 
-  std::atomic<uint64_t> recoveries_{0};
+  std::atomic<uint64_t> recoveries_{0};  // how often the store was reopened; written under mutex_
 
   // Touched only on the saving thread.
   struct Unsynced {

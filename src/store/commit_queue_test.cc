@@ -105,16 +105,15 @@ TEST(CommitQueue, EventsOfADeletedDomainAreNotFound) {
   rig.create("a.test");
   auto foreign = rig.event("b");
   foreign.domain = other;
+  EXPECT_TRUE(rig.append("before"));
   rig.env.hold_syncs();
-  auto before = rig.submit("before");
-  rig.env.wait_for_held_sync();
   auto deleted = rig.submit_edit("a.test", remove_domain);
+  rig.env.wait_for_held_sync();
   auto after = rig.submit("after");
   auto mixed = rig.submit(std::vector{foreign, rig.event("mixed")});
   auto mate = rig.submit(std::vector{foreign});
   rig.env.release_syncs();
   rig.run();
-  EXPECT_TRUE(before.get());
   const auto change = deleted.get();
   ASSERT_TRUE(change);
   EXPECT_NE(change->before, nullptr);
@@ -122,6 +121,64 @@ TEST(CommitQueue, EventsOfADeletedDomainAreNotFound) {
   EXPECT_EQ(mixed.get().error().code, Errc::kNotFound);
   EXPECT_EQ(*mate.get(), std::vector{Outcome::kStored}) << "another request of the same batch";
   EXPECT_EQ(rig.stored(), (Ids{"before", "b"}));
+}
+
+// L13: what waits for the disk when an edit comes shares its commit; in the log, and for lanes, it
+// is before the edit.
+TEST(CommitQueue, L13EditsAndAppendsShareACommit) {
+  QueueRig rig;
+  rig.create();
+  rig.env.hold_syncs();
+  auto held = rig.submit("held");
+  rig.env.wait_for_held_sync();
+  auto first = rig.submit("first");
+  auto deleted = rig.submit_edit("a.test", remove_domain);
+  auto second = rig.submit("second");
+  const int before = rig.env.syncs();
+  rig.env.release_syncs();
+  rig.run();
+  EXPECT_EQ(rig.env.syncs(), before + 2);
+  EXPECT_TRUE(held.get());
+  EXPECT_EQ(*first.get(), std::vector{Outcome::kStored});
+  EXPECT_EQ(*second.get(), std::vector{Outcome::kStored}) << "nobody was told of the edit yet";
+  const auto change = deleted.get();
+  ASSERT_TRUE(change);
+  const auto batches = rig.batches();
+  ASSERT_EQ(batches.size(), 4U) << "the domain, the first, the others, their change";
+  ASSERT_EQ(batches[2]->events.size(), 2U);
+  EXPECT_EQ(batches[2]->events[1]->event.id, "second");
+  EXPECT_EQ(batches[2]->head, batches[2]->events[1]->position);
+  EXPECT_TRUE(batches[2]->changes.empty());
+  EXPECT_TRUE(batches[3]->events.empty());
+  ASSERT_EQ(batches[3]->changes.size(), 1U);
+  EXPECT_GT(change->at, batches[2]->head);
+  EXPECT_EQ(batches[3]->head, rig.store->head());
+}
+
+// L13: an event that was queued before an edit comes before it, even when many turns are between.
+TEST(CommitQueue, L13AnEditWaitsForTheAppendsBeforeIt) {
+  auto options = QueueRig::quick();
+  options.max_batch_events = 10;
+  QueueRig rig(options);
+  rig.create();
+  rig.env.hold_syncs();
+  auto held = rig.submit("held");
+  rig.env.wait_for_held_sync();
+  std::vector<std::future<QueueRig::Outcomes>> earlier, later;
+  for (int i = 0; i < 25; ++i) earlier.push_back(rig.submit("e" + std::to_string(i)));
+  auto deleted = rig.submit_edit("a.test", remove_domain);
+  for (int i = 0; i < 25; ++i) later.push_back(rig.submit("l" + std::to_string(i)));
+  rig.env.release_syncs();
+  rig.run();
+  EXPECT_TRUE(held.get());
+  for (auto& e : earlier) EXPECT_EQ(*e.get(), std::vector{Outcome::kStored});
+  size_t gone = 0;
+  for (auto& l : later) {
+    const auto answer = l.get();
+    gone += answer ? 0 : 1;
+    if (!answer) EXPECT_EQ(answer.error().code, Errc::kNotFound);
+  }
+  EXPECT_EQ(gone, 20U) << "the last five of three turns of ten go beside the edit";
 }
 
 TEST(CommitQueue, SubscribersSeeBatchesInOrderAndBeforeTheAnswer) {
@@ -238,6 +295,8 @@ class FreeSpaceStore final : public Store {
   Status sync() override { return inner_.sync(); }
 
   Status recover() override { return inner_.recover(); }
+
+  Status may_append() const override { return inner_.may_append(); }
 
   uint64_t free_bytes() const override { return free; }
 

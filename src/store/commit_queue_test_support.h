@@ -24,7 +24,11 @@ class QueueRig {
  public:
   using Outcomes = Result<std::vector<CommitQueue::Outcome>>;
 
-  explicit QueueRig(CommitOptions options = quick()) { open(options); }
+  explicit QueueRig(CommitOptions options = quick(),
+                    size_t max_tail_events = RocksOptions().max_tail_events)
+      : max_tail_events_(max_tail_events) {
+    open(options);
+  }
 
   ~QueueRig() { close(); }
 
@@ -39,7 +43,11 @@ class QueueRig {
   }
 
   void open(CommitOptions options = quick()) {
-    store = open_rocks(dir, clock, &env);
+    auto store_options = rocks_options(dir, &env);
+    store_options.max_tail_events = max_tail_events_;
+    auto opened = RocksStore::open(store_options, clock);
+    ASSERT_TRUE(opened) << opened.error().message;
+    store = std::move(*opened);
     directory = std::make_unique<Directory>();
     const auto domains = store->load_domains();
     for (const auto& d : *domains) directory->apply(d->name, {kNoPosition, nullptr, d});
@@ -187,6 +195,7 @@ class QueueRig {
   std::unique_ptr<CommitQueue> queue;
 
  private:
+  const size_t max_tail_events_;
   asio::io_context context_;
   mutable std::mutex mutex_;
   std::vector<BatchPtr> batches_;  // guarded by mutex_

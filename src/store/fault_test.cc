@@ -380,6 +380,50 @@ TEST(StoreFault, C5ReadersGetAnErrorWhileTheStoreCannotReopen) {
   EXPECT_EQ(rig.seen(), rig.stored());
 }
 
+// C5: the kernel tells of a failed fsync once; the next one seems to succeed.
+TEST(StoreFault, C5NoSyncSucceedsAfterOneThatFailed) {
+  const FakeClock clock;
+  FaultEnv env;
+  const TempDir dir;
+  const auto store = open_rocks(dir, clock, &env);
+  EXPECT_TRUE(store->save_value("k", "1"));
+  env.fail_one_sync();
+  WriteSet set;
+  set.appends.push_back({make_event("a"), Outcome::kStored, nullptr});
+  EXPECT_FALSE(store->commit(set));
+  EXPECT_FALSE(store->sync());
+  EXPECT_FALSE(store->save_value("k", "2"));
+  EXPECT_TRUE(store->recover());
+  EXPECT_TRUE(store->sync());
+  env.fail_one_sync();
+  EXPECT_FALSE(store->save_value("k", "3"));
+  EXPECT_FALSE(store->sync());
+}
+
+// C5: an append and an edit whose fsync failed are handed over in the order of the log.
+TEST(StoreFault, C5AnAppendAndAnEditThatFailedTogetherKeepTheirOrder) {
+  QueueRig rig;
+  rig.create();
+  rig.env.hold_syncs();
+  auto held = rig.submit("held");
+  rig.env.wait_for_held_sync();
+  auto event = rig.submit("event");
+  auto change = rig.submit_edit(
+      "a.test", [](const DomainPtr&, Position) -> Result<DomainPtr> { return DomainPtr(); });
+  rig.env.fail_one_sync(1);
+  rig.env.release_syncs();
+  rig.run();
+  EXPECT_TRUE(held.get());
+  EXPECT_FALSE(event.get());
+  EXPECT_FALSE(change.get());
+  while (!rig.queue->status()) std::this_thread::yield();
+  EXPECT_EQ(rig.seen(), (Ids{"held", "event"}));
+  const auto batches = rig.batches();
+  ASSERT_EQ(batches.back()->changes.size(), 1U);
+  EXPECT_GE(batches.back()->changes[0].at, batches[batches.size() - 2]->head);
+  EXPECT_EQ(rig.directory->find("a.test"), nullptr);
+}
+
 TEST(StoreFault, C8ASecondOpenIsRefused) {
   QueueRig rig;
   const auto second = RocksStore::open(rocks_options(rig.dir, &rig.env), rig.clock);

@@ -27,12 +27,14 @@ inline constexpr uint64_t kEditStride = 32;
 static_assert(kEditStride >= webhook::kHooks * webhook::kMaxUrlsPerHook,
               "each new lane of an edit takes one for its id");
 
-/// One atomic write. commit() fills in the answers.
+/// One atomic write: its appends, then its edits, then progress. commit() fills in the answers.
 struct WriteSet {
   struct Append {
     NewEvent event;
-    enum class Outcome { kStored, kDuplicate, kConflicting } outcome = Outcome::kStored;
-    EventPtr stored;  // null for duplicates
+    /// kUnreadable: whether the id is there already cannot be read; the event was not stored.
+    enum class Outcome { kStored, kDuplicate, kConflicting, kUnreadable };
+    Outcome outcome = Outcome::kStored;
+    EventPtr stored;  // null unless kStored
   };
 
   struct Edit {
@@ -140,6 +142,10 @@ class Store {
   /// After a failed commit: reopens the engine. Events that the failed commit did write become
   /// visible.
   virtual Status recover() = 0;
+
+  /// kUnavailable, saying why, while so much of the log waits for the indexes that no more should
+  /// be appended. Edits and progress are taken all the same.
+  virtual Status may_append() const = 0;
 
   /// Free space for more events, in bytes; UINT64_MAX when the engine cannot tell.
   virtual uint64_t free_bytes() const = 0;

@@ -14,14 +14,14 @@ namespace eventhorn::store {
 
 Status RocksStore::commit(WriteSet& set) {
   const std::shared_lock lock(db_mutex_);
-  if (failed_ || !db_) return fail(Errc::kUnavailable, "the store failed and is not reopened yet");
+  if (failed_ || !db_) return fail(Errc::kUnavailable, kNotReopened);
   const bool durable = !set.appends.empty() || !set.edits.empty();
   const uint64_t first_position =
       durable ? next_position_ : 0;  // a set of progress comes from another thread
   rocksdb::WriteBatch batch;
-  TRY_STATUS(put_edits(set, batch));
-  TRY_STATUS(find_duplicates(set));
+  find_duplicates(set);
   TRY_STATUS(put_appends(set, batch));
+  TRY_STATUS(put_edits(set, batch));
   const auto clock = set.appends.empty() ? std::nullopt : kept_clock_.due();
   if (clock) put_clock(*clock, batch);
   for (const auto& progress : set.progress) TRY_STATUS(put_progress(progress, batch));
@@ -50,9 +50,7 @@ void RocksStore::put_clock(const KeptClock::Saved& saved, rocksdb::WriteBatch& b
 Status RocksStore::sync() {
   const std::shared_lock lock(db_mutex_);
   TRY_STATUS(usable());
-  auto status = sync_wal();
-  if (!status) failed_ = true;
-  return status;
+  return sync_wal();
 }
 
 Status RocksStore::put_edits(WriteSet& set, rocksdb::WriteBatch& batch) {
@@ -86,9 +84,10 @@ Status RocksStore::put_edits(WriteSet& set, rocksdb::WriteBatch& batch) {
   return {};
 }
 
-Status RocksStore::find_duplicates(WriteSet& set) {
-  if (set.appends.empty()) return {};
-  std::map<std::pair<uint64_t, std::string_view>, uint64_t> in_set;  // to the hash of the original
+// An id that cannot be read costs its own append: all else of the set goes on.
+void RocksStore::find_duplicates(WriteSet& set) {
+  if (set.appends.empty()) return;
+  std::map<std::pair<uint64_t, std::string_view>, size_t> in_set;  // the first of each id
   std::vector<size_t> unknown;
   std::vector<size_t> repeats;
   std::vector<std::string> keys;
@@ -100,16 +99,14 @@ Status RocksStore::find_duplicates(WriteSet& set) {
   for (size_t i = 0; i < set.appends.size(); ++i) {
     auto& a = set.appends[i];
     const auto& e = a.event.event;
-    if (const auto* found = tail_.find(a.event.domain, e.id)) {
+    if (const auto found = tail_.find(a.event.domain, e.id)) {
       judge(a, found->content_hash);
       continue;
     }
-    const auto [it, fresh] = in_set.try_emplace({a.event.domain.value, e.id}, 0);
-    if (!fresh) {
+    if (!in_set.try_emplace({a.event.domain.value, e.id}, unknown.size()).second) {
       repeats.push_back(i);
       continue;
     }
-    it->second = hash_bytes(e.bytes);
     unknown.push_back(i);
     keys.push_back(format::id_key(a.event.domain, e.id));
   }
@@ -117,19 +114,28 @@ Status RocksStore::find_duplicates(WriteSet& set) {
   std::vector<rocksdb::PinnableSlice> values(slices.size());
   std::vector<rocksdb::Status> statuses(slices.size());
   db_->MultiGet({}, family(kIds), slices.size(), slices.data(), values.data(), statuses.data());
+  const auto hash_of = [&](size_t k) { return format::get_u64_be(values[k].data() + 8); };
   for (size_t k = 0; k < slices.size(); ++k) {
-    if (statuses[k].IsNotFound()) continue;
-    TRY_STATUS(to_status(statuses[k], "looking up an event id"));
     auto& a = set.appends[unknown[k]];
-    if (values[k].size() < 16) return fail(Errc::kCorruption, "damaged id row in the store");
-    const uint64_t hash = format::get_u64_be(values[k].data() + 8);
-    judge(a, hash);
-    in_set[{a.event.domain.value, a.event.event.id}] = hash;
+    if (statuses[k].IsNotFound()) continue;
+    if (!statuses[k].ok() || values[k].size() < 16) {
+      a.outcome = Outcome::kUnreadable;
+      note_unreadable("an event id", statuses[k].ToString());
+    } else {
+      judge(a, hash_of(k));
+    }
   }
-  for (const size_t i : repeats)
-    judge(set.appends[i],
-          in_set[{set.appends[i].event.domain.value, set.appends[i].event.event.id}]);
-  return {};
+  for (const size_t i : repeats) {
+    auto& a = set.appends[i];
+    const size_t k = in_set[{a.event.domain.value, a.event.event.id}];
+    const auto& first = set.appends[unknown[k]];
+    if (first.outcome == Outcome::kUnreadable) {
+      a.outcome = Outcome::kUnreadable;
+    } else {
+      judge(a,
+            first.outcome == Outcome::kStored ? hash_bytes(first.event.event.bytes) : hash_of(k));
+    }
+  }
 }
 
 Status RocksStore::put_appends(WriteSet& set, rocksdb::WriteBatch& batch) {

@@ -47,6 +47,13 @@ class ClassWalk {
   const std::string prefix_;
 };
 
+// True when totals began anew between the two (RunningCounts::begin_run).
+bool began_anew(const ClassTotals& first, const ClassTotals& last) {
+  for (size_t slot = 0; slot < first.size(); ++slot)
+    if (last[slot].events < first[slot].events || last[slot].bytes < first[slot].bytes) return true;
+  return false;
+}
+
 // Counts the rows in (after, to]: forward to the first totals, then back from the end to the last.
 Result<ClassTotals> count_rows(ClassWalk& walk, Position after, Position to, uint64_t& looked_at) {
   ClassTotals out{};
@@ -67,8 +74,9 @@ Result<ClassTotals> count_rows(ClassWalk& walk, Position after, Position to, uin
     if (!last) add_event(out[format::class_slot(row.hook)], row.bytes);
   }
   TRY_STATUS(walk.status());
+  if (!last) return format::damaged("class");
+  if (began_anew(*first, *last)) first = ClassTotals{};
   for (size_t slot = 0; slot < out.size(); ++slot) {
-    if (!last || (*last)[slot].events < (*first)[slot].events) return format::damaged("class");
     out[slot].events += (*last)[slot].events - (*first)[slot].events;
     out[slot].bytes += (*last)[slot].bytes - (*first)[slot].bytes;
   }
@@ -80,12 +88,13 @@ Result<ClassTotals> count_rows(ClassWalk& walk, Position after, Position to, uin
 RunningCounts::RunningCounts() = default;
 RunningCounts::~RunningCounts() = default;
 
-void RunningCounts::begin_run(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* classes,
-                              Position first) {
+void RunningCounts::begin_run(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* classes, Position first,
+                              bool anew) {
   size_t size = 0;
   for (const auto& kept : kept_) size += kept.size();
   if (size > kMaxKept) clear();
   first_ = first;
+  anew_ = anew;
   before_.reset(db.NewIterator({}, classes));
 }
 
@@ -119,7 +128,11 @@ Result<std::string> RunningCounts::add(const TailEntry& entry, webhook::Hook hoo
   const auto cls = webhook::class_of(hook);
   const auto [it, fresh] = kept_[static_cast<size_t>(cls)].try_emplace(entry.domain);
   auto& state = it->second;
-  if (fresh) TRY_STATUS(load(entry.domain, cls, state.totals));
+  if (fresh) {
+    auto status = load(entry.domain, cls, state.totals);
+    if (!status && !anew_) return fail(std::move(status).error());
+    if (!status) state.totals = {};
+  }
   add_event(state.totals[format::class_slot(hook)], entry.bytes);
   const bool mark = ++state.since_mark == kMarkEvery;
   if (mark) state.since_mark = 0;

@@ -35,8 +35,9 @@ class RunningCounts {
   ~RunningCounts();
 
   /// Rows before `first` are what unknown totals are read from: a run that is indexed once more
-  /// counts its events once.
-  void begin_run(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* classes, Position first);
+  /// counts its events once. `anew`: totals that cannot be read begin at 0; only the differences of
+  /// two mean anything, and those over such a beginning are too small.
+  void begin_run(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* classes, Position first, bool anew);
   /// The value of the next row of (entry's domain, hook's class); `hook` is the entry's. By
   /// position.
   Result<std::string> add(const TailEntry& entry, webhook::Hook hook);
@@ -52,6 +53,7 @@ class RunningCounts {
   Status load(DomainUid domain, webhook::Class cls, format::ClassTotals& totals) const;
 
   Position first_;
+  bool anew_ = false;
   std::unique_ptr<rocksdb::Iterator> before_;
   std::array<std::unordered_map<DomainUid, State>, webhook::kClasses> kept_;
 };

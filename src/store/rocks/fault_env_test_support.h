@@ -1,12 +1,14 @@
 // A disk that fails on command, for tests: it holds syncs of the write-ahead log, refuses writes,
-// and at a power cut loses every byte that was not synced.
+// cannot read or has bits flipped, and at a power cut loses every byte that was not synced.
 #pragma once
 
 #include <rocksdb/env.h>
 
 #include <atomic>
 #include <condition_variable>
+#include <cstring>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -19,6 +21,7 @@ namespace eventhorn::store {
 class FaultEnv final : public rocksdb::EnvWrapper {
  public:
   enum class Fault { kNone, kSyncFails, kNoSpace, kDead };
+  enum class ReadFault { kNone, kError, kFlip };
 
   FaultEnv() : EnvWrapper(rocksdb::Env::Default()) {}
 
@@ -26,6 +29,22 @@ class FaultEnv final : public rocksdb::EnvWrapper {
   void set_fault(Fault fault) {
     const std::lock_guard lock(mutex_);
     fault_ = fault;
+  }
+
+  /// What reads of the first block of these files meet from now on. Open files too.
+  void set_read_fault(
+      ReadFault fault,
+      std::function<bool(const std::string& path)> which = [](const auto&) { return true; }) {
+    const std::lock_guard lock(mutex_);
+    read_fault_ = fault;
+    broken_ = std::move(which);
+  }
+
+  /// After `good` syncs of the log one fails, and no later one: so the kernel tells of what it
+  /// lost.
+  void fail_one_sync(int good = 0) {
+    const std::lock_guard lock(mutex_);
+    good_syncs_ = good;
   }
 
   /// Holds the next and all later syncs of the log, until release_syncs().
@@ -92,6 +111,14 @@ class FaultEnv final : public rocksdb::EnvWrapper {
     }
     if (lose) lose_unsynced();
     return target()->LockFile(path, lock);
+  }
+
+  rocksdb::Status NewRandomAccessFile(const std::string& path,
+                                      std::unique_ptr<rocksdb::RandomAccessFile>* out,
+                                      const rocksdb::EnvOptions& options) override {
+    auto s = target()->NewRandomAccessFile(path, out, options);
+    if (s.ok()) *out = std::make_unique<ReadFile>(*this, path, std::move(*out));
+    return s;
   }
 
   rocksdb::Status NewWritableFile(const std::string& path,
@@ -163,6 +190,52 @@ class FaultEnv final : public rocksdb::EnvWrapper {
     std::atomic<uint64_t> size_;
   };
 
+  class ReadFile final : public rocksdb::RandomAccessFileWrapper {
+   public:
+    ReadFile(const FaultEnv& env, std::string path, std::unique_ptr<rocksdb::RandomAccessFile> file)
+        : RandomAccessFileWrapper(file.get()),
+          env_(env),
+          path_(std::move(path)),
+          file_(std::move(file)) {}
+
+    rocksdb::Status Read(uint64_t offset, size_t n, rocksdb::Slice* result,
+                         char* scratch) const override {
+      const auto fault = offset == 0 ? env_.read_fault(path_) : ReadFault::kNone;
+      if (fault == ReadFault::kError) return rocksdb::Status::IOError("input/output error");
+      auto s = file_->Read(offset, n, result, scratch);
+      if (s.ok() && fault == ReadFault::kFlip && result->size() > kFlippedByte) {
+        if (result->data() != scratch) std::memcpy(scratch, result->data(), result->size());
+        scratch[kFlippedByte] = static_cast<char>(scratch[kFlippedByte] ^ 0x10);
+        *result = {scratch, result->size()};
+      }
+      return s;
+    }
+
+    rocksdb::Status MultiRead(rocksdb::ReadRequest* requests, size_t count) override {
+      for (size_t i = 0; i < count; ++i) {
+        auto& r = requests[i];
+        r.status = Read(r.offset, r.len, &r.result, r.scratch);
+      }
+      return rocksdb::Status::OK();
+    }
+
+    rocksdb::Status Prefetch(uint64_t, size_t) override {
+      return rocksdb::Status::NotSupported("reads go through Read()");
+    }
+
+   private:
+    static constexpr size_t kFlippedByte = 10;
+
+    const FaultEnv& env_;
+    const std::string path_;
+    const std::unique_ptr<rocksdb::RandomAccessFile> file_;
+  };
+
+  ReadFault read_fault(const std::string& path) const {
+    const std::lock_guard lock(mutex_);
+    return read_fault_ != ReadFault::kNone && broken_(path) ? read_fault_ : ReadFault::kNone;
+  }
+
   static bool is_log(const std::string& path) { return path.ends_with(".log"); }
 
   rocksdb::Status wrap(const std::string& path, uint64_t size, rocksdb::Status s,
@@ -193,7 +266,8 @@ class FaultEnv final : public rocksdb::EnvWrapper {
       --held_;
     }
     if (fault_ == Fault::kDead) return rocksdb::Status::IOError("power cut");
-    if (fault_ == Fault::kSyncFails && is_log(path))
+    const bool this_one = is_log(path) && good_syncs_ >= 0 && good_syncs_-- == 0;
+    if (is_log(path) && (this_one || fault_ == Fault::kSyncFails))
       return rocksdb::Status::IOError("input/output error");
     return rocksdb::Status::OK();
   }
@@ -209,11 +283,14 @@ class FaultEnv final : public rocksdb::EnvWrapper {
   std::map<std::string, uint64_t>
       synced_;                  // guarded by mutex_; bytes of each file that a power cut leaves
   Fault fault_ = Fault::kNone;  // guarded by mutex_
-  bool lose_at_open_ = false;   // guarded by mutex_
-  bool sizes_hidden_ = false;   // guarded by mutex_
-  bool holding_ = false;        // guarded by mutex_
-  int held_ = 0;                // guarded by mutex_
-  int syncs_ = 0;               // guarded by mutex_
+  ReadFault read_fault_ = ReadFault::kNone;              // guarded by mutex_
+  std::function<bool(const std::string& path)> broken_;  // guarded by mutex_
+  int good_syncs_ = -1;        // guarded by mutex_; before the one that fails; -1 when none does
+  bool lose_at_open_ = false;  // guarded by mutex_
+  bool sizes_hidden_ = false;  // guarded by mutex_
+  bool holding_ = false;       // guarded by mutex_
+  int held_ = 0;               // guarded by mutex_
+  int syncs_ = 0;              // guarded by mutex_
 };
 
 }  // namespace eventhorn::store

@@ -14,7 +14,7 @@ Result<std::vector<Position>> RocksStore::find_events(DomainUid domain,
   std::vector<Position> out(ids.size(), kNoPosition);
   // The tail first, as every reader does: what leaves it meanwhile is in the index by then.
   for (size_t i = 0; i < ids.size(); ++i) {
-    if (const auto found = tail_.find_position(domain, ids[i])) out[i] = *found;
+    if (const auto found = tail_.find(domain, ids[i])) out[i] = found->position;
   }
   std::vector<size_t> rest;
   std::vector<std::string> keys;

@@ -3,7 +3,7 @@
 // itself), a short one as a batch. Indexing a run twice gives the same entries, so a crash between
 // the entries and the mark costs only the work.
 #include "base/log.h"
-#include "base/metrics.h"
+#include "store/rocks/compaction_watch.h"
 #include "store/rocks/format.h"
 #include "store/rocks/rocks_store.h"
 #include "store/rocks/status.h"
@@ -14,12 +14,14 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <utility>
 
 namespace eventhorn::store {
 namespace {
 
 constexpr size_t kBatchLimit = 4096;
+
+// Tries to write a run before it is done without reading what is in the index.
+constexpr uint32_t kPatience = 10;
 
 struct IndexRow {
   std::string key;
@@ -46,18 +48,13 @@ struct RocksStore::IndexRows {
 };
 
 void RocksStore::index_loop() {
-  auto lag =
-      metrics::gauge("eventhorn_index_lag_events",
-                     "Events in the log that are not yet in the indexes (served from memory)");
-  auto indexed =
-      metrics::counter("eventhorn_indexed_events_total", "Events written to the indexes");
   size_t last_size = 0;
-  bool failing = false;  // then a closed run is no reason to wake: it has just failed
   std::unique_lock lock(index_mutex_);
   while (!stopping_) {
+    // A run that has just failed is no reason to wake.
     const bool woken = index_wake_.wait_for(lock, options_.index_idle, [&] {
       return stopping_ || index_wanted_ > index_served_ ||
-             (!failing && tail_.oldest_closed() != nullptr);
+             (index_failures_ == 0 && tail_.oldest_closed() != nullptr);
     });
     if (stopping_) break;
     const uint64_t wanted = index_wanted_;
@@ -65,21 +62,15 @@ void RocksStore::index_loop() {
     lock.unlock();
     {
       const std::shared_lock db_lock(db_mutex_);
-      if (requested || (!woken && tail_.size() == last_size)) tail_.close_open_run();
-      const bool told = std::exchange(failing, false);
-      while (const auto run = tail_.oldest_closed()) {
-        if (auto status = index_run(*run); !status) {
-          if (!told)
-            log_error("store", "indexing failed, will try again error={}", status.error().message);
-          failing = true;
-          break;
-        }
-        indexed.add(static_cast<double>(run->size()));
-        tail_.drop_oldest();
-      }
+      const bool rests = !woken && index_failures_ == 0 && tail_.size() == last_size;
+      if (requested || rests) tail_.close_open_run();
+      index_closed_runs();
       last_size = tail_.size();
-      lag.set(static_cast<double>(last_size));
-      if (usable()) ballast_.keep();
+      index_lag_.set(static_cast<double>(last_size));
+      if (usable()) {
+        ballast_.keep();
+        stop_hopeless_compactions();
+      }
     }
     lock.lock();
     if (requested) {
@@ -88,6 +79,28 @@ void RocksStore::index_loop() {
     }
   }
   index_done_.notify_all();
+}
+
+void RocksStore::index_closed_runs() {
+  while (const auto run = tail_.oldest_closed()) {
+    if (auto status = index_run(*run); !status) {
+      if (index_failures_++ == 0)
+        log_error("store", "indexing failed, will try again error={}", status.error().message);
+      return;
+    }
+    index_failures_ = 0;
+    indexed_.add(static_cast<double>(run->size()));
+    tail_.drop_oldest();
+  }
+}
+
+// A family without compactions holds up nobody. The next opening tries again.
+void RocksStore::stop_hopeless_compactions() {
+  for (const auto& [hopeless, error] : compactions_->take_hopeless()) {
+    note_unreadable(kFamilyNames[static_cast<size_t>(hopeless)], error);
+    const auto s = db_->SetOptions(family(hopeless), {{"disable_auto_compactions", "true"}});
+    if (!s.ok()) log_error("store", "cannot stop compactions error={}", s.ToString());
+  }
 }
 
 Status RocksStore::index_now() {
@@ -109,7 +122,7 @@ Result<RocksStore::IndexRows> RocksStore::rows_of(const TailRun& run) {
   out.ids.reserve(n);
   out.times.reserve(n);
   out.classes.reserve(n);
-  counts_.begin_run(*db_, family(kClasses), run[0].position);
+  counts_.begin_run(*db_, family(kClasses), run[0].position, index_failures_ >= kPatience);
   for (size_t i = 0; i < n; ++i) {
     const auto& e = run[i];
     out.ids.push_back(
@@ -129,14 +142,16 @@ Result<RocksStore::IndexRows> RocksStore::rows_of(const TailRun& run) {
 Status RocksStore::index_run(const TailRun& run) {
   if (run.size() == 0) return {};
   TRY_STATUS(usable());
-  auto rows = rows_of(run);
-  Status status = rows ? Status() : fail(rows.error());
-  if (status)
-    status = run.size() <= kBatchLimit ? index_by_batch(*rows) : index_by_files(run, *rows);
-  if (!status) {
-    counts_.clear();  // they have counted what is not in the index
-    return status;
-  }
+  auto status = write_rows(run);
+  if (!status) counts_.clear();  // they have counted what is not in the index
+  return status;
+}
+
+Status RocksStore::write_rows(const TailRun& run) {
+  TRY(auto rows, rows_of(run));
+  // To take in files RocksDB reads those that are there; a batch needs no reads.
+  const bool by_batch = run.size() <= kBatchLimit || index_failures_ >= kPatience;
+  TRY_STATUS(by_batch ? index_by_batch(rows) : index_by_files(run, rows));
   const rocksdb::Slice key(format::kIndexedThroughKey.data(), format::kIndexedThroughKey.size());
   return to_status(
       db_->Put({}, family(kMeta), key, format::u64_key(run[run.size() - 1].position.value)),

@@ -114,7 +114,7 @@ class TimeWalk {
     }
   }
 
-  rocksdb::Status status() const { return it_->status(); }
+  Status status() const { return to_status(it_->status(), "reading the time index"); }
 
  private:
   std::unique_ptr<rocksdb::Iterator> it_;
@@ -232,6 +232,7 @@ Result<PageSlice> RocksStore::read_page(const PageQuery& q) {
   while (scanned < q.max_scan) {
     const bool have_tail = tail_next < tail.size();
     const bool have_index = walk.valid();
+    if (!have_index) TRY_STATUS(walk.status());
     if (!have_tail && !have_index) {
       out.at_end = true;
       break;
@@ -264,7 +265,6 @@ Result<PageSlice> RocksStore::read_page(const PageQuery& q) {
     TRY(const bool full, drain());
     if (full) return out;
   }
-  TRY_STATUS(to_status(walk.status(), "reading the time index"));
   TRY(const bool full, drain());
   if (full) {
     out.at_end = false;

@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "store/rocks/compaction_watch.h"
 #include "store/rocks/format.h"
 #include "store/rocks/status.h"
 #include "store/rocks/wal_check.h"
@@ -12,13 +13,24 @@
 #include <rocksdb/write_batch.h>
 
 namespace eventhorn::store {
+namespace {
+
+constexpr int64_t kBetweenTellingS = 10;
+
+}  // namespace
 
 RocksStore::RocksStore(RocksOptions options, const Clock& clock)
     : options_(std::move(options)),
       clock_(clock),
       kept_clock_(clock, options_.clock_hold),
       ballast_(options_.directory / "ballast", options_.ballast_bytes,
-               [this] { return free_bytes(); }) {}
+               [this] { return free_bytes(); }),
+      unreadable_(metrics::counter("eventhorn_store_unreadable_total",
+                                   "Reads of the store that failed and were passed over")),
+      indexed_(metrics::counter("eventhorn_indexed_events_total", "Events written to the indexes")),
+      index_lag_(metrics::gauge(
+          "eventhorn_index_lag_events",
+          "Events in the log that are not yet in the indexes (served from memory)")) {}
 
 Result<std::unique_ptr<RocksStore>> RocksStore::open(RocksOptions options, const Clock& clock) {
   std::error_code ec;
@@ -59,14 +71,40 @@ tl::unexpected<Error> RocksStore::damaged(const std::string& where) const {
                                      data + "`");
 }
 
+// All or nothing: readers of a store that is loaded in part would take its empty tail for "all is
+// in the indexes", and lanes would skip what is not.
 Status RocksStore::open_db() {
+  auto status = open_files();
+  if (status) status = load();
+  if (!status) {
+    close_db();
+    return status.error().code == Errc::kCorruption ? damaged(status.error().message) : status;
+  }
+  head_.store(next_position_ - 1, std::memory_order_release);
+  failed_ = false;
+  return {};
+}
+
+Status RocksStore::open_files() {
   const auto directory = options_.directory / "store";
   const std::string path = directory.string();
   TRY(const auto hidden, find_hidden_wal_damage(directory));
-  if (!hidden.empty()) return damaged(hidden.front().text());
+  if (!hidden.empty()) return fail(Errc::kCorruption, hidden.front().text());
+  const bool reopening = !identity_.empty();
+  std::error_code ec;
+  if (reopening && !std::filesystem::exists(directory / "CURRENT", ec)) {
+    return fail(Errc::kUnavailable, "the store in " + path +
+                                        " is gone, its directory is missing or empty; no new one "
+                                        "is made in its place: bring it back (is it mounted?)");
+  }
+  auto options = db_options(options_.env);
+  options.create_if_missing = !reopening;
+  options.create_missing_column_families = !reopening;
+  compactions_ = std::make_shared<CompactionWatch>();
+  options.listeners.push_back(compactions_);
   rocksdb::DB* db = nullptr;
-  const auto status = rocksdb::DB::Open(db_options(options_.env), path, family_descriptors(floors_),
-                                        &families_, &db);
+  const auto status =
+      rocksdb::DB::Open(options, path, family_descriptors(floors_), &families_, &db);
   if (!status.ok()) {
     const std::string text = status.ToString();
     if (text.find("While lock file") != std::string::npos ||
@@ -77,24 +115,28 @@ Status RocksStore::open_db() {
     }
     if (status.IsCorruption()) {
       TRY(const auto found, find_wal_damage(directory));
-      return damaged(found.empty() ? text : found.front().text() + ": " + text);
+      return fail(Errc::kCorruption, found.empty() ? text : found.front().text() + ": " + text);
     }
     return fail(Errc::kUnavailable, "cannot open the store in " + path + ": " + text);
   }
   db_.reset(db);
+  std::string identity;
+  TRY_STATUS(to_status(db_->GetDbIdentity(identity), "reading the identity of the store"));
+  if (reopening && identity != identity_)
+    return fail(Errc::kUnavailable, "the store in " + path + " is another one than before (" +
+                                        identity + ", not " + identity_ + ")");
+  identity_ = std::move(identity);
   remove_index_files();
-  if (const auto loaded = load(); !loaded) {
-    return loaded.error().code == Errc::kCorruption ? damaged(loaded.error().message)
-                                                    : fail(loaded.error());
-  }
-  head_.store(next_position_ - 1, std::memory_order_release);
-  failed_ = false;
   return {};
 }
 
 Status RocksStore::load() {
   TRY_STATUS(load_floors());
   TRY_STATUS(find_next_position());
+  if (next_position_ <= head().value)
+    return fail(Errc::kUnavailable, "the store ends before position " +
+                                        std::to_string(head().value) +
+                                        ", which was acknowledged: is it an older copy of itself?");
   TRY_STATUS(start_clock());
   TRY_STATUS(read_domains());
   return rebuild_tail();
@@ -165,6 +207,7 @@ void RocksStore::remove_index_files() {
 Status RocksStore::rebuild_tail() {
   tail_.clear();
   counts_.clear();
+  index_failures_ = 0;
   TRY(const uint64_t indexed, load_mark(format::kIndexedThroughKey));
   const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}, family(kLog)));
   size_t count = 0;
@@ -199,6 +242,28 @@ Status RocksStore::recover() {
   }
   log_info("store", "reopened the store head={}", head().value);
   return {};
+}
+
+void RocksStore::note_unreadable(const char* what, const std::string& error) {
+  unreadable_.add();
+  const int64_t now_s = std::chrono::duration_cast<std::chrono::seconds>(
+                            std::chrono::steady_clock::now().time_since_epoch())
+                            .count();
+  int64_t told = unreadable_told_s_;
+  if (told > now_s - kBetweenTellingS || !unreadable_told_s_.compare_exchange_strong(told, now_s))
+    return;
+  log_error("store",
+            "cannot read {}; stop the server and run `eventhorn repair --data {}` error={}", what,
+            options_.directory.string(), error);
+}
+
+Status RocksStore::may_append() const {
+  const size_t events = tail_.size();
+  if (events <= options_.max_tail_events && tail_.memory() <= options_.max_tail_bytes) return {};
+  return fail(Errc::kUnavailable,
+              std::to_string(events) +
+                  " events wait for the indexes, and no more are taken until they are there: see "
+                  "the server's log");
 }
 
 uint64_t RocksStore::free_bytes() const {

@@ -6,6 +6,7 @@
 // (indexer.cc); what they lack is in the tail.
 #pragma once
 
+#include "base/metrics.h"
 #include "base/time.h"
 #include "store/rocks/ballast.h"
 #include "store/rocks/counts.h"
@@ -33,6 +34,8 @@ class WriteBatch;
 
 namespace eventhorn::store {
 
+class CompactionWatch;
+
 struct RocksOptions {
   std::filesystem::path directory;
   /// Tests put a fault-injecting one here; null is the machine's.
@@ -46,6 +49,11 @@ struct RocksOptions {
   std::function<uint64_t()> free_bytes;
   /// How long a wall clock that is ahead is watched before the kept clock believes it.
   std::chrono::milliseconds clock_hold = std::chrono::hours(1);
+  /// Of the tail, before no more should be appended: some 100 MB, and what a start reads in
+  /// seconds.
+  size_t max_tail_events = 1'000'000;
+  /// The same for long ids, and for runs that are not full.
+  size_t max_tail_bytes = 256 << 20;
 };
 
 class RocksStore final : public Store {
@@ -58,6 +66,7 @@ class RocksStore final : public Store {
   Status commit(WriteSet& set) override;
   Status sync() override;
   Status recover() override;
+  Status may_append() const override;
   uint64_t free_bytes() const override;
 
   Position head() const override { return {head_.load(std::memory_order_acquire)}; }
@@ -109,7 +118,13 @@ class RocksStore final : public Store {
     auto operator<=>(const WalPlace&) const = default;
   };
 
+  static constexpr const char* kNotReopened = "the store failed and is not reopened yet";
+
+  /// Of what costs only itself: counted, and logged now and then.
+  void note_unreadable(const char* what, const std::string& error);
+
   Status open_db();
+  Status open_files();
   Status load();
   tl::unexpected<Error> damaged(const std::string& where) const;
   void close_db();
@@ -122,7 +137,7 @@ class RocksStore final : public Store {
   Status rebuild_tail();
 
   // commit.cc, on the commit thread with db_mutex_ held shared.
-  Status find_duplicates(WriteSet& set);
+  void find_duplicates(WriteSet& set);
   Status put_edits(WriteSet& set, rocksdb::WriteBatch& batch);
   Status put_appends(WriteSet& set, rocksdb::WriteBatch& batch);
   Status put_progress(const Progress& progress, rocksdb::WriteBatch& batch);
@@ -131,7 +146,7 @@ class RocksStore final : public Store {
   void publish(WriteSet& set);
 
   // wal.cc, with db_mutex_ held shared, the last one exclusively. Whatever is acknowledged or
-  // relied on is synced by one of the first two.
+  // relied on is synced by one of the first two. Where they fail they set failed_.
   Status sync_wal();
   Status write_synced(rocksdb::WriteBatch& batch, const char* doing);
   WalPlace wal_end() const;
@@ -153,9 +168,12 @@ class RocksStore final : public Store {
 
   // indexer.cc, on the indexer's thread.
   void index_loop();
+  void index_closed_runs();
+  void stop_hopeless_compactions();
   Status index_run(const TailRun& run);
   struct IndexRows;
   Result<IndexRows> rows_of(const TailRun& run);
+  Status write_rows(const TailRun& run);
   Status index_by_batch(const IndexRows& rows);
   Status index_by_files(const TailRun& run, IndexRows& rows);
 
@@ -188,14 +206,18 @@ class RocksStore final : public Store {
 
   // Held shared by every use of db_, exclusively by open and recover.
   mutable FairSharedMutex db_mutex_;
-  std::unique_ptr<rocksdb::DB> db_;
+  std::unique_ptr<rocksdb::DB> db_;  // null while the store is closed until it can be reopened
+  /// Of the database that open() found or made: a reopening must find the same one.
+  std::string identity_;
   std::vector<rocksdb::ColumnFamilyHandle*> families_;
+  std::shared_ptr<CompactionWatch> compactions_;  // of db_
 
   Tail tail_;
   std::shared_ptr<Floors> floors_ = std::make_shared<Floors>();
   std::atomic<uint64_t> head_{0};
   std::atomic<bool> failed_{false};
 
+  std::mutex sync_mutex_;  // held over every sync of the write-ahead log
   std::mutex synced_mutex_;
   WalPlace synced_;  // all that was synced lies before it; guarded by synced_mutex_
 
@@ -208,8 +230,13 @@ class RocksStore final : public Store {
 
   std::atomic<uint64_t> rows_counted_{0};
 
+  metrics::Counter unreadable_, indexed_;
+  metrics::Gauge index_lag_;
+  std::atomic<int64_t> unreadable_told_s_{INT64_MIN};  // when note_unreadable() last logged
+
   // Touched only on the indexer's thread (and by open).
   RunningCounts counts_;
+  std::atomic<uint32_t> index_failures_{0};  // of the oldest run of the tail, in a row
 
   std::mutex index_mutex_;
   std::condition_variable index_wake_;

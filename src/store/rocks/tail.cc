@@ -54,6 +54,11 @@ const TailEntry* TailRun::find(DomainUid domain, std::string_view id) const {
   return nullptr;
 }
 
+size_t TailRun::memory() const {
+  return kCapacity * sizeof(TailEntry) + kTableSize * sizeof(uint32_t) +
+         arena_.size() * kArenaBlock;
+}
+
 size_t TailRun::first_after(Position position) const {
   const TailEntry* begin = entries_.get();
   const auto* found =
@@ -72,18 +77,11 @@ void Tail::append(const TailEntry& entry) {
   runs_.back()->append(entry);
 }
 
-const TailEntry* Tail::find(DomainUid domain, std::string_view id) const {
+std::optional<Tail::Found> Tail::find(DomainUid domain, std::string_view id) const {
   const std::lock_guard lock(mutex_);
   for (auto it = runs_.rbegin(); it != runs_.rend(); ++it) {
-    if (const auto* found = (*it)->find(domain, id)) return found;
-  }
-  return nullptr;
-}
-
-std::optional<Position> Tail::find_position(DomainUid domain, std::string_view id) const {
-  const std::lock_guard lock(mutex_);
-  for (auto it = runs_.rbegin(); it != runs_.rend(); ++it) {
-    if (const auto* found = (*it)->find(domain, id)) return found->position;
+    if (const auto* found = (*it)->find(domain, id))
+      return Found{found->position, found->content_hash};
   }
   return std::nullopt;
 }
@@ -116,8 +114,16 @@ void Tail::clear() {
 }
 
 size_t Tail::size() const {
+  const std::lock_guard lock(mutex_);
   size_t n = 0;
-  for (const auto& run : runs()) n += run->size();
+  for (const auto& run : runs_) n += run->size();
+  return n;
+}
+
+size_t Tail::memory() const {
+  const std::lock_guard lock(mutex_);
+  size_t n = 0;
+  for (const auto& run : runs_) n += run->memory();
   return n;
 }
 

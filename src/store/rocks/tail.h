@@ -41,13 +41,16 @@ class TailRun {
 
   /// From the appending thread. The entry's id is copied.
   void append(TailEntry entry);
-  /// From the appending thread.
+  /// Not beside append(). Null when there is none.
   const TailEntry* find(DomainUid domain, std::string_view id) const;
 
   size_t size() const { return count_.load(std::memory_order_acquire); }
 
   /// `index` < a size() seen earlier.
   const TailEntry& operator[](size_t index) const { return entries_[index]; }
+
+  /// Bytes of memory that it takes. From the appending thread.
+  size_t memory() const;
 
   /// Index of the first entry beyond `position`; size() when there is none.
   size_t first_after(Position position) const;
@@ -71,11 +74,14 @@ class Tail {
 
   Tail();
 
+  struct Found {
+    Position position;
+    uint64_t content_hash = 0;
+  };
+
   void append(const TailEntry& entry);
-  /// From the appending thread.
-  const TailEntry* find(DomainUid domain, std::string_view id) const;
-  /// As find(), for any thread.
-  std::optional<Position> find_position(DomainUid domain, std::string_view id) const;
+  /// By value, because the indexer may forget the entry's run at any time.
+  std::optional<Found> find(DomainUid domain, std::string_view id) const;
 
   /// All runs, oldest first. A reader that takes this before it opens an index iterator misses
   /// nothing: an event is in a run, or the run was indexed before the iterator was opened.
@@ -96,9 +102,12 @@ class Tail {
   /// Events not yet in the indexes.
   size_t size() const;
 
+  /// Bytes of memory that they take.
+  size_t memory() const;
+
  private:
   mutable std::mutex mutex_;
-  Runs runs_;  // guarded by mutex_; the last one is open
+  Runs runs_;  // guarded by mutex_; the last one is open, and only it grows
 };
 
 }  // namespace eventhorn::store

@@ -35,19 +35,34 @@ void RocksStore::note_synced(WalPlace place) {
   synced_ = std::max(synced_, place);
 }
 
+// One sync after the other, and none after one that failed: the kernel reports a failed fsync of a
+// file once, so the next one would seem to have written what was lost. (RocksDB lets only one run
+// at a time anyway.)
 Status RocksStore::sync_wal() {
+  const std::lock_guard lock(sync_mutex_);
+  if (failed_) return fail(Errc::kUnavailable, kNotReopened);
   const auto end = wal_end();
-  TRY_STATUS(to_status(db_->SyncWAL(), "syncing the store"));
-  note_synced(end);
-  return {};
+  auto status = to_status(db_->SyncWAL(), "syncing the store");
+  if (status) {
+    note_synced(end);
+  } else {
+    failed_ = true;
+  }
+  return status;
 }
 
 Status RocksStore::write_synced(rocksdb::WriteBatch& batch, const char* doing) {
+  const std::lock_guard lock(sync_mutex_);
+  if (failed_) return fail(Errc::kUnavailable, kNotReopened);
   rocksdb::WriteOptions options;
   options.sync = true;
-  TRY_STATUS(to_status(db_->Write(options, &batch), doing));
-  note_synced(wal_end());
-  return {};
+  auto status = to_status(db_->Write(options, &batch), doing);
+  if (status) {
+    note_synced(wal_end());
+  } else {
+    failed_ = true;
+  }
+  return status;
 }
 
 // An fsync that failed may leave a hole in the log, with progress behind it that was written
