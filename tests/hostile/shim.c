@@ -1,10 +1,11 @@
-// Preloaded into the server by tests. The file named by SHIM is read at every call and holds, the last five optional:
+// Preloaded into the server by tests. The file named by SHIM is read at every call and holds, the last six optional:
 //   by how many seconds the wall clock is ahead
 //   how many milliseconds longer an fsync takes
 //   the errno with which files below FOLDER refuse to be written; with EROFS also to be opened for it, removed, renamed
 //   the errno with which their fsync fails; what was not synced is lost then, as when the kernel drops the pages
 //   the errno with which a thread cannot be made
 //   by how many seconds CLOCK_BOOTTIME is ahead: the machine was suspended
+//   the errno with which tables (.sst) below FOLDER cannot be read
 //   FOLDER
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -29,7 +30,7 @@
 
 struct Says {
   long clock, fsync_ms, boot;
-  int write_errno, fsync_errno, thread_errno;
+  int write_errno, fsync_errno, thread_errno, read_errno;
   char folder[512];
 };
 
@@ -38,8 +39,8 @@ static struct Says says(void) {
   const char* path = getenv("SHIM");
   FILE* file = path ? fopen(path, "r") : NULL;
   if (file) {
-    if (fscanf(file, "%ld %ld %d %d %d %ld %511s", &out.clock, &out.fsync_ms, &out.write_errno, &out.fsync_errno,
-               &out.thread_errno, &out.boot, out.folder) < 2)
+    if (fscanf(file, "%ld %ld %d %d %d %ld %d %511s", &out.clock, &out.fsync_ms, &out.write_errno, &out.fsync_errno,
+               &out.thread_errno, &out.boot, &out.read_errno, out.folder) < 2)
       out = (struct Says){0};
     fclose(file);
   }
@@ -95,12 +96,24 @@ static int is_below(const struct Says* s, const char* path) {
   return length > 0 && strncmp(path, s->folder, length) == 0 && path[length] == '/';
 }
 
-static int is_file_below(const struct Says* s, int fd) {
-  char link[64], path[4096];
+static void path_of(int fd, char path[4096]) {
+  char link[64];
   snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-  const ssize_t length = readlink(link, path, sizeof path - 1);
+  const ssize_t length = readlink(link, path, 4095);
   path[length < 0 ? 0 : length] = 0;
+}
+
+static int is_file_below(const struct Says* s, int fd) {
+  char path[4096];
+  path_of(fd, path);
   return is_below(s, path);
+}
+
+static int is_table_below(const struct Says* s, int fd) {
+  char path[4096];
+  path_of(fd, path);
+  const size_t length = strlen(path);
+  return is_below(s, path) && length > 4 && strcmp(path + length - 4, ".sst") == 0;
 }
 
 static off_t size_of(int fd) {
@@ -121,6 +134,12 @@ static int write_fails(int fd) {
 static int is_read_only(const char* path) {
   const struct Says s = says();
   return fails(s.write_errno == EROFS && is_below(&s, path) ? EROFS : 0);
+}
+
+ssize_t pread(int fd, void* data, size_t size, off_t at) {
+  REAL(pread);
+  const struct Says s = says();
+  return fails(s.read_errno && is_table_below(&s, fd) ? s.read_errno : 0) ? -1 : real(fd, data, size, at);
 }
 
 ssize_t write(int fd, const void* data, size_t size) {

@@ -31,11 +31,12 @@ class Shimmed(Hostile):
         self.file = self.folder / self.id()
         self.shim_says()
 
-    def shim_says(self, clock=0, fsync_ms=0, write_errno=0, fsync_errno=0, thread_errno=0, boot=0, folder=""):
+    def shim_says(self, clock=0, fsync_ms=0, write_errno=0, fsync_errno=0, thread_errno=0, boot=0, read_errno=0, folder=""):
         """From now on: seconds by which the server's wall clock is ahead, milliseconds that an fsync takes longer, what
-        writes and fsyncs of files below the folder, and new threads, fail with, and seconds that it was suspended."""
+        writes and fsyncs of files below the folder, new threads, and reads of its tables fail with, and seconds that it was
+        suspended."""
         fresh = self.file.with_suffix(".new")
-        fresh.write_text(f"{clock} {fsync_ms} {write_errno} {fsync_errno} {thread_errno} {boot} {folder}")
+        fresh.write_text(f"{clock} {fsync_ms} {write_errno} {fsync_errno} {thread_errno} {boot} {read_errno} {folder}")
         fresh.rename(self.file)
 
     def shimmed(self, *settings):
