@@ -164,6 +164,7 @@ struct Application::Impl {
   Secrets secrets;
   SystemClock clock;
   std::unique_ptr<store::RocksStore> store;
+  std::unique_ptr<store::KeptTime> kept_time;
   std::unique_ptr<api::Keys> keys;
   store::Directory directory;
   store::NoticeBoard notices;
@@ -207,7 +208,9 @@ Status Application::Impl::open_store() {
   options.directory = config.store.data;
   options.clock_hold = Retention::clock_hold(config);
   TRY(store, store::RocksStore::open(options, clock));
-  TRY(auto loaded, api::Keys::load(config.store.data, secrets.api_key, secrets.signing_key, clock));
+  kept_time = std::make_unique<store::KeptTime>(clock, store->kept_clock());
+  TRY(auto loaded,
+      api::Keys::load(config.store.data, secrets.api_key, secrets.signing_key, *kept_time));
   keys = std::make_unique<api::Keys>(std::move(loaded));
   if (keys->generated())
     log_info("app", "made an API key; it is kept in {}/api_key, the signing key in {}/signing_key",

@@ -107,4 +107,21 @@ class KeptClock {
   std::optional<Micros> saved_;  // boot time of what was saved last; nullopt: something is new
 };
 
+/// The kept time as wall time, for what was promised for a while and must not end by a jump.
+/// Both arguments must outlive it. Thread-safe.
+class KeptTime final : public Clock {
+ public:
+  KeptTime(const Clock& clock, const KeptClock& kept) : clock_(clock), kept_(kept) {}
+
+  SystemTime now() const override { return kept_.now(); }
+
+  SteadyTime steady_now() const override { return clock_.steady_now(); }
+
+  BootTime boot_now() const override { return clock_.boot_now(); }
+
+ private:
+  const Clock& clock_;
+  const KeptClock& kept_;
+};
+
 }  // namespace eventhorn::store

@@ -199,6 +199,14 @@ class Retention(Shimmed):
             path = f"/eventhorn/v1/attempts?domain={domain}&event={one}"
             self.eventually(lambda p=path: server.get(p).json["items"], "the attempt to be found")
 
+    def test_an_old_signing_key_has_its_day(self):
+        """A3: the key that was regenerated away signs a field of its own for 24 hours, not until a clock jumps."""
+        server, _, _ = self.retaining("1h")
+        self.assertEqual(server.call("POST", "/v5/accounts/http_signing_key", form={}).status, 200)
+        self.shim_says(clock=YEAR)
+        self.await_ahead(server, YEAR - 60, YEAR + 60)
+        self.assertIn("previous", server.get("/eventhorn/v1/signing-key").json)
+
 
 class SlowDisk(Shimmed):
     """C11: every fsync takes half a second."""
