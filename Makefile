@@ -29,7 +29,7 @@ bench: build
 soak: build
 	@scripts/soak
 
-## make nightly  TSan and libFuzzer: an hour
+## make nightly  TSan, and ten minutes of libFuzzer for each parser: hours
 nightly: bootstrap
 	@scripts/nightly
 

@@ -1,4 +1,5 @@
-// Replays every file of the corpus folders given, for builds without libFuzzer. Fails when a folder has no file.
+// Replays every file of the corpus folders given, for builds without libFuzzer. Fails when a folder
+// has no file.
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
