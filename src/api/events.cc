@@ -18,13 +18,14 @@ namespace {
 
 using store::PageCursor;
 
-// What one request holds in memory is bounded by these two: a page may have fewer events than its
-// limit while more follow.
+// What one request holds in memory is bounded by these: a page may have fewer events than its limit
+// while more follow.
 constexpr size_t kMaxSliceEvents = 100;
 constexpr size_t kMaxPageBytes = size_t{8} << 20;
-// Rows looked at by one call of the store: a few milliseconds of a reader's thread, then other
-// requests have their turn.
+// Rows and bytes looked at by one call of the store: a few milliseconds of a reader's thread, then
+// other requests have their turn.
 constexpr size_t kMaxSliceScan = 4096;
+constexpr size_t kMaxSliceBytes = size_t{2} << 20;
 constexpr size_t kMaxQuotedBytes = 64;
 
 struct Page {
@@ -97,6 +98,7 @@ store::PageQuery store_query(DomainUid domain, const PageToken& token,
   query.last_us = query.ascending ? token.range.to_us : token.range.from_us - 1;
   query.beyond = token.cursor;
   query.max_scan = kMaxSliceScan;
+  query.max_bytes = kMaxSliceBytes;
   if (!filter.empty()) {
     query.may_match = [&filter](event::Name name, event::Severity severity) {
       return filter.may_match(name, severity);

@@ -206,6 +206,36 @@ TEST_P(StoreContract, PagesFilterByKindAndByBytes) {
   }
 }
 
+TEST_P(StoreContract, L17PagesEndAtTheirBytes) {
+  constexpr size_t kAtOnce = 32;  // events that an engine may read together
+  std::vector<NewEvent> events;
+  for (int i = 0; i < 200; ++i) {
+    events.push_back(make_event("e" + std::to_string(1000 + i), kBaseUs + i));
+    events.back().event.bytes.append(1000, ' ');
+  }
+  for (const Place place : kPlaces) {
+    SCOPED_TRACE(static_cast<int>(place));
+    fill(events, place);
+    auto q = page_query();
+    q.max_events = 1000;
+    size_t looked_at = 0;
+    for (const bool all : {true, false}) {
+      for (const size_t max_bytes : {1, 5000}) {
+        q.max_bytes = max_bytes;
+        q.matches = [&](std::string_view) { return ++looked_at > 0 && all; };
+        looked_at = 0;
+        const auto slice = store().read_page(q);
+        ASSERT_TRUE(slice);
+        EXPECT_FALSE(slice->at_end);
+        EXPECT_TRUE(slice->reached);
+        EXPECT_GE(looked_at, 1U);
+        EXPECT_LE(looked_at, max_bytes / 1000 + kAtOnce);
+        EXPECT_EQ(read_pages(q).size(), all ? events.size() : 0);
+      }
+    }
+  }
+}
+
 // A token made for one range and used with another must not show what the range excludes.
 TEST_P(StoreContract, ACursorOutsideTheRangeDoesNotWidenIt) {
   std::vector<NewEvent> events;

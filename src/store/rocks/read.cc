@@ -210,20 +210,24 @@ Result<PageSlice> RocksStore::read_page(const PageQuery& q) {
   PageSlice out;
   std::vector<Position> chunk;
   std::vector<Row> chunk_rows;
-  // Reads the bytes of the rows gathered so far; stops at max_events and puts `reached` on the last
-  // row taken.
+  size_t bytes = 0;
+  // Reads the bytes of the rows gathered so far; true at max_events and beyond max_bytes. Puts
+  // `reached` on the last row taken.
   const auto drain = [&]() -> Result<bool> {
     std::vector<EventPtr> events;
-    TRY_STATUS(fetch(chunk, kAllBytes, events));
+    TRY_STATUS(fetch(chunk, q.max_bytes - bytes, events));
     for (size_t i = 0; i < events.size(); ++i) {
       if (out.events.size() == q.max_events) return true;
       out.reached = PageCursor{chunk_rows[i].timestamp_us, chunk_rows[i].id};
-      if (events[i] && (!q.matches || q.matches(events[i]->event.bytes)))
+      if (!events[i]) continue;
+      bytes += events[i]->event.bytes.size();
+      if (!q.matches || q.matches(events[i]->event.bytes))
         out.events.push_back(std::move(events[i]));
     }
+    const bool cut = events.size() < chunk.size() || bytes > q.max_bytes;
     chunk.clear();
     chunk_rows.clear();
-    return out.events.size() == q.max_events;
+    return cut || out.events.size() == q.max_events;
   };
 
   size_t scanned = 0;
