@@ -114,8 +114,8 @@ std::vector<http::Route> domain_routes(Services& services) {
     routes.push_back({"GET", base, Access::kKey, kNoBody, bound(services, list)});
     routes.push_back({"POST", base, Access::kKey, kFormBody, bound(services, create)});
     routes.push_back({"GET", base + "/{domain}", Access::kKey, kNoBody, bound(services, get)});
-    routes.push_back(
-        {"DELETE", base + "/{domain}", Access::kKey, kNoBody, bound(services, remove)});
+    routes.push_back({"DELETE", base + "/{domain}", Access::kKey, kNoBody,
+                      without_fields(bound(services, remove))});
   }
   return routes;
 }

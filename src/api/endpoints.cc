@@ -153,8 +153,9 @@ std::vector<http::Route> endpoint_routes(Services& services) {
   return {
       {"GET", base, Access::kKey, kNoBody, bound(services, list)},
       {"GET", base + "/{id}", Access::kKey, kNoBody, bound(services, get)},
-      {"POST", base + "/{id}/pause", Access::kKey, kFormBody, bound(services, pause)},
-      {"POST", base + "/{id}/resume", Access::kKey, kFormBody, bound(services, resume)},
+      {"POST", base + "/{id}/pause", Access::kKey, kNoBody, without_fields(bound(services, pause))},
+      {"POST", base + "/{id}/resume", Access::kKey, kNoBody,
+       without_fields(bound(services, resume))},
   };
 }
 

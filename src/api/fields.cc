@@ -102,7 +102,9 @@ Status add_json(std::string_view body, std::span<const FieldRule> rules, Fields&
   return {};
 }
 
-Status check_shapes(const Fields& fields, std::span<const FieldRule> rules) {
+}  // namespace
+
+Status check_fields(const std::vector<http::Field>& fields, std::span<const FieldRule> rules) {
   std::map<std::string_view, size_t> given;
   for (const auto& field : fields) {
     TRY(const auto shape, shape_of(field.name, rules));
@@ -111,8 +113,6 @@ Status check_shapes(const Fields& fields, std::span<const FieldRule> rules) {
   }
   return {};
 }
-
-}  // namespace
 
 tl::expected<http::Form, http::Response> read_fields(const http::Request& request,
                                                      std::span<const FieldRule> rules) {
@@ -128,7 +128,7 @@ tl::expected<http::Form, http::Response> read_fields(const http::Request& reques
     if (!form) return tl::unexpected(form.error());
     fields.insert(fields.end(), form->fields().begin(), form->fields().end());
   }
-  const auto good = check_shapes(fields, rules);
+  const auto good = check_fields(fields, rules);
   if (!good) return answer(good.error());
   return http::Form(std::move(fields));
 }

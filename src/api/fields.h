@@ -12,6 +12,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <vector>
 
 namespace eventhorn::api {
 
@@ -40,5 +41,9 @@ tl::expected<http::Form, http::Response> read_fields(const http::Request& reques
 /// A flag as any client writes it: yes, no, true, false, 1, 0, on or off, in any case; nullopt for
 /// an empty text. kInvalidArgument naming the field otherwise.
 Result<std::optional<bool>> parse_flag(std::string_view name, std::string_view text);
+
+/// kInvalidArgument for a field that `rules` does not have, or that is given more often than its
+/// shape allows; the message names it.
+Status check_fields(const std::vector<http::Field>& fields, std::span<const FieldRule> rules);
 
 }  // namespace eventhorn::api

@@ -405,20 +405,19 @@ Task<http::Response> cancel(Services& services, ReplayRecords& records,
 std::vector<http::Route> replay_routes(Services& services) {
   using ReplayHandler = Task<http::Response> (*)(Services&, ReplayRecords&, http::RequestContext&);
   const auto records = std::make_shared<ReplayRecords>(services.store);
-  const auto row = [&](const char* method, const char* below, ReplayHandler handler) {
-    const auto run = [&services, records, handler](http::RequestContext& context) {
+  const auto with = [&](ReplayHandler handler) -> http::RouteHandler {
+    return [&services, records, handler](http::RequestContext& context) {
       return handler(services, *records, context);
     };
-    return http::Route{method, std::string("/eventhorn/v1/replay") + below, Access::kKey, kFormBody,
-                       run};
   };
+  const std::string base = "/eventhorn/v1/replay";
   return {
-      row("POST", "", create),
-      row("GET", "", list),
-      row("GET", "/{id}", get),
-      row("POST", "/{id}/pause", pause),
-      row("POST", "/{id}/resume", resume),
-      row("POST", "/{id}/cancel", cancel),
+      {"POST", base, Access::kKey, kFormBody, with(create)},
+      {"GET", base, Access::kKey, kNoBody, with(list)},
+      {"GET", base + "/{id}", Access::kKey, kNoBody, with(get)},
+      {"POST", base + "/{id}/pause", Access::kKey, kNoBody, without_fields(with(pause))},
+      {"POST", base + "/{id}/resume", Access::kKey, kNoBody, without_fields(with(resume))},
+      {"POST", base + "/{id}/cancel", Access::kKey, kNoBody, without_fields(with(cancel))},
   };
 }
 

@@ -1,9 +1,42 @@
 #include "api/requests.h"
 
+#include "api/fields.h"
+
 namespace eventhorn::api {
 
 http::RouteHandler bound(Services& services, Handler handler) {
   return [&services, handler](http::RequestContext& context) { return handler(services, context); };
+}
+
+namespace {
+
+Task<http::Response> run_without_fields(const http::RouteHandler& handler,
+                                        http::RequestContext& context) {
+  const auto none = read_fields(context.request, {});
+  if (!none) co_return none.error();
+  auto out = co_await handler(context);
+  co_return out;
+}
+
+}  // namespace
+
+http::RouteHandler without_fields(http::RouteHandler handler) {
+  return [handler = std::move(handler)](http::RequestContext& context) {
+    return run_without_fields(handler, context);
+  };
+}
+
+std::optional<http::Response> check_known(const http::Request& request, const http::Form& form,
+                                          std::span<const std::string_view> known) {
+  const auto query = http::parse_query(request.query);
+  if (!query) return error_response(query.error());
+  std::vector<FieldRule> rules;
+  for (const auto name : known) rules.push_back({name, Shape::kMany});
+  const auto in_form = check_fields(form.fields(), rules);
+  if (!in_form) return error_response(in_form.error());
+  const auto in_query = check_fields(query->fields(), {});
+  if (!in_query) return error_response(in_query.error());
+  return std::nullopt;
 }
 
 tl::expected<http::Form, http::Response> read_form(const http::Request& request) {

@@ -7,6 +7,8 @@
 
 #include <tl/expected.hpp>
 
+#include <optional>
+#include <span>
 #include <string_view>
 
 namespace eventhorn::api {
@@ -16,6 +18,15 @@ using Handler = Task<http::Response> (*)(Services&, http::RequestContext&);
 
 /// The handler as a table has it.
 http::RouteHandler bound(Services& services, Handler handler);
+
+/// The same for a call that takes no fields: with any in its query or body it is refused by name,
+/// because whoever gives one means something else (reliability A13).
+http::RouteHandler without_fields(http::RouteHandler handler);
+
+/// nullopt when the query is empty and the form has no other fields than `known`; otherwise 400
+/// that names one.
+std::optional<http::Response> check_known(const http::Request& request, const http::Form& form,
+                                          std::span<const std::string_view> known);
 
 /// The form in the body, or the answer to give: 415 for a body that is no form, 400 and 413 as
 /// http::parse_form. No body is an empty form, whatever the type says (spec: Mailgun SDKs).

@@ -72,22 +72,30 @@ Status check_domain_name(std::string_view name) {
   return {};
 }
 
+NewDomain::NewDomain(const Services& services, std::string_view lower_case_name)
+    : name(lower_case_name),
+      id(to_hex(crypto::random_bytes(12))),
+      created_at(services.clock.now()) {}
+
+std::shared_ptr<store::Domain> NewDomain::made_at(Position at) const {
+  auto made = std::make_shared<store::Domain>();
+  made->uid = {at.value};
+  made->name = name;
+  made->id = id;
+  made->created_at = created_at;
+  return made;
+}
+
 Task<Result<store::DomainPtr>> create_domain(Services& services, const std::string& given,
                                              bool* existed) {
   const std::string name = to_lower(given);
   if (auto valid = check_domain_name(name); !valid) co_return fail(std::move(valid).error());
-  const std::string id = to_hex(crypto::random_bytes(12));
-  const SystemTime now = services.clock.now();
+  const NewDomain wanted(services, name);
   bool was_there = false;
   auto edit = [&](const store::DomainPtr& current, Position at) -> Result<store::DomainPtr> {
     was_there = current != nullptr;
     if (current) return current;
-    auto made = std::make_shared<store::Domain>();
-    made->uid = {at.value};
-    made->name = name;
-    made->id = id;
-    made->created_at = now;
-    return store::DomainPtr(std::move(made));
+    return store::DomainPtr(wanted.made_at(at));
   };
   auto change = co_await services.commits.edit(name, edit);
   if (!change) co_return fail(std::move(change).error());

@@ -17,6 +17,7 @@
 #include "store/notices.h"
 #include "store/store.h"
 
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -75,6 +76,8 @@ struct Services {
   /// Host names, on any core.
   http::Resolver& resolver;
   store::NoticeBoard& notices;
+  /// Set when the server is about to end; null: never.
+  const std::atomic<bool>* draining = nullptr;
 };
 
 /// The kept or the wall clock, whichever is later: what is stamped by either is not beyond "now".
@@ -89,6 +92,18 @@ http::Response error_response(const Error& error);
 /// settings.auto_create an unknown well-formed name is created first; `create` false never creates.
 Task<Result<store::DomainPtr>> find_domain(Services& services, const std::string& name,
                                            bool create);
+
+/// What a domain that is to be created will be.
+struct NewDomain {
+  NewDomain(const Services& services, std::string_view lower_case_name);
+
+  /// For the edit that creates it.
+  std::shared_ptr<store::Domain> made_at(Position at) const;
+
+  std::string name;
+  std::string id;
+  SystemTime created_at;
+};
 
 /// Creates the domain, or returns the one that is there. kInvalidArgument for a name that is not
 /// one.

@@ -86,14 +86,15 @@ std::vector<http::Route> signing_key_routes(Services& services) {
   const std::string mailgun = "/v5/accounts/http_signing_key";
   return {
       {"GET", base, Access::kKey, kNoBody, bound(services, show)},
-      {"POST", base + "/stage", Access::kKey, kFormBody,
-       bound(services, change<&SigningKeyring::stage>)},
-      {"POST", base + "/promote", Access::kKey, kFormBody,
-       bound(services, change<&SigningKeyring::promote>)},
-      {"POST", base + "/retire", Access::kKey, kFormBody,
-       bound(services, change<&SigningKeyring::retire>)},
+      {"POST", base + "/stage", Access::kKey, kNoBody,
+       without_fields(bound(services, change<&SigningKeyring::stage>))},
+      {"POST", base + "/promote", Access::kKey, kNoBody,
+       without_fields(bound(services, change<&SigningKeyring::promote>))},
+      {"POST", base + "/retire", Access::kKey, kNoBody,
+       without_fields(bound(services, change<&SigningKeyring::retire>))},
       {"GET", mailgun, Access::kKey, kNoBody, bound(services, get_as_mailgun)},
-      {"POST", mailgun, Access::kKey, kFormBody, bound(services, regenerate_as_mailgun)},
+      {"POST", mailgun, Access::kKey, kNoBody,
+       without_fields(bound(services, regenerate_as_mailgun))},
   };
 }
 

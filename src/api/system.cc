@@ -10,6 +10,8 @@ Task<http::Response> health(Services&, http::RequestContext&) {
 }
 
 Task<http::Response> readiness(Services& services, http::RequestContext&) {
+  if (services.draining != nullptr && *services.draining)
+    co_return error_response(Error(Errc::kUnavailable, "the server is ending"));
   const auto status = services.commits.status();
   if (!status) co_return error_response(status.error());
   co_return http::json_response(200, R"({"status":"ok"})");

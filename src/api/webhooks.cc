@@ -78,20 +78,31 @@ Task<tl::expected<std::vector<std::string>, http::Response>> read_urls(Services&
 
 enum class Expected { kUnset, kSet };
 
+/// The name of a domain that is there, or that setting its first webhook may create.
+Result<std::string> settable_domain(const Services& services, const std::string& given) {
+  std::string name = to_lower(given);
+  if (services.directory.find(name)) return name;
+  if (!services.settings.auto_create) return fail(Errc::kNotFound, "Domain not found");
+  TRY_STATUS(check_domain_name(name));
+  return name;
+}
+
 // Whether the hook is set is decided within the edit: of two calls at the same time one comes
-// first.
+// first. So is the creation of the domain, which a refused call leaves undone.
 Task<Result<store::DomainChange>> set_urls(Services& services, const std::string& domain, Hook hook,
                                            const std::vector<std::string>& urls,
                                            Expected expected) {
+  const NewDomain unknown(services, domain);
   const auto edit = [&](const store::DomainPtr& current, Position at) -> Result<store::DomainPtr> {
-    if (!current) return fail(Errc::kNotFound, "Domain not found");
-    const bool is_set = !current->hooks[static_cast<size_t>(hook)].empty();
+    if (!current && !services.settings.auto_create)
+      return fail(Errc::kNotFound, "Domain not found");
+    auto next = current ? std::make_shared<store::Domain>(*current) : unknown.made_at(at);
+    const bool is_set = !next->hooks[static_cast<size_t>(hook)].empty();
     if (is_set && expected == Expected::kUnset) {
       return fail(Errc::kInvalidArgument, fmt::format("Webhook for event type '{}' already exists",
                                                       webhook::to_string(hook)));
     }
     if (!is_set && expected == Expected::kSet) return fail(Errc::kNotFound, "Webhook not found");
-    auto next = std::make_shared<store::Domain>(*current);
     store::set_hook_urls(*next, hook, urls, at);
     return store::DomainPtr(std::move(next));
   };
@@ -126,32 +137,37 @@ Task<http::Response> get(Services& services, http::RequestContext& context) {
   co_return webhook_response("", urls);
 }
 
+/// The fields that setting a webhook knows. Some clients repeat the name in a body (mailgun-ruby).
+constexpr std::array<std::string_view, 2> kKnownFields = {"id", "url"};
+
 Task<http::Response> create(Services& services, http::RequestContext& context) {
-  const auto domain = co_await find_domain(services, context.params.at("domain"), true);
+  const auto domain = settable_domain(services, context.params.at("domain"));
   if (!domain) co_return error_response(domain.error());
   const auto form = read_form(context.request);
   if (!form) co_return form.error();
   const auto name = form->first("id").value_or("");
   if (name.empty()) co_return missing_parameter("id");
+  if (auto unknown = check_known(context.request, *form, kKnownFields)) co_return *unknown;
   const auto hook = webhook::parse_hook(name);
   if (!hook) co_return unknown_hook(name);
   const auto urls = co_await read_urls(services, context.request, *form, webhook::kMaxUrlsPerHook);
   if (!urls) co_return urls.error();
-  const auto change = co_await set_urls(services, (*domain)->name, *hook, *urls, Expected::kUnset);
+  const auto change = co_await set_urls(services, *domain, *hook, *urls, Expected::kUnset);
   if (!change) co_return refused(change.error());
   co_return webhook_response("Webhook has been created", *urls);
 }
 
 Task<http::Response> update(Services& services, http::RequestContext& context) {
-  const auto domain = co_await find_domain(services, context.params.at("domain"), true);
+  const auto domain = settable_domain(services, context.params.at("domain"));
   if (!domain) co_return error_response(domain.error());
   const auto hook = webhook::parse_hook(context.params.at("name"));
   if (!hook) co_return unknown_hook(context.params.at("name"));
   const auto form = read_form(context.request);
   if (!form) co_return form.error();
+  if (auto unknown = check_known(context.request, *form, kKnownFields)) co_return *unknown;
   const auto urls = co_await read_urls(services, context.request, *form, webhook::kMaxUrlsPerHook);
   if (!urls) co_return urls.error();
-  const auto change = co_await set_urls(services, (*domain)->name, *hook, *urls, Expected::kSet);
+  const auto change = co_await set_urls(services, *domain, *hook, *urls, Expected::kSet);
   if (!change) co_return error_response(change.error());
   co_return webhook_response("Webhook has been updated", *urls);
 }
@@ -206,14 +222,16 @@ std::string test_report(const http::ClientReply& reply) {
 
 // The sample goes out as a delivery would but is nowhere kept: it is no event of the domain.
 Task<http::Response> test(Services& services, http::RequestContext& context) {
-  const auto domain = co_await find_domain(services, context.params.at("domain"), true);
-  if (!domain) co_return error_response(domain.error());
+  const auto name = settable_domain(services, context.params.at("domain"));
+  if (!name) co_return error_response(name.error());
   const auto hook = webhook::parse_hook(context.params.at("name"));
   if (!hook) co_return unknown_hook(context.params.at("name"));
   const auto form = read_form(context.request);
   if (!form) co_return form.error();
   const auto urls = co_await read_urls(services, context.request, *form, 1);
   if (!urls) co_return urls.error();
+  const auto domain = co_await find_domain(services, *name, true);
+  if (!domain) co_return error_response(domain.error());
   const auto read = [&] { return store::load_endpoint_settings(services.store, urls->front()); };
   const auto for_url = co_await run_blocking(services.readers, read);
   if (!for_url) co_return error_response(for_url.error());
@@ -228,17 +246,17 @@ Task<http::Response> test(Services& services, http::RequestContext& context) {
 }  // namespace
 
 std::vector<http::Route> webhook_routes(Services& services) {
-  const auto row = [&](const char* method, const char* below, Handler handler) {
+  const auto row = [&](const char* method, const char* below, http::RouteHandler handler) {
     return http::Route{method, std::string("/v3/domains/{domain}/webhooks") + below,
-                       Access::kKeyWithinLimit, kFormBody, bound(services, handler)};
+                       Access::kKeyWithinLimit, kFormBody, std::move(handler)};
   };
   return {
-      row("GET", "", list),
-      row("POST", "", create),
-      row("GET", "/{name}", get),
-      row("PUT", "/{name}", update),
-      row("DELETE", "/{name}", remove),
-      row("PUT", "/{name}/test", test),
+      row("GET", "", bound(services, list)),
+      row("POST", "", bound(services, create)),
+      row("GET", "/{name}", bound(services, get)),
+      row("PUT", "/{name}", bound(services, update)),
+      row("DELETE", "/{name}", without_fields(bound(services, remove))),
+      row("PUT", "/{name}/test", bound(services, test)),
   };
 }
 

@@ -381,7 +381,41 @@ TEST(Webhooks, UnknownDomainIsCreatedWhenAllowed) {
             message(400, "domain name must have a dot"));
   EXPECT_EQ(api.ask("PUT", "/v3/domains/put.example/webhooks/opened", form),
             message(404, "Webhook not found"));
-  EXPECT_EQ(api.send("GET", "/v3/domains/put.example/webhooks").status, 200);
+  // What was refused has created nothing.
+  EXPECT_EQ(api.send("POST", "/v3/domains/put.example/webhooks").status, 400);
+  EXPECT_EQ(api.send("POST", "/v3/domains/put.example/webhooks",
+                     Pairs{{"id", "opened"}, {"url", "ftp://a.example"}})
+                .status,
+            400);
+  EXPECT_EQ(api.send("PUT", "/v3/domains/put.example/webhooks/opened/test").status, 400);
+  EXPECT_EQ(api.send("GET", "/v3/domains/put.example/webhooks").status, 404);
+}
+
+// A13: a parameter that would narrow the call, or another call's, is not passed over.
+TEST(Webhooks, A13FieldsThatAreNotKnownChangeNothing) {
+  WithDomain api;
+  const Pairs form = {
+      {"id", "opened"}, {"url", "https://a.example/"}, {"url", "https://b.example/"}};
+  ASSERT_EQ(api.send("POST", kHooks, form).status, 200);
+  const std::string hook = std::string(kHooks) + "/opened";
+  const auto before = api.ask("GET", hook);
+  EXPECT_EQ(api.ask("DELETE", hook + "?url=https://a.example/"),
+            message(400, "url: is not known here: nothing may be given"));
+  EXPECT_EQ(api.ask("DELETE", hook, Pairs{{"url", "https://a.example/"}}),
+            message(400, "url: is not known here: nothing may be given"));
+  const Pairs more = {{"url", "https://c.example/"}, {"event_types", "opened"}};
+  EXPECT_EQ(api.ask("PUT", hook, more),
+            message(400, "event_types: is not known here: may be id, url"));
+  EXPECT_EQ(api.send("PUT", hook + "?keep=yes", Pairs{{"url", "https://c.example/"}}).status, 400);
+  EXPECT_EQ(api.ask("GET", hook), before);
+  EXPECT_EQ(api.ask("DELETE", "/v3/domains/example.org?subaccount=1"),
+            message(400, "subaccount: is not known here: nothing may be given"));
+  EXPECT_EQ(api.ask("POST", "/v5/accounts/http_signing_key", Pairs{{"dry_run", "yes"}}),
+            message(400, "dry_run: is not known here: nothing may be given"));
+  // What Ruby's client repeats is known.
+  EXPECT_EQ(api.send("PUT", hook, Pairs{{"id", "opened"}, {"url", "https://c.example/"}}).status,
+            200);
+  EXPECT_EQ(api.send("DELETE", hook).status, 200);
 }
 
 TEST(Webhooks, CallsAreLimitedByTheMinute) {

@@ -27,6 +27,7 @@
 namespace eventhorn::app {
 namespace {
 
+constexpr size_t kShortKey = 20;  // characters
 // Requests may ask for searches that take all of their threads; deliveries that are behind, retries
 // and probes read beside them.
 constexpr size_t kReaderThreads = 3;
@@ -189,6 +190,7 @@ struct Application::Impl {
   std::shared_ptr<http::TlsContext> tls;
   std::shared_ptr<std::atomic<uint16_t>> own_port = std::make_shared<std::atomic<uint16_t>>(0);
   std::atomic<bool> started = false;
+  std::atomic<bool> draining = false;
   std::unique_ptr<http::Server> server;
   std::unique_ptr<Retention> retention;
   std::unique_ptr<TaskGroup> housekeeping;  // on the first core
@@ -200,10 +202,6 @@ Application::Application(config::Config config, Secrets secrets)
 Application::~Application() = default;
 
 Status Application::Impl::open_store() {
-  if (!config.store.url.empty())
-    return fail(
-        Errc::kInvalidArgument,
-        "store.url: only the embedded store is built in; leave it empty and set store.data");
   store::RocksOptions options;
   options.directory = config.store.data;
   options.clock_hold = Retention::clock_hold(config);
@@ -212,6 +210,12 @@ Status Application::Impl::open_store() {
   TRY(auto loaded,
       api::Keys::load(config.store.data, secrets.api_key, secrets.signing_key, *kept_time));
   keys = std::make_unique<api::Keys>(std::move(loaded));
+  if (!secrets.api_key.empty() && secrets.api_key.size() < kShortKey) {
+    log_warn("app",
+             "EVENTHORN_API_KEY has less than {} characters and may be guessed: wrong keys are "
+             "slowed, but nothing else protects it",
+             kShortKey);
+  }
   if (keys->generated())
     log_info("app", "made an API key; it is kept in {}/api_key, the signing key in {}/signing_key",
              config.store.data, config.store.data);
@@ -345,6 +349,7 @@ http::ServerOptions Application::Impl::server_options(const config::ListenAddres
   options.port = address.port;
   options.max_body_bytes = config.server.max_body_bytes;
   options.max_inflated_bytes = config.server.max_body_bytes;
+  options.max_buffered_bytes = config.server.max_buffered_bytes;
   options.max_connections = config.server.max_connections;
   options.idle_timeout = config.server.idle_timeout;
   options.request_timeout = config.server.request_timeout;
@@ -381,7 +386,7 @@ Result<std::string> Application::Impl::listen() {
              std::string extra_head, Deadline deadline) {
         return post(url, for_url, std::move(body), std::move(extra_head), deadline);
       },
-      resolver, notices});
+      resolver, notices, &draining});
   router = api::make_router(*services);
   admission = std::make_unique<api::Admission>(*services, router);
   TRY(const auto address, config::parse_listen_address(config.server.listen));
@@ -416,6 +421,8 @@ Result<std::string> Application::Impl::listen() {
   if (!config.server.public_url.empty()) origins.push_back(config.server.public_url);
   local_bins->set_origins(origins, port);
   TRY_STATUS(check_alerts_url());
+  // Not before the guard knows our own port, and what is a bin of ours.
+  server->serve();
   return base;
 }
 
@@ -435,6 +442,7 @@ Result<std::string> Application::start() {
 
 void Application::stop() {
   auto& i = *impl_;
+  i.draining = true;
   const auto deadline = std::chrono::steady_clock::now() + i.config.delivery.drain_timeout;
   // Attempts end while requests do: neither uses up the time of the other.
   if (i.cores) {

@@ -77,7 +77,8 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("--listen", options.listen,
                  "address to listen on; port 0 takes a free one (server.listen)")
       ->type_name("ADDR:PORT");
-  app.add_option("--store", options.store, "another store than the embedded one (store.url); none is built in so far")
+  app.add_option("--store", options.store,
+                 "reserved: only the embedded store is built in (store.url)")
       ->type_name("URL");
   app.add_flag("--dev", options.dev, "allow loopback targets, create unknown domains (dev)");
   app.add_option("--set", options.set, "any setting; may be repeated")

@@ -37,7 +37,11 @@ struct Server {
   /// Bytes of one request body, before and after decompression. Each open request may hold that
   /// much memory.
   uint64_t max_body_bytes = 25ULL << 20;
-  /// Open client connections; further ones wait in the kernel's queue. Each costs a descriptor.
+  /// Bytes of all request bodies that are read or worked on at one time. Above half of it each key
+  /// and each address has a part; a body that finds no room waits, and gets 429 after 10 s.
+  uint64_t max_buffered_bytes = 256ULL << 20;
+  /// Open client connections. For a further one that which was idle longest is closed, of the
+  /// address that has most. Each costs a descriptor.
   uint32_t max_connections = 8192;
   /// A connection without a request is closed after this. Longer than usual proxies' 60 s, so that
   /// they close first.
@@ -51,7 +55,8 @@ struct Server {
 };
 
 struct Store {
-  /// Empty: embedded, in `data`. Otherwise postgresql://...; may hold a password, so never log it.
+  /// Empty: embedded, in `data`, which is the only store built in. Reserved for another one's
+  /// address, which may hold a password, so never log it.
   std::string url;
   /// Directory of the embedded store and of generated keys.
   std::string data = "./eventhorn-data";

@@ -36,6 +36,8 @@ constexpr Field kFields[] = {
     {"server.allowed_hosts", [](Config& c) -> FieldRef { return &c.server.allowed_hosts; }},
     {"server.max_body_bytes", [](Config& c) -> FieldRef { return &c.server.max_body_bytes; }, kKiB,
      kGiB},
+    {"server.max_buffered_bytes",
+     [](Config& c) -> FieldRef { return &c.server.max_buffered_bytes; }, kMiB, 1024 * kGiB},
     {"server.max_connections", [](Config& c) -> FieldRef { return &c.server.max_connections; }, 1,
      1e6},
     {"server.idle_timeout", [](Config& c) -> FieldRef { return &c.server.idle_timeout; }, 100,

@@ -114,16 +114,6 @@ class Loader {
   Loaded loaded_;
 };
 
-// "postgresql://user:password@host/db" with *** for the password.
-std::string mask_password(const std::string& url) {
-  const size_t scheme = url.find("://");
-  const size_t at = url.rfind('@');
-  if (scheme == std::string::npos || at == std::string::npos) return url;
-  const size_t colon = url.find(':', scheme + 3);
-  if (colon == std::string::npos || colon > at) return url;
-  return url.substr(0, colon + 1) + "***" + url.substr(at);
-}
-
 }  // namespace
 
 Loaded load(const Sources& sources) {
@@ -142,8 +132,9 @@ std::vector<std::string> process_environment() {
 
 std::string render(const Config& config) {
   Config shown = config;
-  shown.store.url = mask_password(config.store.url);
-  shown.delivery.proxy = mask_password(config.delivery.proxy);
+  // A password may stand in any part of it.
+  if (!config.store.url.empty()) shown.store.url = "***";
+  shown.delivery.proxy = webhook::masked(config.delivery.proxy);
   shown.alerts.url = webhook::masked(config.alerts.url);
   std::string out;
   std::string section;

@@ -1,3 +1,4 @@
+#include "base/authority.h"
 #include "base/strings.h"
 #include "config/config.h"
 #include "config/fields.h"
@@ -72,14 +73,22 @@ class Validator {
       error("server.public_url",
             "must be http://host or https://host, with an optional port and without a path");
     }
+    if (server.max_buffered_bytes < 2 * server.max_body_bytes) {
+      warn("server.max_buffered_bytes",
+           "below twice server.max_body_bytes: a body that large may find no room");
+    }
     if (server.tls_cert.empty() != server.tls_key.empty()) {
       error(server.tls_cert.empty() ? "server.tls_cert" : "server.tls_key",
             "must be set as well: a certificate and its key belong together");
     }
     check_networks("server.trusted_proxies", server.trusted_proxies);
     for (const std::string& host : server.allowed_hosts) {
-      if (!is_authority(host))
-        error("server.allowed_hosts", quoted(host) + " must be a host name without scheme or path");
+      if (!parse_authority(host)) {
+        error("server.allowed_hosts",
+              quoted(host) +
+                  " must be a whole host name or IP address, an IPv6 address in "
+                  "brackets, without scheme, path or wildcard");
+      }
     }
     if (!listen || is_loopback(listen->address)) return;
     if (server.tls_cert.empty() && server.trusted_proxies.empty()) {
@@ -93,10 +102,8 @@ class Validator {
   }
 
   void check_store() {
-    const std::string& url = config_.store.url;
-    if (!url.empty() && !url.starts_with("postgresql://") && !url.starts_with("postgres://")) {
-      error("store.url", "must be empty for the embedded store, or begin with postgresql://");
-    }
+    if (!config_.store.url.empty())
+      error("store.url", "must be empty: only the embedded store in store.data is built in");
     if (config_.events.max_item_bytes > config_.server.max_body_bytes) {
       warn("events.max_item_bytes",
            "above server.max_body_bytes: an event that large can't arrive");
@@ -184,7 +191,7 @@ class Validator {
 
   static bool is_origin(std::string_view url) {
     for (const std::string_view scheme : {"http://", "https://"}) {
-      if (url.starts_with(scheme)) return is_authority(url.substr(scheme.size()));
+      if (url.starts_with(scheme)) return parse_authority(url.substr(scheme.size())).has_value();
     }
     return false;
   }

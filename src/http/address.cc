@@ -206,6 +206,12 @@ Result<Cidr> parse_cidr(std::string_view text) {
   return network;
 }
 
+std::string network_of(std::string_view address) {
+  const auto ip = IpAddress::parse(address);
+  if (!ip || ip->is_v4()) return std::string(address);
+  return std::string(reinterpret_cast<const char*>(ip->bytes().data()), 8);
+}
+
 AddressClass classify(const IpAddress& address) {
   const IpAddress dialled = address.unmapped();
   if (dialled.is_v4()) return classify_v4(dialled.bytes());

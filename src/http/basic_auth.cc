@@ -15,13 +15,6 @@ bool has_control(std::string_view text) {
                      [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
 }
 
-// One customer usually holds a whole IPv6 /64, so counting single addresses would count nothing.
-std::string limiter_key(std::string_view address) {
-  const auto ip = IpAddress::parse(address);
-  if (!ip || ip->is_v4()) return std::string(address);
-  return std::string(reinterpret_cast<const char*>(ip->bytes().data()), 8);
-}
-
 }  // namespace
 
 std::optional<Credentials> parse_basic(std::string_view authorization) {
@@ -40,11 +33,7 @@ std::optional<Credentials> parse_basic(std::string_view authorization) {
 }
 
 std::string basic_credentials(std::string_view user, std::string_view password) {
-  std::string out = base64url_encode(std::string(user).append(":").append(password));
-  std::replace(out.begin(), out.end(), '-', '+');
-  std::replace(out.begin(), out.end(), '_', '/');
-  out.append((4 - out.size() % 4) % 4, '=');
-  return "Basic " + out;
+  return "Basic " + base64_encode(std::string(user).append(":").append(password));
 }
 
 AuthLimiter::AuthLimiter(const Clock& clock) : AuthLimiter(clock, Options()) {}
@@ -54,7 +43,7 @@ AuthLimiter::AuthLimiter(const Clock& clock, Options options) : clock_(clock), o
 std::optional<std::chrono::seconds> AuthLimiter::retry_after(std::string_view address) const {
   const auto now = clock_.steady_now();
   const std::lock_guard lock(mutex_);
-  const auto found = by_key_.find(limiter_key(address));
+  const auto found = by_key_.find(network_of(address));
   if (found == by_key_.end()) return std::nullopt;
   const Window& window = *found->second;
   if (window.failures < options_.max_failures || window.end <= now) return std::nullopt;
@@ -63,7 +52,7 @@ std::optional<std::chrono::seconds> AuthLimiter::retry_after(std::string_view ad
 
 void AuthLimiter::record_failure(std::string_view address) {
   const auto now = clock_.steady_now();
-  auto key = limiter_key(address);
+  auto key = network_of(address);
   const std::lock_guard lock(mutex_);
   const auto found = by_key_.find(key);
   if (found != by_key_.end()) {

@@ -27,6 +27,7 @@ struct GzipDecoder::Impl {
   z_stream stream{};
   size_t left;           // how much may still come out
   bool between = false;  // at the end of a member
+  bool full = false;
 };
 
 GzipDecoder::GzipDecoder(size_t max_inflated_bytes)
@@ -36,7 +37,7 @@ GzipDecoder::~GzipDecoder() = default;
 GzipDecoder::GzipDecoder(GzipDecoder&&) noexcept = default;
 GzipDecoder& GzipDecoder::operator=(GzipDecoder&&) noexcept = default;
 
-Status GzipDecoder::feed(std::string_view compressed, std::string& out) {
+Result<size_t> GzipDecoder::feed(std::string_view compressed, std::string& out, size_t room) {
   auto& z = impl_->stream;
   std::array<char, kPiece> piece;
   // zlib takes its input as a pointer to non-const, but does not write there.
@@ -47,14 +48,18 @@ Status GzipDecoder::feed(std::string_view compressed, std::string& out) {
       inflateReset(&z);
       impl_->between = false;
     }
+    // At the cap one byte more tells whether there is any.
+    const size_t space = impl_->left == 0 ? 1 : std::min({piece.size(), room, impl_->left});
+    impl_->full = space == 0;
+    if (impl_->full) return compressed.size() - z.avail_in;
     z.next_out = reinterpret_cast<Bytef*>(piece.data());
-    z.avail_out = static_cast<uInt>(piece.size());
+    z.avail_out = static_cast<uInt>(space);
     const int rc = inflate(&z, Z_NO_FLUSH);
-    const size_t produced = piece.size() - z.avail_out;
-    const size_t taken = std::min(produced, impl_->left);
-    impl_->left -= taken;
-    out.append(piece.data(), taken);
-    if (taken < produced) return fail(Errc::kTooLarge, "gzip body inflates beyond the limit");
+    const size_t produced = space - z.avail_out;
+    if (produced > impl_->left) return fail(Errc::kTooLarge, "gzip body inflates beyond the limit");
+    impl_->left -= produced;
+    room -= produced;
+    out.append(piece.data(), produced);
     if (rc == Z_STREAM_END) impl_->between = true;
     // Z_BUF_ERROR is how zlib says that it needs more input.
     const bool starved = rc == Z_BUF_ERROR && z.avail_in == 0;
@@ -62,8 +67,12 @@ Status GzipDecoder::feed(std::string_view compressed, std::string& out) {
       return fail(Errc::kInvalidArgument, "gzip body is damaged");
     }
     // A piece that was not filled means zlib has nothing more to give for this input.
-    if (z.avail_in == 0 && z.avail_out > 0) return {};
+    if (z.avail_in == 0 && z.avail_out > 0) return compressed.size();
   }
+}
+
+bool GzipDecoder::is_full() const {
+  return impl_->full;
 }
 
 Status GzipDecoder::finish() const {

@@ -19,10 +19,15 @@ class GzipDecoder {
   GzipDecoder(GzipDecoder&&) noexcept;
   GzipDecoder& operator=(GzipDecoder&&) noexcept;
 
-  /// Appends what `compressed`, the next piece, decodes to. kTooLarge: there is more than the cap,
+  /// Appends what `compressed`, the next piece, decodes to, at most `room` bytes, and says how much
+  /// of the piece was used. kTooLarge: there is more than the cap,
   /// and `out` has as much as that; kInvalidArgument: not gzip, or damaged. After an error the
   /// decoder is of no more use.
-  Status feed(std::string_view compressed, std::string& out);
+  Result<size_t> feed(std::string_view compressed, std::string& out, size_t room = SIZE_MAX);
+
+  /// Whether the last feed ended for want of room. There may be more to come even if all of the
+  /// piece was used: feed what is left of it, or nothing.
+  bool is_full() const;
 
   /// kInvalidArgument unless the input ended with a whole member.
   Status finish() const;

@@ -18,7 +18,8 @@ Outcome decode(std::string_view compressed, size_t limit, size_t piece) {
   GzipDecoder decoder(limit);
   Outcome outcome;
   while (!compressed.empty() && outcome.status) {
-    outcome.status = decoder.feed(compressed.substr(0, piece), outcome.out);
+    const auto used = decoder.feed(compressed.substr(0, piece), outcome.out);
+    outcome.status = used ? Status() : Status(fail(used.error()));
     compressed.remove_prefix(std::min(piece, compressed.size()));
   }
   if (outcome.status) outcome.status = decoder.finish();

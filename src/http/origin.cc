@@ -1,62 +1,13 @@
 #include "http/origin.h"
 
+#include "base/authority.h"
+#include "base/log.h"
 #include "base/strings.h"
-#include "http/address.h"
 
 #include <algorithm>
 
 namespace eventhorn::http {
 namespace {
-
-constexpr size_t kMaxHost = 255;  // RFC 1035 section 2.3.4
-
-// The one spelling of an IP address, IPv4-mapped IPv6 as IPv4; nullopt when `text` is none.
-std::optional<std::string> canonical_ip(std::string_view text) {
-  const auto ip = IpAddress::parse(text);
-  if (!ip) return std::nullopt;
-  return ip->unmapped().to_string();
-}
-
-bool is_host_char(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_';
-}
-
-// "host[:port]" taken apart. `name` is in lower case without a final dot, an IPv6 address without
-// brackets; `authority` is the same with the port and brackets back.
-struct HostPort {
-  std::string name;
-  std::string authority;
-  bool is_ip = false;
-};
-
-std::optional<HostPort> parse_host(std::string_view text) {
-  if (text.empty() || text.size() > kMaxHost) return std::nullopt;
-  HostPort out;
-  std::string_view rest;
-  if (text.front() == '[') {
-    const auto close = text.find(']');
-    if (close == std::string_view::npos) return std::nullopt;
-    auto ip = canonical_ip(text.substr(1, close - 1));
-    if (!ip) return std::nullopt;
-    out.name = std::move(*ip);
-    out.is_ip = true;
-    rest = text.substr(close + 1);
-  } else {
-    const auto colon = std::min(text.find(':'), text.size());
-    out.name = to_lower(text.substr(0, colon));
-    if (!out.name.empty() && out.name.back() == '.') out.name.pop_back();
-    if (out.name.empty() || !std::all_of(out.name.begin(), out.name.end(), is_host_char))
-      return std::nullopt;
-    out.is_ip = canonical_ip(out.name).has_value();
-    rest = text.substr(colon);
-  }
-  out.authority = out.name.find(':') == std::string::npos ? out.name : "[" + out.name + "]";
-  if (rest.empty()) return out;
-  const auto port = parse_uint(rest.substr(1));
-  if (rest.front() != ':' || !port || *port == 0 || *port > 65535) return std::nullopt;
-  out.authority += ":" + std::to_string(*port);
-  return out;
-}
 
 // Host and Origin leave the default port out or not, and a proxy may have ended TLS in between.
 std::string_view without_default_port(std::string_view authority) {
@@ -66,48 +17,52 @@ std::string_view without_default_port(std::string_view authority) {
   return authority;
 }
 
-// The authority of "http(s)://authority[/...]" in parse_host's spelling; empty for anything else,
-// such as "null".
-std::string origin_authority(std::string_view url) {
-  for (const std::string_view scheme : {"http://", "https://"}) {
-    if (!equals_ignore_case(url.substr(0, scheme.size()), scheme)) continue;
-    url.remove_prefix(scheme.size());
-    const auto host = parse_host(url.substr(0, url.find('/')));
-    return host ? host->authority : std::string();
+// The elements of all fields of that name, lists taken apart.
+std::vector<std::string_view> elements(const Fields& fields, std::string_view name) {
+  std::vector<std::string_view> out;
+  for (const auto& [key, value] : fields.all()) {
+    if (!equals_ignore_case(key, name)) continue;
+    for (const auto element : split(value, ',')) out.push_back(trim(element));
   }
-  return {};
-}
-
-// The last element of a comma-separated value: the one that the proxy next to us wrote.
-std::string_view last_element(std::string_view value) {
-  const auto comma = value.rfind(',');
-  return trim(comma == std::string_view::npos ? value : value.substr(comma + 1));
+  return out;
 }
 
 // One hop of X-Forwarded-For; some proxies add the port, as "1.2.3.4:5" or "[::1]:5".
 std::optional<std::string> hop_address(std::string_view hop) {
   if (auto ip = canonical_ip(hop)) return ip;
-  auto host = parse_host(hop);
+  auto host = parse_authority(hop);
   if (!host || !host->is_ip) return std::nullopt;
   return std::move(host->name);
 }
 
-// The nearest hop that is no trusted proxy. Anything unreadable ends the walk: what lies behind it
-// proves nothing.
-std::string client_address(std::string address, const Fields& fields,
-                           const std::function<bool(std::string_view)>& trusted) {
-  std::vector<std::string_view> hops;
-  for (const auto& [name, value] : fields.all()) {
-    if (!equals_ignore_case(name, "X-Forwarded-For")) continue;
-    for (const auto hop : split(value, ',')) hops.push_back(trim(hop));
-  }
-  while (!hops.empty() && trusted(address)) {
+// The way of a request through trusted proxies.
+struct Way {
+  std::string client;  // the nearest address that is no trusted proxy's
+  size_t proxies = 0;  // how many trusted ones there were
+};
+
+// Anything unreadable ends the walk: what lies behind it proves nothing.
+Way way_of(std::string peer, const Fields& fields,
+           const std::function<bool(std::string_view)>& trusted) {
+  Way out{std::move(peer)};
+  auto hops = elements(fields, "X-Forwarded-For");
+  // Without the field the number is not known, and the first element of lists counts.
+  if (hops.empty()) out.proxies = SIZE_MAX;
+  while (!hops.empty() && trusted(out.client)) {
     auto next = hop_address(hops.back());
     if (!next) break;
-    address = std::move(*next);
+    out.client = std::move(*next);
     hops.pop_back();
+    ++out.proxies;
   }
-  return address;
+  return out;
+}
+
+// What the first trusted proxy of the way wrote into a field to which each adds an element; empty
+// when there is none. Proxies that replace the field leave one element.
+std::string_view first_view(const std::vector<std::string_view>& views, size_t proxies) {
+  if (views.empty()) return {};
+  return views[views.size() - std::min(std::max<size_t>(proxies, 1), views.size())];
 }
 
 bool is_loopback(std::string_view ip) {
@@ -118,25 +73,25 @@ bool is_loopback(std::string_view ip) {
 
 OriginPolicy::OriginPolicy(OriginOptions options) : options_(std::move(options)) {
   while (options_.public_url.ends_with('/')) options_.public_url.pop_back();
-  public_authority_ = origin_authority(options_.public_url);
-
+  if (const auto host = authority_of_url(options_.public_url)) {
+    public_authority_ = host->to_string();
+    names_.push_back(host->name);
+  }
   const auto listen = canonical_ip(options_.listen_address).value_or(options_.listen_address);
   everywhere_ = listen == "0.0.0.0" || listen == "::";
-  names_ = {listen};
+  names_.push_back(listen);
   if (everywhere_ || is_loopback(listen))
     names_.insert(names_.end(), {"127.0.0.1", "localhost", "::1"});
   for (const auto& entry : options_.allowed_hosts) {
-    if (auto host = parse_host(entry)) names_.push_back(std::move(host->name));
+    if (auto host = parse_authority(entry)) names_.push_back(std::move(host->name));
   }
-  if (auto host = parse_host(public_authority_)) names_.push_back(std::move(host->name));
-
-  const auto self = everywhere_ ? std::string("127.0.0.1") : listen;
-  default_authority_ = (self.find(':') == std::string::npos ? self : "[" + self + "]") + ":" +
-                       std::to_string(options_.listen_port);
+  default_host_.name = everywhere_ ? "127.0.0.1" : listen;
+  default_host_.port = options_.listen_port;
 }
 
-bool OriginPolicy::host_allowed(std::string_view name) const {
-  return std::find(names_.begin(), names_.end(), name) != names_.end();
+bool OriginPolicy::is_ours(const Authority& host) const {
+  if (everywhere_ && host.is_ip) return true;
+  return std::find(names_.begin(), names_.end(), host.name) != names_.end();
 }
 
 bool OriginPolicy::is_foreign(const Request& request, std::string_view authority) const {
@@ -145,45 +100,91 @@ bool OriginPolicy::is_foreign(const Request& request, std::string_view authority
   const auto site = request.fields.get("Sec-Fetch-Site");
   if (!site.empty() && site != "same-origin" && site != "none") return true;
   if (!request.fields.has("Origin")) return false;
-  const auto origin = origin_authority(request.fields.get("Origin"));
-  const auto bare = without_default_port(origin);
-  return bare.empty() || (bare != without_default_port(authority) &&
-                          bare != without_default_port(public_authority_));
+  const auto origin = authority_of_url(request.fields.get("Origin"));
+  if (!origin) return true;
+  const auto text = origin->to_string();
+  const auto bare = without_default_port(text);
+  return bare != without_default_port(authority) && bare != without_default_port(public_authority_);
+}
+
+// The host that the client asked for: Host, or what trusted proxies say it was to the first of
+// them.
+std::optional<Authority> OriginPolicy::host_of(const Request& request, std::string_view scheme,
+                                               size_t proxies) const {
+  const auto host_field = request.fields.get("Host");
+  auto host = host_field.empty() ? default_host_ : parse_authority(host_field);
+  if (proxies == 0) return host;
+  auto views = elements(request.fields, "X-Forwarded-Host");
+  if (const auto view = first_view(views, proxies); !view.empty()) {
+    host = parse_authority(view);
+    // A proxy before them that is not trusted wrote elements too. Only our own names are believed.
+    while (host && !is_ours(*host) && views.size() > 1) {
+      views.pop_back();
+      const auto before = parse_authority(views.back());
+      if (before && is_ours(*before)) host = before;
+    }
+  }
+  const auto port = parse_uint(first_view(elements(request.fields, "X-Forwarded-Port"), proxies));
+  const uint16_t default_port = scheme == "https" ? 443 : 80;
+  if (host && !host->port && port && *port > 0 && *port <= UINT16_MAX && *port != default_port)
+    host->port = static_cast<uint16_t>(*port);
+  return host;
+}
+
+void OriginPolicy::warn_of_proxy(const Request& request, std::string_view peer) const {
+  if (warned_.load(std::memory_order_relaxed) || !request.fields.has("X-Forwarded-For")) return;
+  if (warned_.exchange(true)) return;
+  log_warn(
+      "http",
+      "X-Forwarded-For from {}, which is not in server.trusted_proxies: if that is your proxy, "
+      "all its clients count as one address; see docs/OPERATING.md",
+      peer);
 }
 
 std::optional<Response> OriginPolicy::admit(Request& request, std::string_view peer) const {
-  auto peer_ip = canonical_ip(peer).value_or(std::string(peer));
+  Way way{canonical_ip(peer).value_or(std::string(peer))};
   std::string_view scheme = options_.tls ? "https" : "http";
-  std::string_view host_value = request.fields.get("Host");
-  if (options_.trusted_proxy && options_.trusted_proxy(peer_ip)) {
-    const auto forwarded_host = last_element(request.fields.get("X-Forwarded-Host"));
-    if (!forwarded_host.empty()) host_value = forwarded_host;
-    const auto forwarded_scheme = last_element(request.fields.get("X-Forwarded-Proto"));
+  if (options_.trusted_proxy && options_.trusted_proxy(way.client)) {
+    way = way_of(std::move(way.client), request.fields, options_.trusted_proxy);
+    way.proxies = std::max<size_t>(way.proxies, 1);
+    const auto views = elements(request.fields, "X-Forwarded-Proto");
     for (const std::string_view known : {"http", "https"}) {
-      if (equals_ignore_case(forwarded_scheme, known)) scheme = known;
+      if (equals_ignore_case(first_view(views, way.proxies), known)) scheme = known;
     }
-    request.remote_address =
-        client_address(std::move(peer_ip), request.fields, options_.trusted_proxy);
   } else {
-    request.remote_address = std::move(peer_ip);
+    warn_of_proxy(request, way.client);
   }
+  request.remote_address = std::move(way.client);
 
-  const auto host = parse_host(host_value.empty() ? default_authority_ : host_value);
+  const auto host = host_of(request, scheme, way.proxies);
   if (!host)
     return message_response(400, "host: must be a host name or IP address with an optional port");
-  request.base = options_.public_url.empty() ? std::string(scheme) + "://" + host->authority
-                                             : options_.public_url;
+  const auto authority = host->to_string();
+  request.base =
+      options_.public_url.empty() ? std::string(scheme) + "://" + authority : options_.public_url;
 
   const bool any_name = request.path == "/healthz" || request.path == "/readyz";
-  const bool allowed = any_name || host_allowed(host->name) || (everywhere_ && host->is_ip);
-  if (!allowed) {
+  if (!any_name && !is_ours(*host)) {
     return message_response(
         421, "host '" + host->name + "' is not allowed: add it to server.allowed_hosts");
   }
-  if (is_foreign(request, host->authority)) {
+  take_url_in_path(request);
+  if (is_foreign(request, authority)) {
     return message_response(403, "requests from foreign origins may not change state");
   }
   return std::nullopt;
+}
+
+// Clients that append a paging URL to their base path ask for "/v3http://host/v3/...".
+void OriginPolicy::take_url_in_path(Request& request) const {
+  constexpr std::string_view kBase = "/v3";
+  if (!request.path.starts_with("/v3http")) return;
+  const auto host = authority_of_url(std::string_view(request.path).substr(kBase.size()));
+  if (!host || !is_ours(*host)) return;
+  const auto slash = request.target.find('/', request.target.find("://") + 3);
+  if (slash >= request.path.size()) return;
+  request.target.erase(0, slash);
+  request.path.erase(0, slash);
 }
 
 }  // namespace eventhorn::http

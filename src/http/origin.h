@@ -1,10 +1,12 @@
 // Who a request comes from and which of our names it uses: the client's address behind trusted
 // proxies, the Host check against DNS rebinding, and the refusal of state changes that foreign
-// pages make (design.md section 6). Pure.
+// pages make (design.md section 6). Pure, but for one warning in the log.
 #pragma once
 
+#include "base/authority.h"
 #include "http/message.h"
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -23,8 +25,8 @@ struct OriginOptions {
   std::string public_url;
   /// Further names; a port in an entry is ignored.
   std::vector<std::string> allowed_hosts;
-  /// Whether the peer with this textual IP is a proxy whose X-Forwarded-For, -Proto and -Host are
-  /// believed. Empty: none is.
+  /// Whether the peer with this textual IP is a proxy whose X-Forwarded-For, -Proto, -Host and
+  /// -Port are believed. Empty: none is.
   std::function<bool(std::string_view ip)> trusted_proxy;
 };
 
@@ -45,18 +47,27 @@ class OriginPolicy {
   /// or with an Origin
   ///   whose host and port are neither those of Host nor of public_url. /bin/... takes posts from
   ///   anywhere.
-  /// A request without Host (HTTP/1.0) is taken to mean the listen address.
+  /// A request without Host (HTTP/1.0) is taken to mean the listen address. A path of "/v3" and a
+  /// whole URL of one of our hosts becomes that URL's.
+  ///
+  /// Of several trusted proxies in a row the first one's view counts: each adds its own to the end
+  /// of X-Forwarded-Host, -Port and -Proto, or there is one for all.
   std::optional<Response> admit(Request& request, std::string_view peer) const;
 
  private:
-  bool host_allowed(std::string_view name) const;
+  bool is_ours(const Authority& host) const;
+  std::optional<Authority> host_of(const Request& request, std::string_view scheme,
+                                   size_t proxies) const;
+  void warn_of_proxy(const Request& request, std::string_view peer) const;
+  void take_url_in_path(Request& request) const;
   bool is_foreign(const Request& request, std::string_view authority) const;
 
   OriginOptions options_;
-  std::string default_authority_;
+  Authority default_host_;
   std::string public_authority_;
   std::vector<std::string> names_;
   bool everywhere_ = false;
+  mutable std::atomic<bool> warned_{false};
 };
 
 }  // namespace eventhorn::http

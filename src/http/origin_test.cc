@@ -162,6 +162,59 @@ TEST(Forwarded, SchemeAndHostOnlyFromTrustedProxies) {
             "http://localhost");
 }
 
+// Each proxy adds its view to the end; the one that the client spoke to has the right one.
+TEST(Forwarded, TheFirstTrustedProxysViewCounts) {
+  const Headers two_hops = {{"Host", "inner:8480"},
+                            {"X-Forwarded-For", "203.0.113.5, 10.0.0.2"},
+                            {"X-Forwarded-Host", "hooks.example.com, inner"},
+                            {"X-Forwarded-Proto", "https, http"},
+                            {"X-Forwarded-Port", "8443, 80"}};
+  EXPECT_EQ(base(behind_proxy(), two_hops, "10.0.0.1"), "https://hooks.example.com:8443");
+  // What the client wrote itself comes before that of the proxy; lines are one list.
+  const Headers forged = {{"Host", "inner"},
+                          {"X-Forwarded-For", "203.0.113.5"},
+                          {"X-Forwarded-Host", "evil.example"},
+                          {"X-Forwarded-Host", "hooks.example.com"},
+                          {"X-Forwarded-Proto", "https"}};
+  EXPECT_EQ(base(behind_proxy(), forged, "10.0.0.1"), "https://hooks.example.com");
+  // Proxies on the way that are not trusted, or that do not say for whom they ask.
+  const Headers listed = {{"Host", "inner"}, {"X-Forwarded-Host", "hooks.example.com, inner"}};
+  EXPECT_EQ(base(behind_proxy(), listed, "10.0.0.1"), "http://hooks.example.com");
+  auto unknown_first = listed;
+  unknown_first.emplace_back("X-Forwarded-For", "203.0.113.5");
+  EXPECT_EQ(base(behind_proxy(), unknown_first, "10.0.0.1"), "http://hooks.example.com");
+}
+
+TEST(Forwarded, ThePortIsOnlyAddedWhereItSaysMore) {
+  const auto with_port = [](const char* host, const char* proto, const char* port) {
+    return base(behind_proxy(),
+                {{"Host", host}, {"X-Forwarded-Proto", proto}, {"X-Forwarded-Port", port}},
+                "10.0.0.1");
+  };
+  EXPECT_EQ(with_port("hooks.example.com", "https", "443"), "https://hooks.example.com");
+  EXPECT_EQ(with_port("hooks.example.com", "https", "8443"), "https://hooks.example.com:8443");
+  EXPECT_EQ(with_port("hooks.example.com:9", "https", "8443"), "https://hooks.example.com:9");
+  EXPECT_EQ(with_port("hooks.example.com", "http", "70000"), "http://hooks.example.com");
+}
+
+// An SDK that puts a paging URL behind its base path.
+TEST(Host, AUrlInThePathIsTakenIfItIsOurs) {
+  const auto asked = [](std::string path) {
+    auto request = make_request({{"Host", "localhost:8480"}}, "GET", path);
+    request.target = path + "?page=x";
+    EXPECT_FALSE(OriginPolicy(on("127.0.0.1")).admit(request, "127.0.0.1"));
+    EXPECT_EQ(request.target, request.path + "?page=x");
+    return request.path;
+  };
+  EXPECT_EQ(asked("/v3http://localhost:8480/v3/d.example/events/T"), "/v3/d.example/events/T");
+  EXPECT_EQ(asked("/v3https://127.0.0.1/v3/domains"), "/v3/domains");
+  for (const char* other :
+       {"/v3http://evil.example/v3/domains", "/v3http://localhost", "/v3http:/x/y",
+        "/v3ftp://localhost/v3/domains", "/v4http://localhost/v3/domains"}) {
+    EXPECT_EQ(asked(other), other);
+  }
+}
+
 int post(Headers headers, std::string method = "POST", std::string path = "/v3/domains") {
   auto options = on("127.0.0.1");
   options.public_url = "https://hooks.example.com";

@@ -85,6 +85,13 @@ class RawClient {
 
   void end_sending() { shutdown(fd_, SHUT_WR); }
 
+  /// Ends the connection with a reset, whatever is under way.
+  void reset() {
+    const linger at_once{1, 0};
+    setsockopt(fd_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    close(std::exchange(fd_, -1));
+  }
+
   /// The next response, with its body unless `with_body` is false (HEAD).
   Reply read_reply(bool with_body = true) {
     Reply reply;

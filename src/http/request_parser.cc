@@ -23,19 +23,40 @@ class Message final : public BoundedParser<true> {
   explicit Message(size_t max_framing_bytes) : BoundedParser(max_framing_bytes) {}
 
   Request request;
+  std::optional<std::string> authority;  // of a target that was a whole URL
   int version = 0;
   size_t received_left = 0;  // of the body as received
   size_t decoded_left = 0;   // of the body as kept
   bool cut = false;
   bool dropping = false;  // nothing more is kept
+  size_t room = SIZE_MAX;
+  std::string waiting;  // what found no room
   std::optional<GzipDecoder> gzip;
   std::optional<Error> body_error;
+
+  bool lacks_room() const { return !waiting.empty() || (gzip && gzip->is_full()); }
+
+  // To be called when there is room for more.
+  Status keep_what_waits() {
+    TRY(const size_t used, keep(waiting));
+    waiting.erase(0, used);
+    if (waiting.empty()) waiting.shrink_to_fit();
+    return {};
+  }
 
  private:
   void on_request_impl(beast_http::verb, string_view method, string_view target, int http_version,
                        error_code&) override {
     request.method = std::string(method);
     request.target = std::string(target);
+    for (const std::string_view known : {"http://", "https://"}) {
+      if (!equals_ignore_case(std::string_view(request.target).substr(0, known.size()), known))
+        continue;
+      const auto end = request.target.find_first_of("/?", known.size());
+      authority = request.target.substr(known.size(), end - known.size());
+      request.target.erase(0, end);
+      if (!request.target.starts_with('/')) request.target.insert(0, 1, '/');
+    }
     const auto mark = std::min(request.target.find('?'), request.target.size());
     request.path = request.target.substr(0, mark);
     if (mark < request.target.size()) request.query = request.target.substr(mark + 1);
@@ -54,31 +75,39 @@ class Message final : public BoundedParser<true> {
     const std::string_view body(bytes.data(), bytes.size());
     if (body.size() > received_left) {
       stop_on_error(over_limit(), ec);
+    } else if (!dropping && lacks_room()) {
+      waiting.append(body);
     } else if (!dropping) {
-      auto kept = gzip ? gzip->feed(body, request.body) : keep(body);
-      if (!kept && kept.error().code == Errc::kTooLarge && cut) {
-        dropping = request.truncated = true;
-        gzip.reset();
+      auto used = keep(body);
+      if (used) {
+        waiting.append(body.substr(*used));
       } else {
-        stop_on_error(std::move(kept), ec);
+        stop_on_error(fail(std::move(used).error()), ec);
       }
     }
     received_left -= std::min(received_left, body.size());
   }
 
-  void on_finish_impl(error_code& ec) override {
-    if (!gzip) return;
-    stop_on_error(gzip->finish(), ec);
+  // Adds to the body what there is room for; how much of `bytes` that was.
+  Result<size_t> keep(std::string_view bytes) {
+    auto used = gzip ? gzip->feed(bytes, request.body, room - request.body.size()) : copy(bytes);
+    if (used || used.error().code != Errc::kTooLarge || !cut) return used;
+    dropping = request.truncated = true;
+    gzip.reset();
+    return bytes.size();
   }
 
-  Status keep(std::string_view body) {
-    const size_t taken = std::min(body.size(), decoded_left);
-    request.body.append(body.substr(0, taken));
+  Result<size_t> copy(std::string_view bytes) {
+    const size_t taken = std::min({bytes.size(), decoded_left, room - request.body.size()});
+    request.body.append(bytes.substr(0, taken));
     decoded_left -= taken;
-    return taken < body.size() ? over_limit() : Status();
+    if (taken < bytes.size() && decoded_left == 0) return over_limit();
+    return taken;
   }
 
-  static Status over_limit() { return fail(Errc::kTooLarge, "request body is over the limit"); }
+  static tl::unexpected<Error> over_limit() {
+    return fail(Errc::kTooLarge, "request body is over the limit");
+  }
 
   void stop_on_error(Status status, error_code& ec) {
     if (status) return;
@@ -110,9 +139,10 @@ const char* check_head(const Message& message) {
   const auto& request = message.request;
   const auto& fields = request.fields;
   const bool http11 = message.version >= 11;
-  if (!request.target.starts_with('/')) return "request target must start with a slash";
+  if (!request.target.starts_with('/')) return "request target must be a path or a URL of http";
   const auto hosts = fields.count("Host");
   if (hosts > 1 || (http11 && hosts == 0)) return "exactly one host field is needed";
+  if (message.authority && message.authority->empty()) return "request target has no host";
   if (fields.has("Transfer-Encoding")) {
     const bool chunked = equals_ignore_case(fields.get("Transfer-Encoding"), "chunked");
     if (!chunked || fields.count("Transfer-Encoding") > 1)
@@ -136,6 +166,16 @@ struct RequestParser::Impl {
   Step refuse(int status, std::string_view text) {
     refusal = message_response(status, text);
     return Step::kRefused;
+  }
+
+  Step refuse(const Error& error) {
+    return refuse(error.code == Errc::kTooLarge ? 413 : 400, error.message);
+  }
+
+  // All of the body has come.
+  Step finish() {
+    const auto whole = message->gzip ? message->gzip->finish() : Status();
+    return whole ? Step::kReady : refuse(whole.error());
   }
 
   const size_t max_head_bytes;
@@ -181,6 +221,8 @@ Step RequestParser::read_head(std::string_view in, size_t& consumed) {
     return self.refuse(400, "malformed request: " + ec.message());
   consumed += end.size;
   if (const char* error = check_head(message)) return self.refuse(400, error);
+  // RFC 9112 section 3.2.2: it takes the place of Host.
+  if (message.authority) message.request.fields.set("Host", *message.authority);
 
   const auto expect = message.request.fields.get("Expect");
   self.wants_continue = message.version >= 11 && equals_ignore_case(expect, "100-continue");
@@ -217,24 +259,41 @@ Step RequestParser::start_body(const BodyLimits& limits) {
 Step RequestParser::drop_body(size_t max_bytes) {
   auto& message = *impl_->message;
   message.gzip.reset();
+  message.waiting.clear();
   message.dropping = true;
   message.received_left = max_bytes;
   const auto length = message.content_length();
   return length && *length > max_bytes ? Step::kRefused : Step::kReady;
 }
 
+void RequestParser::make_room(size_t bytes) {
+  auto& message = *impl_->message;
+  message.room = bytes;
+  auto& body = message.request.body;
+  if (bytes <= body.capacity()) return;
+  std::string larger;  // because reserve() may take twice what body has
+  larger.reserve(bytes);
+  larger.append(body);
+  body.swap(larger);
+}
+
 Step RequestParser::read_body(std::string_view in, size_t& consumed) {
   auto& message = *impl_->message;
-  CHECK(!message.is_done());
-  const auto ec = message.take_body(in, consumed);
-  if (message.body_error) {
-    return impl_->refuse(message.body_error->code == Errc::kTooLarge ? 413 : 400,
-                         message.body_error->message);
+  CHECK(has_body());
+  consumed = 0;
+  if (message.lacks_room()) {
+    const auto kept = message.keep_what_waits();
+    if (!kept) return impl_->refuse(kept.error());
+    if (message.lacks_room()) return Step::kFull;
+    if (message.is_done()) return impl_->finish();
   }
+  const auto ec = message.take_body(in, consumed);
+  if (message.body_error) return impl_->refuse(*message.body_error);
   if (ec == beast_http::error::header_limit)
     return impl_->refuse(400, "malformed body: chunk header or trailer too long");
   if (ec) return impl_->refuse(400, "malformed body: " + ec.message());
-  return message.is_done() ? Step::kReady : Step::kMore;
+  if (message.lacks_room()) return Step::kFull;
+  return message.is_done() ? impl_->finish() : Step::kMore;
 }
 
 Request& RequestParser::request() {
@@ -247,7 +306,16 @@ Response& RequestParser::refusal() {
 
 bool RequestParser::has_body() const {
   const auto& message = *impl_->message;
-  return message.is_header_done() && !message.is_done();
+  return message.is_header_done() && (!message.is_done() || message.lacks_room());
+}
+
+size_t RequestParser::body_to_come() const {
+  const auto left = impl_->message->content_length_remaining();
+  return left ? static_cast<size_t>(*left) : SIZE_MAX;
+}
+
+bool RequestParser::is_compressed() const {
+  return impl_->message->gzip.has_value();
 }
 
 bool RequestParser::wants_continue() const {

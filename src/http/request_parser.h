@@ -20,16 +20,17 @@ class RequestParser {
   RequestParser(const RequestParser&) = delete;
   RequestParser& operator=(const RequestParser&) = delete;
 
-  /// What a step came to. After kRefused the connection can't be read any further: answer refusal()
-  /// and close.
-  enum class Step { kMore, kReady, kRefused };
+  /// What a step came to. kFull: the body needs make_room, before or without more bytes. After
+  /// kRefused the connection can't be read any further: answer refusal() and close.
+  enum class Step { kMore, kReady, kRefused, kFull };
 
   /// Looks for a whole head at the start of `in`, which begins where the last call's `consumed`
   /// ended. On kReady request() holds all but the body. Refusals: 431 for a head over the limit;
   /// 417 for an expectation other than 100-continue; 400 for the rest: not HTTP/1.0 or 1.1, a
-  /// target that does not start with a slash, folded lines, bare CR or LF, control characters, no
-  /// Host or several, Content-Length twice, as a list, or beside Transfer-Encoding, and a
-  /// Transfer-Encoding other than chunked or in HTTP/1.0.
+  /// target that is neither a path nor a URL of http or https (whose authority becomes Host),
+  /// folded lines, bare CR or LF, control characters, no Host or several, Content-Length twice, as
+  /// a list, or beside Transfer-Encoding, and a Transfer-Encoding other than chunked or in
+  /// HTTP/1.0.
   Step read_head(std::string_view in, size_t& consumed);
 
   struct BodyLimits {
@@ -46,6 +47,10 @@ class RequestParser {
   /// `max_bytes`, as far as its length is told; else read_body finds out.
   Step drop_body(size_t max_bytes);
 
+  /// From the first call on request().body never takes more memory than `bytes`, which grows from
+  /// call to call; what finds no room is kept as it came until the next one.
+  void make_room(size_t bytes);
+
   /// Takes body bytes from `in`, as read_head does; request().body grows, decoded. Call only when
   /// has_body(). Refusals: 413 over a limit, 400 for bad chunking or damaged gzip. Trailer fields
   /// are dropped.
@@ -61,7 +66,10 @@ class RequestParser {
   bool has_body() const;
   bool wants_continue() const;  // RFC 9110 section 10.1.1
   bool keep_alive() const;      // false for HTTP/1.0 and "Connection: close"
-  bool takes_chunks() const;    // an answer may be chunked: HTTP/1.1 (RFC 9112 section 7.1)
+  /// Bytes that the body has yet to come to, as received; SIZE_MAX when that is not told.
+  size_t body_to_come() const;
+  bool is_compressed() const;
+  bool takes_chunks() const;  // an answer may be chunked: HTTP/1.1 (RFC 9112 section 7.1)
 
  private:
   struct Impl;

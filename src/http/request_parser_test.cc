@@ -169,5 +169,51 @@ TEST(RequestParser, RefusesBadGzipAndOtherEncodings) {
             "{\"message\":\"content-encoding: only gzip and identity are known\"}\n");
 }
 
+TEST(RequestParser, AWholeUrlIsTakenApart) {
+  const auto asked = [](const std::string& target) {
+    Reader reader("GET " + target + " HTTP/1.1\r\nHost: proxy.example\r\n\r\n", 1000);
+    EXPECT_EQ(reader.read(), 200) << target;
+    const auto& request = reader.parser.request();
+    return std::string(request.fields.get("Host")) + " " + request.path + " " + request.query;
+  };
+  EXPECT_EQ(asked("http://localhost:8480/v3/domains?limit=1"),
+            "localhost:8480 /v3/domains limit=1");
+  EXPECT_EQ(asked("HTTPS://a.example"), "a.example / ");
+  EXPECT_EQ(asked("http://a.example?x"), "a.example / x");
+  EXPECT_EQ(asked("/http://a.example/"), "proxy.example /http://a.example/ ");
+}
+
+// A11: memory is asked for before it is taken, whatever the bytes decode to.
+TEST(RequestParser, A11BodiesNeverTakeMoreThanTheirRoom) {
+  const std::string text(50'000, 'x');
+  const std::string chunks = "4\r\nxxxx\r\nc34c\r\n" + text.substr(4) + "\r\n0\r\n\r\n";
+  const std::string zipped = gzip(text);
+  const std::string length = "Content-Length: ";
+  for (const auto& message : {kPost + length + std::to_string(text.size()) + "\r\n\r\n" + text,
+                              kPost + "Transfer-Encoding: chunked\r\n\r\n" + chunks,
+                              kPost + "Content-Encoding: gzip\r\n" + length +
+                                  std::to_string(zipped.size()) + "\r\n\r\n" + zipped}) {
+    RequestParser parser(kMaxHead);
+    size_t used = 0;
+    ASSERT_EQ(parser.read_head(message, used), Step::kReady);
+    ASSERT_EQ(parser.start_body({kMaxBody, kMaxBody}), Step::kReady);
+    std::string_view rest = std::string_view(message).substr(used);
+    size_t room = 1000;
+    parser.make_room(room);
+    auto step = parser.read_body(rest, used);
+    for (rest.remove_prefix(used); step == Step::kFull; rest.remove_prefix(used)) {
+      EXPECT_TRUE(parser.has_body());
+      EXPECT_EQ(parser.request().body.size(), room);
+      room *= 2;
+      parser.make_room(room);
+      EXPECT_EQ(parser.request().body.capacity(), room);
+      step = parser.read_body(rest, used);
+    }
+    EXPECT_EQ(step, Step::kReady);
+    EXPECT_FALSE(parser.has_body());
+    EXPECT_EQ(parser.request().body, text);
+  }
+}
+
 }  // namespace
 }  // namespace eventhorn::http

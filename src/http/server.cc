@@ -17,8 +17,9 @@ namespace {
 using asio::ip::tcp;
 
 constexpr int kBacklog = 1024;
-// Connections over the limit that are told so at one time; beyond that they are just closed.
-constexpr size_t kMaxRefusals = 128;
+// Connections over the limit, while others close for them or they are told that there is no room;
+// beyond that they are just closed.
+constexpr size_t kMaxExtra = 128;
 constexpr std::chrono::milliseconds kAcceptPause{
     100};  // out of descriptors: some may be free later
 
@@ -55,6 +56,7 @@ Task<void> serve_counted(ServerCore& core, tcp::socket socket, std::shared_ptr<s
 ServerState::ServerState(ServerOptions o, Admit a)
     : options(std::move(o)),
       admit(std::move(a)),
+      memory(options.max_buffered_bytes),
       requests{request_counter("1xx"), request_counter("2xx"), request_counter("3xx"),
                request_counter("4xx"), request_counter("5xx")},
       latency(metrics::histogram("eventhorn_http_request_seconds",
@@ -63,8 +65,8 @@ ServerState::ServerState(ServerOptions o, Admit a)
       connections_gauge(metrics::gauge("eventhorn_http_connections", "Open HTTP connections")),
       streams_gauge(metrics::gauge("eventhorn_http_streams", "Streamed responses being sent")) {}
 
-ServerCore::ServerCore(ServerState& s, asio::io_context& c)
-    : state(s), context(c), connections(c.get_executor()), service(c.get_executor()) {}
+ServerCore::ServerCore(ServerState& s, asio::io_context& c, size_t i)
+    : state(s), context(c), index(i), connections(c.get_executor()), service(c.get_executor()) {}
 
 void ServerCore::start() {
   renew_date();
@@ -118,11 +120,12 @@ struct Server::Impl {
         acceptor(c.at(0)),
         accepting(c.at(0).get_executor()) {
     for (size_t i = 0; i < c.size(); ++i)
-      per_core.push_back(std::make_unique<ServerCore>(state, c.at(i)));
+      per_core.push_back(std::make_unique<ServerCore>(state, c.at(i), i));
   }
 
   Task<void> accept_loop();
   void deal(tcp::socket socket, size_t index);
+  bool make_room();
 
   Cores& cores;
   ServerState state;
@@ -145,13 +148,24 @@ Task<void> Server::Impl::accept_loop() {
   }
 }
 
+// Closes a connection that is of no use; false when there is none.
+bool Server::Impl::make_room() {
+  const auto entry = state.table.choose();
+  if (!entry) return false;
+  asio::post(per_core[entry->core]->context, [entry] {
+    if (entry->connection != nullptr && entry->is_useless()) entry->connection->abort();
+    entry->chosen = false;  // it may have become useful meanwhile
+  });
+  return true;
+}
+
 void Server::Impl::deal(tcp::socket socket, size_t index) {
   const size_t before = state.connections++;
-  const bool overloaded = before >= state.options.max_connections;
-  if (before >= state.options.max_connections + kMaxRefusals) {
+  if (before >= state.options.max_connections + kMaxExtra) {
     --state.connections;
     return;
   }
+  const bool overloaded = before >= state.options.max_connections && !make_room();
   auto tls = state.options.tls ? state.options.tls->current() : nullptr;
   auto& core = *per_core[index];
   asio::post(core.context,
@@ -195,10 +209,14 @@ Result<uint16_t> Server::listen() {
   origin.trusted_proxy = options.trusted_proxy;
   self.state.origin = std::make_unique<OriginPolicy>(std::move(origin));
   self.listening = true;
+  return port;
+}
+
+void Server::serve() {
+  auto& self = *impl_;
   for (auto& core : self.per_core) asio::post(core->context, [&core = *core] { core.start(); });
   asio::post(self.cores.at(0),
              [&self] { self.accepting.spawn("http accept", self.accept_loop()); });
-  return port;
 }
 
 void Server::stop_accepting() {

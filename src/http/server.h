@@ -2,7 +2,7 @@
 // connections to the cores; a connection and its handler stay on their core. (A single acceptor is
 // on purpose: with SO_REUSEPORT a second process could bind the same port unnoticed.)
 //
-// Order of use: construct, listen, then at the end stop_accepting and drain, which must have
+// Order of use: construct, listen, serve, then at the end stop_accepting and drain, which must have
 // returned before the Cores stop and before the Server is destroyed.
 //
 // A request is admitted at its head: Host and origin, then Admit (route, key, limits), then the
@@ -55,9 +55,13 @@ struct ServerOptions {
   size_t max_header_bytes = size_t{16} * 1024;           // request line and fields
   size_t max_body_bytes = size_t{25} * 1024 * 1024;      // as received
   size_t max_inflated_bytes = size_t{25} * 1024 * 1024;  // of a gzip body, decoded
-  /// All bodies that are held at one time, decoded. Over it: 503.
-  size_t max_buffered_bytes = size_t{1024} * 1024 * 1024;
-  size_t max_connections = 10'000;  // over it: 503 and close
+  /// All bodies that are held at one time, with what reading them takes: see BodyMemory. A body
+  /// that finds no room is not read on; after room_timeout the answer is 429.
+  size_t max_buffered_bytes = size_t{256} * 1024 * 1024;
+  std::chrono::milliseconds room_timeout{10'000};
+  /// At the limit a connection that is of no use gives way (see ConnectionTable); when there is
+  /// none the answer is 503.
+  size_t max_connections = 10'000;
 
   // Checked by a sweep, so a connection may live one sweep_interval longer.
   std::chrono::milliseconds idle_timeout{75'000};  // before a request's first byte
@@ -89,9 +93,12 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  /// Binds and starts to accept; call once. The port, or kInvalidArgument (address) or kUnavailable
-  /// (can't bind).
+  /// Binds; call once. The port, or kInvalidArgument (address) or kUnavailable (can't bind).
+  /// Connections wait until serve().
   Result<uint16_t> listen();
+
+  /// Begins to accept; call once, after listen().
+  void serve();
 
   /// Closes the port and the connections that wait for a request, and ends streams; the others
   /// close after their current request. Any thread.

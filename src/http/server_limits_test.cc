@@ -145,17 +145,35 @@ TEST(ServerLimits, GzipBombsGive413AndDamage400) {
   EXPECT_EQ(other.ask(request("POST /a", "Content-Encoding: br\r\n", "x")).status, 415);
 }
 
-TEST(ServerLimits, BodiesOfAllRequestsTogether) {
+// A11
+TEST(ServerLimits, ABodyThatFindsNoRoomIsRefusedAfterAWhile) {
   ServerOptions options;
-  options.max_buffered_bytes = 100'000;
+  options.max_buffered_bytes = 400'000;
+  options.room_timeout = 1ms;
   const TestServer server(options);
   RawClient client(server.port());
-  EXPECT_EQ(client.ask(request("POST /a", "", std::string(200'000, 'x'))).status, 503);
+  const auto reply = client.ask(request("POST /a", "", std::string(300'000, 'x')));
+  EXPECT_EQ(reply.status, 429);
+  EXPECT_NE(reply.head.find("\r\nRetry-After: 10\r\n"), std::string::npos);
   EXPECT_TRUE(client.closed());
   // What a request held is given back.
   RawClient again(server.port());
   for (int i = 0; i < 5; ++i)
-    EXPECT_EQ(again.ask(request("POST /a", "", std::string(40'000, 'x'))).status, 200);
+    EXPECT_EQ(again.ask(request("POST /a", "", std::string(16'000, 'x'))).status, 200);
+}
+
+TEST(ServerLimits, ABodyWaitsForRoom) {
+  ServerOptions options;
+  options.max_buffered_bytes = 400'000;
+  options.room_timeout = 1h;
+  const TestServer server(options);
+  std::optional<RawClient> holder(server.port());
+  const std::string fields = "Content-Length: 60000\r\n";
+  EXPECT_EQ(holder->ask(request("POST /a", "Expect: 100-continue\r\n" + fields)).status, 100);
+  RawClient waits(server.port());
+  waits.send(request("POST /a", fields) + std::string(60'000, 'x'));
+  holder.reset();
+  EXPECT_EQ(waits.read_reply().status, 200);
 }
 
 TEST(ServerLimits, HostsAndOriginsAreChecked) {
@@ -168,20 +186,33 @@ TEST(ServerLimits, HostsAndOriginsAreChecked) {
   EXPECT_EQ(client.ask(request("POST /a")).status, 200);  // also with a body that was dropped
 }
 
-TEST(ServerLimits, TooManyConnectionsGive503) {
+// A11
+TEST(ServerLimits, AtTheLimitTheLongestIdleConnectionGivesWay) {
+  ServerOptions options;
+  options.max_connections = 2;
+  const TestServer server(options);
+  RawClient first(server.port());
+  EXPECT_EQ(first.ask(request("GET /a")).status, 200);
+  RawClient second(server.port());
+  EXPECT_EQ(second.ask(request("GET /a")).status, 200);
+  RawClient third(server.port());
+  EXPECT_EQ(third.ask(request("GET /a")).status, 200);
+  EXPECT_TRUE(first.closed());
+  EXPECT_EQ(second.ask(request("GET /a")).status, 200);
+}
+
+TEST(ServerLimits, WhenAllConnectionsAreOfUseTheAnswerIs503) {
   ServerOptions options;
   options.max_connections = 1;
-  const TestServer server(options);
-  {
-    RawClient first(server.port());
-    EXPECT_EQ(first.ask(request("GET /a")).status, 200);
-    RawClient second(server.port());
-    EXPECT_EQ(second.ask(request("GET /a")).status, 503);
-    EXPECT_TRUE(second.closed());
-  }
-  int status = 503;  // until the server has seen the others go
-  while (status == 503) status = RawClient(server.port()).ask(request("GET /a")).status;
-  EXPECT_EQ(status, 200);
+  TestServer server(options);
+  RawClient busy(server.port());
+  busy.send(request("GET /gate"));
+  server.wait_until_inside();
+  RawClient second(server.port());
+  EXPECT_EQ(second.ask(request("GET /a")).status, 503);
+  EXPECT_TRUE(second.closed());
+  server.open_gate();
+  EXPECT_EQ(busy.read_reply().status, 200);
 }
 
 ServerOptions patient() {

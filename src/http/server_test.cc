@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include <list>
+#include <thread>
 
 namespace eventhorn::http {
 namespace {
@@ -242,6 +243,19 @@ TEST(ServerListen, SaysWhyItCannot) {
   EXPECT_NE(taken.error().message.find("port " + std::to_string(server.port())), std::string::npos);
   options.address = "nonsense";
   EXPECT_EQ(Server(cores, options, {}).listen().error().code, Errc::kInvalidArgument);
+}
+
+// Only a reset says that nobody reads the answer: who ends its side may still do so.
+TEST(Server, HandlersSeeThatTheirClientIsGone) {
+  TestServer server;
+  RawClient client(server.port());
+  client.send(request("GET /until-gone"));
+  server.wait_until_inside();
+  client.end_sending();
+  const int before = server.asked();
+  while (server.asked() < before + 20) std::this_thread::yield();
+  client.reset();
+  server.wait_until_gone();
 }
 
 }  // namespace

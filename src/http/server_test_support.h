@@ -7,6 +7,7 @@
 
 #include <boost/asio/thread_pool.hpp>
 
+#include <atomic>
 #include <future>
 #include <stdexcept>
 #include <string>
@@ -25,7 +26,8 @@ class TestServer {
     router_.add({row("/*rest", &TestServer::echo), row("/throw", &TestServer::fail),
                  row("/status", &TestServer::status), row("/big", &TestServer::big),
                  row("/gate", &TestServer::gate), row("/forever", &TestServer::forever),
-                 row("/stream", &TestServer::stream), row("/ten", &TestServer::echo, BodyLimit{10}),
+                 row("/stream", &TestServer::stream), row("/until-gone", &TestServer::until_gone),
+                 row("/ten", &TestServer::echo, BodyLimit{10}),
                  row("/first-ten", &TestServer::echo, BodyLimit{10, true})});
     options.sweep_interval = std::chrono::milliseconds(5);
     server_.emplace(cores_, std::move(options),
@@ -33,6 +35,7 @@ class TestServer {
     const auto port = server_->listen();
     if (!port) throw std::runtime_error(port.error().message);
     port_ = *port;
+    server_->serve();
     cores_.start();
   }
 
@@ -53,6 +56,12 @@ class TestServer {
 
   /// Ends when a request has come to /gate or /forever.
   void wait_until_inside() { inside_.get_future().wait(); }
+
+  /// Ends when the handler of /until-gone has seen that its client is.
+  void wait_until_gone() { gone_.get_future().wait(); }
+
+  /// How often it has looked.
+  int asked() const { return asked_; }
 
   /// Lets the request at /gate go on.
   void open_gate() {
@@ -96,6 +105,16 @@ class TestServer {
     co_return text_response(200, "through");
   }
 
+  Task<Response> until_gone(RequestContext& context) {
+    inside_.set_value();
+    while (!context.client_gone()) {
+      asked_.fetch_add(1);
+      co_await sleep_until(std::chrono::steady_clock::now() + std::chrono::milliseconds(1));
+    }
+    gone_.set_value();
+    co_return Response();
+  }
+
   Task<Response> forever(RequestContext&) {
     inside_.set_value();
     co_await sleep_until(Deadline::max());
@@ -109,6 +128,8 @@ class TestServer {
   }
 
   std::promise<void> inside_;
+  std::promise<void> gone_;
+  std::atomic<int> asked_{0};
   std::promise<void> gate_;
   bool gate_shut_ = true;
   Router router_;

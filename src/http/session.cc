@@ -5,6 +5,7 @@
 #include "base/strings.h"
 #include "http/request_parser.h"
 #include "http/response_head.h"
+#include "http/stream_slot.h"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
@@ -34,63 +35,12 @@ constexpr std::chrono::seconds kLinger{2};         // for the peer to read our l
 constexpr size_t kMaxDropped = size_t{64} * 1024;  // of a refused request's body
 constexpr size_t kSmallRead = size_t{4} * 1024;    // of heads; also what an idle connection keeps
 constexpr size_t kLargeRead = size_t{64} * 1024;   // of bodies
+constexpr size_t kFirstRoom = size_t{16} * 1024;   // for bodies whose length is not told
+constexpr size_t kFirstRoomOfKnown = size_t{64} * 1024;  // for others, at most
+constexpr size_t kDecoderBytes = size_t{44} * 1024;      // of zlib: its window and tables
+constexpr std::chrono::milliseconds kRoomPoll{50};       // how often a body looks for room
 constexpr size_t kGatherBody =
     size_t{16} * 1024;  // from this size on bodies are not copied behind the head
-
-// What a request's body holds of ServerOptions::max_buffered_bytes.
-class BufferShare {
- public:
-  explicit BufferShare(ServerState& state) : state_(state) {}
-
-  ~BufferShare() { state_.buffered_bytes -= held_; }
-
-  BufferShare(const BufferShare&) = delete;
-  BufferShare& operator=(const BufferShare&) = delete;
-
-  /// False when there is no room.
-  bool grow_to(size_t bytes) {
-    const size_t more = bytes - std::min(bytes, held_);
-    held_ += more;
-    return state_.buffered_bytes.fetch_add(more) + more <= state_.options.max_buffered_bytes;
-  }
-
- private:
-  ServerState& state_;
-  size_t held_ = 0;
-};
-
-// A place among ServerOptions::max_streams.
-class StreamSlot {
- public:
-  explicit StreamSlot(ServerState& state) : state_(state) {}
-
-  ~StreamSlot() { release(); }
-
-  StreamSlot(const StreamSlot&) = delete;
-  StreamSlot& operator=(const StreamSlot&) = delete;
-
-  /// False when all are taken.
-  bool take() {
-    if (state_.streams.fetch_add(1) >= state_.options.max_streams) {
-      --state_.streams;
-      return false;
-    }
-    taken_ = true;
-    state_.streams_gauge.add(1);
-    return true;
-  }
-
-  void release() {
-    if (!taken_) return;
-    taken_ = false;
-    state_.streams_gauge.add(-1);
-    --state_.streams;
-  }
-
- private:
-  ServerState& state_;
-  bool taken_ = false;
-};
 
 std::string make_request_id() {
   std::array<unsigned char, 8> bytes{};
@@ -124,9 +74,17 @@ class Session final : public Connection, public Peer {
         parser_(state_.options.max_header_bytes),
         slot_(state_) {
     at_ = core_.open.insert(core_.open.end(), this);
+    entry_->core = core_.index;
+    entry_->connection = this;
+    entry_->set_useless(now());
+    state_.table.add(peer_, entry_);
   }
 
-  ~Session() override { core_.open.erase(at_); }
+  ~Session() override {
+    state_.table.remove(peer_, *entry_);
+    entry_->connection = nullptr;
+    core_.open.erase(at_);
+  }
 
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -177,7 +135,7 @@ class Session final : public Connection, public Peer {
     const auto handler_deadline = started + state_.options.request_timeout;
     deadline = handler_deadline;
 
-    BufferShare share(state_);
+    BodyMemory::Share share(state_.memory);
     std::optional<Response> response;
     if (refused_) {
       response = std::move(parser_.refusal());
@@ -197,6 +155,7 @@ class Session final : public Connection, public Peer {
     bool keep_alive = parser_.keep_alive() && !parser_.has_body() && !refused_;
     const bool is_head = parser_.request().method == "HEAD";
     deadline = handler_deadline + state_.options.answer_timeout;
+    entry_->set_useful();
     if (!response) response = co_await call_handler(handler_deadline);
     if (response->stream && !slot_.take()) {
       response = message_response(503, "too many streams");
@@ -206,7 +165,11 @@ class Session final : public Connection, public Peer {
     keep_alive = keep_alive && !state_.draining && !response->stream;
     const bool sent = co_await write(*response, keep_alive, is_head);
     account(*response, started);
-    if (sent && streams) source_ = std::move(response->stream);
+    if (sent && streams) {
+      source_ = std::move(response->stream);
+    } else {
+      entry_->set_useless(now());
+    }
     co_return sent&& keep_alive;
   }
 
@@ -241,6 +204,7 @@ class Session final : public Connection, public Peer {
     auto verdict = state_.admit(request);
     if (!verdict) return std::move(verdict).error();
     admitted_ = *std::move(verdict);
+    if (admitted_.caller) entry_->set_useful();
     const auto& options = state_.options;
     const auto& limit = admitted_.route->max_body;
     RequestParser::BodyLimits limits;
@@ -263,33 +227,74 @@ class Session final : public Connection, public Peer {
           [this](std::string_view in, size_t& used) { return parser_.read_body(in, used); });
       refused_ = step == Step::kRefused;
       if (step != Step::kMore) co_return true;
-      const bool read = co_await read_more(kLargeRead);
+      const bool read = co_await read_more(kSmallRead);
       if (!read) co_return false;
     }
   }
 
   // False when the peer has gone. Otherwise the body is whole, or `refusal` is set.
-  Task<bool> read_body(BufferShare& share, std::optional<Response>& refusal) {
-    if (parser_.wants_continue() && buffer_.size() == 0) {
-      static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-      auto [ec, n] = co_await asio::async_write(stream_, asio::buffer(kContinue), kUse);
-      if (ec) co_return false;
-    }
-    for (;;) {
-      const auto step = step_with(
+  Task<bool> read_body(BodyMemory::Share& share, std::optional<Response>& refusal) {
+    share.belongs_to(admitted_.caller ? BodyMemory::key(admitted_.caller->key_id)
+                                      : BodyMemory::address(parser_.request().remote_address));
+    const size_t limit =
+        std::min(admitted_.route->max_body.bytes, state_.options.max_inflated_bytes);
+    const size_t told = parser_.is_compressed() ? SIZE_MAX : parser_.body_to_come();
+    size_t room = told == SIZE_MAX ? kFirstRoom : std::min(told, kFirstRoomOfKnown);
+    auto step = Step::kFull;
+    bool invited = !parser_.wants_continue() || buffer_.size() > 0;
+    while (step != Step::kReady) {
+      if (step == Step::kFull) {
+        room = std::min({room, told, limit});
+        const size_t bytes = bytes_for(room);
+        bool found = share.grow_to(bytes);
+        if (!found) found = co_await wait_for_room(share, bytes);
+        if (!found) {
+          refused_ = true;
+          refusal = message_response(429, "too many request bodies at once");
+          refusal->fields.add("Retry-After", "10");
+          co_return true;
+        }
+        parser_.make_room(room);
+        room *= 2;
+      }
+      if (!invited) {
+        static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+        auto [ec, n] = co_await asio::async_write(stream_, asio::buffer(kContinue), kUse);
+        if (ec) co_return false;
+        invited = true;
+      }
+      if (step == Step::kMore) {
+        const bool read =
+            co_await read_more(std::clamp(parser_.body_to_come(), kSmallRead, kLargeRead));
+        if (!read) co_return false;
+      }
+      step = step_with(
           [this](std::string_view in, size_t& used) { return parser_.read_body(in, used); });
       if (step == Step::kRefused) {
         refused_ = true;
         refusal = std::move(parser_.refusal());
-      } else if (!share.grow_to(parser_.request().body.capacity())) {
-        refused_ = true;
-        refusal = message_response(503, "too many request bodies at once");
-        refusal->fields.add("Retry-After", "1");
+        co_return true;
       }
-      if (step == Step::kReady || refusal) co_return true;
-      const bool read = co_await read_more(kLargeRead);
-      if (!read) co_return false;
     }
+    co_return true;
+  }
+
+  // What a body takes together with reading it.
+  size_t bytes_for(size_t body) const {
+    const size_t to_come = parser_.body_to_come();
+    // Twice, because the parser keeps what finds no room.
+    const size_t read = to_come <= buffer_.size() ? 0 : 2 * std::min(to_come, kLargeRead);
+    return body + read + (parser_.is_compressed() ? kDecoderBytes : 0);
+  }
+
+  // The peer is held back meanwhile. False when there was none in time.
+  Task<bool> wait_for_room(BodyMemory::Share& share, size_t bytes) {
+    const auto give_up = now() + state_.options.room_timeout;
+    while (now() < give_up) {
+      co_await sleep_until(std::min(now() + kRoomPoll, give_up));
+      if (share.grow_to(bytes)) co_return true;
+    }
+    co_return false;
   }
 
   // Lets the parser consume from the buffer.
@@ -456,6 +461,7 @@ class Session final : public Connection, public Peer {
   Stream& stream_;
   const std::string peer_;
   std::list<Connection*>::iterator at_;
+  const ConnectionEntryPtr entry_ = std::make_shared<ConnectionEntry>();
   RequestParser parser_;
   boost::beast::flat_buffer buffer_;
   std::string out_;

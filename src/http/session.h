@@ -3,6 +3,8 @@
 
 #include "async/task_group.h"
 #include "base/metrics.h"
+#include "http/body_memory.h"
+#include "http/connection_table.h"
 #include "http/origin.h"
 #include "http/server.h"
 
@@ -26,7 +28,8 @@ struct ServerState {
   std::unique_ptr<OriginPolicy> origin;  // set once the port is known
   std::atomic<bool> draining{false};
   std::atomic<size_t> connections{0};
-  std::atomic<size_t> buffered_bytes{0};
+  BodyMemory memory;
+  ConnectionTable table;
   std::atomic<size_t> streams{0};
   std::array<metrics::Counter, 5> requests;  // by status class, 1xx first
   metrics::Histogram latency;
@@ -51,7 +54,7 @@ class Connection {
 /// The connections of one core. Everything but the constructor runs there.
 class ServerCore {
  public:
-  ServerCore(ServerState& state, asio::io_context& context);
+  ServerCore(ServerState& state, asio::io_context& context, size_t index);
 
   void start();
   /// Takes a connection that the acceptor has counted in ServerState. `overloaded`: answers it 503
@@ -65,6 +68,7 @@ class ServerCore {
 
   ServerState& state;
   asio::io_context& context;
+  const size_t index;
   TaskGroup connections;
   TaskGroup service;
   std::list<Connection*> open;
