@@ -202,6 +202,10 @@ Application::Application(config::Config config, Secrets secrets)
 Application::~Application() = default;
 
 Status Application::Impl::open_store() {
+  if (!config.store.url.empty())
+    return fail(
+        Errc::kInvalidArgument,
+        "store.url: only the embedded store is built in; leave it empty and set store.data");
   store::RocksOptions options;
   options.directory = config.store.data;
   options.clock_hold = Retention::clock_hold(config);

@@ -102,8 +102,10 @@ class Validator {
   }
 
   void check_store() {
-    if (!config_.store.url.empty())
+    const std::string& url = config_.store.url;
+    if (!url.empty() && !url.starts_with("postgresql://") && !url.starts_with("postgres://")) {
       error("store.url", "must be empty: only the embedded store in store.data is built in");
+    }
     if (config_.events.max_item_bytes > config_.server.max_body_bytes) {
       warn("events.max_item_bytes",
            "above server.max_body_bytes: an event that large can't arrive");

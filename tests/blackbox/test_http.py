@@ -199,6 +199,30 @@ class Http(Case):
     def test_foreign_pages_may_look(self):
         self.assertEqual(self.server.get("/healthz", headers={"Sec-Fetch-Site": "cross-site"}).status, 200)
 
+    def test_whole_urls_as_targets(self):
+        """As programs send them that believe in a proxy; and an SDK that puts a paging URL behind its base path."""
+        def status(target, host="events.example.org"):
+            received = self.server.raw(head(self.server, "GET", target, "Connection: close").replace(
+                f"Host: 127.0.0.1:{self.server.port}".encode(), f"Host: {host}".encode()))
+            return int(received.split()[1])
+        own = f"127.0.0.1:{self.server.port}"
+        for target, expected in ((f"http://{own}/v3/domains?limit=1", 200), (f"HTTP://{own}/v3/domains", 200),
+                                 ("https://events.example.org/v3/domains", 200), (f"http://{own}", 200),
+                                 ("http://evil.example.com/v3/domains", 421), ("http://me@localhost/v3/domains", 400),
+                                 ("ftp://localhost/v3/domains", 400), (f"/v3http://{own}/v3/domains", 200),
+                                 ("/v3https://events.example.org/v3/domains?limit=1", 200),
+                                 ("/v3http://evil.example.com/v3/domains", 404)):
+            self.assertEqual(status(target), expected, target)
+        self.assertEqual(status(f"http://{own}/v3/domains", host="evil.example.com"), 200, "the target's host counts")
+
+    def test_paging_urls_behind_a_base_path(self):
+        """mailgun-js."""
+        domain = self.new_domain()
+        self.server.ingest(domain, {"event": "opened"})
+        url = self.server.page(domain)["paging"]["next"]
+        received = self.server.raw(head(self.server, "GET", "/v3" + url, "Connection: close"))
+        self.assertTrue(received.startswith(b"HTTP/1.1 200 "), received[:200])
+
     def test_percent_encoded_domain(self):
         self.server.add_domain("encoded.example.org")
         self.assertEqual(self.server.get("/v3/domains/encoded%2Eexample.org").status, 200)
@@ -211,6 +235,39 @@ class Http(Case):
         text = self.server.get("/metrics").body.decode()
         self.assertIn("eventhorn_appends_total", text)
         self.assertNotIn(domain, text)
+
+
+class BehindProxies(Case):
+    settings = ("server.trusted_proxies=127.0.0.0/8,10.0.0.0/8", "server.allowed_hosts=events.example.org",
+                "domains.auto_create=true")
+
+    def base(self, **fields):
+        """The beginning of the paging URLs in an answer."""
+        domain = self.new_domain()
+        headers = {name.replace("_", "-"): value for name, value in fields.items()}
+        answer = self.server.get(f"/v3/{domain}/events", headers=headers)
+        return answer.json["paging"]["next"].partition("/v3/")[0] if answer.status == 200 else answer.status
+
+    def test_one_proxy(self):
+        self.assertEqual(self.base(Host="events.example.org", X_Forwarded_Proto="https"), "https://events.example.org")
+        self.assertEqual(self.base(X_Forwarded_Host="events.example.org", X_Forwarded_Proto="https",
+                                   X_Forwarded_Port="8443", X_Forwarded_For="203.0.113.9"),
+                         "https://events.example.org:8443")
+        self.assertEqual(self.base(X_Forwarded_Host="evil.example.com"), 421)
+
+    def test_proxies_in_a_row(self):
+        """The view of the first one counts."""
+        self.assertEqual(self.base(X_Forwarded_For="203.0.113.9, 10.0.0.7", X_Forwarded_Proto="https, http",
+                                   X_Forwarded_Host="events.example.org, inner", X_Forwarded_Port="443, 80"),
+                         "https://events.example.org")
+        self.assertEqual(self.base(X_Forwarded_Host="events.example.org, inner"), "http://events.example.org")
+
+    def test_wrong_keys_count_by_client(self):
+        """A12: behind the same proxy too."""
+        def status(client):
+            return self.server.get("/v3/domains", key="guess", headers={"X-Forwarded-For": client}).status
+        self.assertEqual([status("203.0.113.1") for _ in range(21)], [401] * 20 + [429])
+        self.assertEqual(status("203.0.113.2"), 401)
 
 
 class FailedAuthentication(Case):

@@ -113,6 +113,28 @@ class Restart(Case):
         self.assertIn(b'"stored":1', received)
         self.assertEqual(server.wait(), 0)
 
+    def test_it_is_not_ready_while_it_ends(self):
+        server = self.start()
+        asked = head(server, "GET", "/readyz")
+        with socket.create_connection((server.host, server.port), timeout=SECONDS) as connection:
+            connection.sendall(asked + asked[:-2])
+            received = connection.recv(65536)
+            self.assertTrue(received.startswith(b"HTTP/1.1 200 "), received)
+            server.process.send_signal(signal.SIGTERM)
+            eventually(lambda: "shutting down" in server.stderr(), "the notice")
+            eventually(lambda: self.is_refused(server), "the port to be closed")
+            connection.sendall(asked[-2:])
+            self.assertTrue(connection.recv(65536).startswith(b"HTTP/1.1 503 "))
+        self.assertEqual(server.wait(), 0)
+
+    @staticmethod
+    def is_refused(server):
+        try:
+            socket.create_connection((server.host, server.port), timeout=SECONDS).close()
+        except ConnectionRefusedError:
+            return True
+        return False
+
     def test_a_second_signal_exits_at_once(self):
         server = self.start(LOOPBACK, "delivery.drain_timeout=10m", "delivery.timeout=10m")
         domain = self.new_domain(server)
@@ -169,11 +191,14 @@ class Restart(Case):
     def test_mistakes_in_the_settings_are_named(self):
         for setting, named in (("delivery.timout=1s", "delivery.timout"), ("delivery.timeout=fast", "delivery.timeout"),
                                ("delivery.allow_networks=10.0.0.1/8", "delivery.allow_networks"),
+                               ("server.allowed_hosts=*.example.com", "server.allowed_hosts"),
+                               ("store.url=postgresql://me:secret@db", "only the embedded store is built in"),
                                ("nonsense", "--set")):
             server = Server(setting).spawn()
             self.addCleanup(server.close)
             self.assertNotEqual(server.wait(), 0, setting)
             self.assertIn(named, server.stderr())
+            self.assertNotIn("secret", server.stderr())
 
 
 class Keys(Case):
@@ -248,3 +273,11 @@ class CommandLine(Case):
         done = self.run_binary("config", "print", "--set", "delivery.timeout=3s")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn('timeout = "3s"', done.stdout)
+
+    def test_config_print_hides_secrets(self):
+        for setting in ("store.url=postgresql://db/x?password=hidden", "delivery.proxy=http://hidden@proxy:3128",
+                        "delivery.proxy=http://me:hidden@proxy:3128", "alerts.url=https://me:hidden@a.example/"):
+            done = self.run_binary("config", "print", "--set", setting)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertNotIn("hidden", done.stdout + done.stderr)
+            self.assertIn("***", done.stdout)
