@@ -103,6 +103,7 @@ void Engine::on_unreadable(Endpoint& endpoint, const LanePtr& lane, const Job& j
   row.lane = lane->id();
   row.position = job.position;
   row.at = wall;
+  row.written = services_.store.kept_clock().now();
   row.attempt = job.attempt;
   row.failure = "unreadable";
   row.error = error.message;

@@ -11,6 +11,7 @@ namespace {
 
 constexpr size_t kMaxReads = 64;  // at once: many more lanes may be behind
 constexpr size_t kMaxReadEvents = 256;
+constexpr size_t kLanesPerStep = 256;  // looked at before the core looks after its other work
 // One read may take so much, a share of the memory that is left; a little when none is, so that
 // every lane gets on.
 constexpr size_t kMaxReadBytes = 256 << 10;
@@ -177,8 +178,10 @@ void Engine::on_expired(const Lane& lane, uint64_t count) {
 Task<void> Engine::expire(Position last) {
   std::vector<LanePtr> behind;
   for (const auto& [id, lane] : lanes_) behind.push_back(lane);
+  size_t seen = 0;
   for (const auto& lane : behind) {
-    if (!lane->ended && !stopping_) co_await expire_lane(lane, last);
+    if (++seen % kLanesPerStep == 0) co_await yield_now();
+    if (!lane->ended && !stopping_ && lane->reaches_back_to(last)) co_await expire_lane(lane, last);
   }
 }
 

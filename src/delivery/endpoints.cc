@@ -15,6 +15,7 @@ namespace {
 constexpr size_t kFewWaiting = 16;
 constexpr size_t kFewWaitingWell = 64;
 constexpr std::chrono::seconds kSweepInterval{1};
+constexpr size_t kEndpointsPerStep = 256;  // looked at before the core looks after its other work
 constexpr int kSweepShare = 200;  // one part of the time in so many, with very many endpoints
 constexpr std::chrono::milliseconds kBetweenRetimed{5};  // of a lane, after a return
 constexpr std::chrono::minutes kKeepIdle{5};  // an endpoint that is well and has nothing to do
@@ -229,8 +230,8 @@ std::optional<Job> Engine::take(Endpoint& endpoint, LanePtr& lane, SteadyTime no
     endpoint.ring.pop_front();
     std::optional<Job> job;
     if (!lane->ended) {
-      job = endpoint.health.parked() ? lane->take_probe(segments_allowed(*lane))
-                                     : lane->take(segments_allowed(*lane), now);
+      job =
+          endpoint.health.parked() ? lane->take_probe() : lane->take(segments_allowed(*lane), now);
       if (lane->take_changed()) mark(*lane);
       read_more(lane);
     }
@@ -362,7 +363,7 @@ Task<void> Engine::run_sweeps() {
     co_await sleep_until(services_.clock.steady_now() +
                          std::max<SteadyTime::duration>(kSweepInterval, kSweepShare * took));
     const auto started = services_.clock.steady_now();
-    sweep();
+    co_await sweep();
     took = services_.clock.steady_now() - started;
   }
 }
@@ -379,7 +380,7 @@ void Engine::wake_held() {
 }
 
 // Counts endpoints, and forgets those that are idle and well.
-void Engine::sweep() {
+Task<void> Engine::sweep() {
   const auto now = services_.clock.steady_now();
   wake_held();
   std::array<size_t, 5> counts{};
@@ -387,21 +388,24 @@ void Engine::sweep() {
   for (const auto& lane : replaying_lanes())
     replays += static_cast<size_t>(std::ranges::count_if(lane->segments(), is_replaying));
   bool forgotten = false;
-  for (auto it = endpoints_.begin(); it != endpoints_.end();) {
+  size_t seen = 0;
+  for (auto it = endpoints_by_id_.begin(); it != endpoints_by_id_.end();) {
+    const auto id = it->first;
     auto& e = *it->second;
     const bool idle =
         e.lanes.empty() && e.workers == 0 && !e.dirty && e.health.state() == Health::State::kActive;
     if (idle && now - e.used > kKeepIdle) {
-      endpoints_by_id_.erase(e.id);
-      it = endpoints_.erase(it);
+      endpoints_.erase(std::string(e.url));
+      endpoints_by_id_.erase(it);
       forgotten = true;
-      continue;
+    } else {
+      const auto state = state_of(e);
+      ++counts[static_cast<size_t>(state)];
+      if ((state == store::EndpointState::kThrottled) != e.throttled_since.has_value())
+        throttle_changed(e);
     }
-    const auto state = state_of(e);
-    ++counts[static_cast<size_t>(state)];
-    if ((state == store::EndpointState::kThrottled) != e.throttled_since.has_value())
-      throttle_changed(e);
-    ++it;
+    if (++seen % kEndpointsPerStep == 0) co_await yield_now();
+    it = endpoints_by_id_.upper_bound(id);
   }
   if (forgotten) std::erase_if(hosts_, [](const auto& entry) { return entry.second.expired(); });
   const auto difference = [](size_t a, size_t b) {

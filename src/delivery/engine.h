@@ -200,7 +200,7 @@ class Engine {
   void notice(store::NoticeKind kind, const Endpoint& endpoint, store::Notice notice);
   void throttle_changed(Endpoint& endpoint);
   Task<void> run_sweeps();
-  void sweep();
+  Task<void> sweep();
   void wake_held();
 
   // Attempts (attempts.cc).

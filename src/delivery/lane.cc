@@ -277,12 +277,7 @@ std::optional<Job> Lane::take_oldest_waiting() {
   return start_retry(oldest->first, oldest->second);
 }
 
-std::optional<Job> Lane::take_probe(bool segments_allowed) {
-  if (!segments_allowed) {
-    auto job = take_oldest_waiting();
-    if (job) job->probe = true;
-    return job;
-  }
+std::optional<Job> Lane::take_probe() {
   probe_waiting_ = !probe_waiting_;
   auto job = probe_waiting_ ? take_oldest_waiting() : take_any_slot();
   if (!job) job = probe_waiting_ ? take_any_slot() : take_oldest_waiting();
@@ -419,6 +414,12 @@ bool Lane::settled() const {
   return waiting_.empty() && in_flight_ == 0 &&
          std::all_of(segments_.begin(), segments_.end(),
                      [](const Segment& s) { return s.settled() && !s.reading; });
+}
+
+bool Lane::reaches_back_to(Position position) const {
+  if (!waiting_.empty() && waiting_.begin()->first <= position) return true;
+  return std::ranges::any_of(
+      segments_, [&](const Segment& s) { return !s.caught_up() && s.acked_through() < position; });
 }
 
 bool Lane::behind() const {

@@ -117,8 +117,8 @@ class Lane {
   std::optional<Job> take(bool segments_allowed, SteadyTime now);
 
   /// An attempt that finds out whether the endpoint is back: of a segment's next event and of the
-  /// waiting one that was tried longest ago, in turn. `segments_allowed` false: of one that waits.
-  std::optional<Job> take_probe(bool segments_allowed);
+  /// waiting one that was tried longest ago, in turn.
+  std::optional<Job> take_probe();
 
   /// True when take() may give something, or would after a read.
   bool has_work(bool segments_allowed) const;
@@ -178,6 +178,8 @@ class Lane {
   store::LaneRow row();
 
   bool settled() const;
+  /// True when something up to the position waits for a retry, or is to be read from the log.
+  bool reaches_back_to(Position position) const;
   /// True when a segment reads the log.
   bool behind() const;
 

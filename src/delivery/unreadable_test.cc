@@ -3,6 +3,8 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
+
 namespace eventhorn::delivery {
 namespace {
 
@@ -35,16 +37,25 @@ TEST_F(UnreadableTest, C14ARetryThatCannotBeReadIsMissedAndHoldsNobody) {
   ASSERT_TRUE(sender_.wait_for(1));
   const auto counter = metrics::counter("eventhorn_missed_total", "");
   const double before = counter.value();
-  int others = 0;  // while the event waits to be read again
-  for (; missed(life) == 0 && others < 10'000; ++others) {
+  size_t between = 0;  // events that get through between the first read and the next
+  for (size_t others = 0; missed(life) == 0 && others < 100'000; ++others) {
+    const bool after_first = life.watched().failed_reads() == 1;
     life.append("a.example", {"good" + std::to_string(others)});
-    ASSERT_TRUE(sender_.wait_for(static_cast<size_t>(others) + 2));
+    ASSERT_TRUE(sender_.wait_for(others + 2));
+    between += after_first && life.watched().failed_reads() == 1 ? 1 : 0;
   }
   EXPECT_EQ(missed(life), 1U);
-  EXPECT_GT(others, 10) << "the endpoint was not held between the reads";
+  EXPECT_EQ(life.watched().failed_reads(), 3U);
+  EXPECT_GT(between, 5U) << "the endpoint is not held";
   EXPECT_EQ(life.endpoint(kUrl).waiting, 0U);
   EXPECT_TRUE(life.until([&] { return counter.value() - before == 1; }));
   EXPECT_THAT(life.notices(), Contains(NoticeKind::kMissed));
+  const auto attempts = life.store().last_attempts(lane(life), SystemTime::max(), 1000);
+  ASSERT_TRUE(attempts);
+  const auto why = std::ranges::find(*attempts, "unreadable", &store::AttemptRow::failure);
+  ASSERT_NE(why, attempts->end());
+  EXPECT_EQ(why->error, "the record is damaged");
+  EXPECT_GT(why->written, why->at - 1min) << "it is kept as long as others";
 }
 
 // A lane that reads the log goes on beside what it cannot read, and that gets through later if it

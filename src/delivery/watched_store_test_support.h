@@ -25,6 +25,9 @@ class WatchedStore final : public store::Store {
   /// Rows of exceptions that were asked to be deleted so far.
   size_t ended_exceptions() const { return ended_exceptions_; }
 
+  /// Reads of damaged events so far.
+  size_t failed_reads() const { return failed_reads_; }
+
   Status commit(store::WriteSet& set) override {
     for (const auto& progress : set.progress) ended_exceptions_ += progress.ended_exceptions.size();
     return store_.commit(set);
@@ -46,7 +49,9 @@ class WatchedStore final : public store::Store {
   Result<std::vector<store::EventPtr>> read_events(
       const std::vector<Position>& positions) override {
     for (const auto position : positions) {
-      if (is_damaged(position)) return fail(Errc::kCorruption, "the record is damaged");
+      if (!is_damaged(position)) continue;
+      ++failed_reads_;
+      return fail(Errc::kCorruption, "the record is damaged");
     }
     return store_.read_events(positions);
   }
@@ -137,6 +142,7 @@ class WatchedStore final : public store::Store {
   std::set<Position> damaged_;
   std::atomic<bool> lanes_fail_ = false;
   std::atomic<size_t> ended_exceptions_ = 0;
+  std::atomic<size_t> failed_reads_ = 0;
 };
 
 }  // namespace eventhorn::delivery
