@@ -12,6 +12,7 @@ using eventhorn::http::RequestParser;
 using Step = RequestParser::Step;
 
 constexpr size_t kMaxBody = 1000;
+constexpr size_t kFirstRoom = 16;
 
 struct Outcome {
   std::string requests;  // a line each
@@ -23,15 +24,26 @@ Outcome read_all(std::string_view bytes, size_t piece) {
   Outcome out;
   size_t begin = 0;
   size_t end = 0;
+  size_t room = kFirstRoom;
   bool in_body = false;
   for (;;) {
     size_t used = 0;
     const auto in = bytes.substr(begin, end - begin);
     auto step = in_body ? parser.read_body(in, used) : parser.read_head(in, used);
     CHECK(used <= in.size());
-    CHECK(parser.request().body.size() <= kMaxBody);
+    CHECK(parser.request().body.size() <= room);
     begin += used;
-    if (step == Step::kReady && !in_body) step = parser.start_body(kMaxBody, kMaxBody);
+    if (step == Step::kReady && !in_body) {
+      step = parser.start_body({kMaxBody, kMaxBody});
+      room = kFirstRoom;
+      parser.make_room(room);
+    }
+    if (step == Step::kFull) {
+      CHECK(room < kMaxBody);
+      room = std::min(2 * room, kMaxBody);
+      parser.make_room(room);
+      continue;
+    }
     if (step == Step::kRefused) {
       out.end = "refused";
       return out;
