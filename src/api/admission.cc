@@ -1,6 +1,9 @@
 #include "api/admission.h"
 
+#include "base/strings.h"
+
 #include <string>
+#include <string_view>
 
 namespace eventhorn::api {
 namespace {
@@ -32,6 +35,37 @@ tl::expected<CallerPtr, http::Response> authenticate(Services& services,
   }
   services.limiter.record_failure(head.remote_address);
   return tl::unexpected(forbidden());
+}
+
+/// Fields that would narrow what a call does, or make it another one. None of them is understood,
+/// so the call would do more than its client wants (reliability A13).
+struct Narrowing {
+  std::string_view name;
+  int status;
+  bool reading_too;  // also where nothing is changed
+  std::string_view message;
+};
+
+constexpr Narrowing kNarrowing[] = {
+    // There are no subaccounts: the call would reach the account itself.
+    {"X-Mailgun-On-Behalf-Of", 403, true, "Subaccount not found"},
+    {"If-Match", 412, false, "If-Match: there are no entity tags"},
+    {"If-None-Match", 412, false, "If-None-Match: there are no entity tags"},
+    {"If-Unmodified-Since", 412, false, "If-Unmodified-Since: is not known here"},
+    {"Content-Range", 400, false, "Content-Range: only whole bodies are taken"},
+    {"X-HTTP-Method-Override", 400, false, "X-HTTP-Method-Override: is not known here"},
+    {"X-HTTP-Method", 400, false, "X-HTTP-Method: is not known here"},
+    {"X-Method-Override", 400, false, "X-Method-Override: is not known here"},
+};
+
+const Narrowing* find_narrowing(const http::Request& head) {
+  const bool reads = head.method == "GET" || head.method == "HEAD";
+  for (const auto& [name, value] : head.fields.all()) {
+    for (const auto& known : kNarrowing) {
+      if ((!reads || known.reading_too) && equals_ignore_case(name, known.name)) return &known;
+    }
+  }
+  return nullptr;
 }
 
 // Mailgun gives no `message` here (spec: webhooks, "Too fast").
@@ -67,9 +101,9 @@ http::Verdict Admission::admit(const http::Request& head) {
     verdict->answer_fields.add("X-Mailgun-Key-Id", (*caller)->key_id);
     verdict->caller = *std::move(caller);
   }
-  // There are no subaccounts: served without it, the call would reach the account itself.
-  if (head.fields.has("X-Mailgun-On-Behalf-Of"))
-    return tl::unexpected(http::message_response(403, "Subaccount not found"));
+  const auto* narrowing = find_narrowing(head);
+  if (narrowing != nullptr && (access != http::Access::kAnyone || narrowing->reading_too))
+    return tl::unexpected(http::message_response(narrowing->status, narrowing->message));
   const unsigned max_calls = services_.settings.webhook_rate_limit;
   if (access == http::Access::kKeyWithinLimit && max_calls > 0) {
     if (const auto wait = webhook_calls_.take(services_.clock.steady_now(), max_calls))

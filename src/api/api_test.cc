@@ -89,6 +89,21 @@ TEST(Authentication, A13CallsOnBehalfOfSubaccountsAreRefused) {
   EXPECT_EQ(api.send("GET", "/v3/domains/example.org").status, 200);
 }
 
+TEST(Admission, A13ConditionsAreNotPassedOver) {
+  WithDomain api;
+  const std::pair<const char*, int> fields[] = {{"If-Match", 412},
+                                                {"if-unmodified-since", 412},
+                                                {"Content-Range", 400},
+                                                {"X-HTTP-Method-Override", 400}};
+  for (const auto& [name, status] : fields) {
+    auto request = TestApi::request("DELETE", "/v3/domains/example.org");
+    request.fields.add(name, "x");
+    EXPECT_EQ(api.send(request).status, status) << name;
+    request.method = "GET";
+    EXPECT_EQ(api.send(request).status, 200) << name;
+  }
+}
+
 TEST(Domains, CreateAnswersLikeMailgun) {
   for (const char* path : {"/v3/domains", "/v4/domains"}) {
     TestApi api;

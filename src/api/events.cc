@@ -132,11 +132,12 @@ Page make_page(const PageToken& token, std::vector<store::EventPtr> events,
   return page;
 }
 
-// Slice by slice, until the page is full, the range ends or the deadline has come. kInvalidArgument
+// Slice by slice, until the page is full, the range ends, the deadline has come or the client is
+// gone, which nobody is told. kInvalidArgument
 // for a filter that lets nothing through until then: an empty page would mean the end, and clients
 // would repeat what they take for a fault of the server.
 Task<Result<Page>> read_page(const Services& services, DomainUid domain, const PageToken& token,
-                             Deadline deadline) {
+                             const http::RequestContext& context) {
   CO_TRY(const auto filter, event::Filter::parse(token.terms));
   auto query = store_query(domain, token, filter);
   std::vector<store::EventPtr> events;
@@ -154,7 +155,8 @@ Task<Result<Page>> read_page(const Services& services, DomainUid domain, const P
     if (slice->at_end) break;
     CHECK(slice->reached);
     query.beyond = std::move(slice->reached);
-    if (services.clock.steady_now() < deadline) continue;
+    if (context.client_gone()) co_return fail(Errc::kCancelled, "the client is gone");
+    if (services.clock.steady_now() < context.deadline) continue;
     if (events.empty()) {
       co_return fail(
           Errc::kInvalidArgument,
@@ -217,7 +219,7 @@ Task<http::Response> list_events(Services& services, http::RequestContext& conte
   const DomainUid uid = (*domain)->uid;
   const auto token = requested_page(services, context.request, uid, std::move(path_token));
   if (!token) co_return error_response(token.error());
-  const auto page = co_await read_page(services, uid, *token, context.deadline);
+  const auto page = co_await read_page(services, uid, *token, context);
   if (!page) co_return error_response(page.error());
   // The name as the client wrote it: Ruby's looks for it in the URL.
   const auto prefix = context.request.base + "/v3/" + name + "/events/";

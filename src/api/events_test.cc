@@ -150,6 +150,16 @@ TEST_F(EventsApi, GivesUpALongSearchAtTheDeadline) {
   EXPECT_FALSE(response.fields.has("Retry-After"));
   EXPECT_THAT(response.body, HasSubstr("the range is too wide to search with this filter in time"));
   EXPECT_THAT(query("event=clicked").ids, IsEmpty());
+
+  // Who is gone waits for no search to end.
+  class Gone final : public http::Peer {
+   public:
+    bool gone() const override { return true; }
+  };
+
+  const Gone peer;
+  const auto url = std::string("/v3/") + kDomain + "/events?event=clicked";
+  EXPECT_EQ(answer(url, Deadline::max(), &peer).status, 503);
 }
 
 TEST_F(EventsApi, SearchesHoldNobodyElse) {

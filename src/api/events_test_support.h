@@ -147,7 +147,8 @@ class EventsApi : public testing::Test {
     return ids;
   }
 
-  http::Response answer(std::string url, Deadline deadline = Deadline::max()) {
+  http::Response answer(std::string url, Deadline deadline = Deadline::max(),
+                        const http::Peer* peer = nullptr) {
     if (url.starts_with(kBase)) url.erase(0, sizeof(kBase) - 1);
     const auto mark = url.find('?');
     http::Request request;
@@ -158,7 +159,7 @@ class EventsApi : public testing::Test {
     request.fields.add("Authorization", "Basic " + base64url_encode("api:test-key"));
     request.remote_address = "127.0.0.1";
     request.base = kBase;
-    return run(eventhorn::api::answer(admission_, request, deadline));
+    return run(eventhorn::api::answer(admission_, request, deadline, peer));
   }
 
   Page get(const std::string& url, Deadline deadline = Deadline::max()) {
