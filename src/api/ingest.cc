@@ -133,6 +133,9 @@ Task<http::Response> ingest(Services& services, http::RequestContext& context) {
     co_return http::message_response(415, "events are JSON: an object, an array, or NDJSON");
   const auto query = http::parse_query(request.query);
   if (!query) co_return error_response(query.error());
+  static constexpr FieldRule kKnown[] = {{"deliver"}};
+  const auto known = check_fields(query->fields(), kKnown);
+  if (!known) co_return error_response(known.error());
   const auto deliver = parse_flag("deliver", query->first("deliver").value_or(""));
   if (!deliver) co_return error_response(deliver.error());
   const auto items = json::split_items(request.body, is_ndjson(request.fields.get("Content-Type")),

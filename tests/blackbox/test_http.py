@@ -138,6 +138,26 @@ class Http(Case):
             self.assert_message(answer, 403, "Subaccount not found")
         self.assertEqual(self.server.get(f"/v3/domains/{domain}").status, 200)
 
+    def test_what_would_narrow_a_call_is_not_passed_over(self):
+        """A13."""
+        domain = self.new_domain()
+        self.server.hook(domain, "opened", "https://a.example.com/", "https://b.example.com/")
+        hook = f"/v3/domains/{domain}/webhooks/opened"
+        before = self.server.get(hook).json
+        for method, path, options in (("DELETE", hook + "?url=https://a.example.com/", {}),
+                                      ("DELETE", hook, {"form": {"url": "https://a.example.com/"}}),
+                                      ("PUT", hook, {"form": {"url": "https://c.example.com/", "event_types": "opened"}}),
+                                      ("DELETE", f"/v3/domains/{domain}?only=webhooks", {}),
+                                      ("POST", f"/v3/{domain}/events?dry_run=yes", {"data": {"event": "opened"}})):
+            answer = self.server.call(method, path, **options)
+            self.assertEqual(answer.status, 400, (method, path, answer))
+            self.assertIn("is not known here", answer.json["message"])
+        for name in ("If-Match", "If-Unmodified-Since"):
+            answer = self.server.call("DELETE", f"/v3/domains/{domain}", headers={name: '"x"'})
+            self.assertEqual(answer.status, 412, answer)
+        self.assertEqual(self.server.get(hook).json, before)
+        self.assertEqual(self.server.page(domain)["items"], [])
+
     def test_no_invitation_for_a_body_that_is_too_large(self):
         request = head(self.server, "POST", EVENTS, "Expect: 100-continue", "Content-Length: 99999999999")
         received = self.server.raw(request)
