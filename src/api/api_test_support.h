@@ -121,7 +121,7 @@ class TestApi {
       : guard(std::move(options.allow_networks)), settings(options.settings) {
     commits.emplace(*store, directory, commit_options(options));
     services.emplace(Services{clock, *store, directory, *commits, readers, searchers, writer, keys,
-                              limiter, bins, guard, settings, deliveries,
+                              limiter, bins, own_bins, guard, settings, deliveries,
                               [this](const std::string& url, const store::EndpointSettings& for_url,
                                      std::string body, std::string extra_head, Deadline deadline) {
                                 posted_settings = for_url;
@@ -183,6 +183,12 @@ class TestApi {
     return std::to_string(response.status) + " " + response.body;
   }
 
+  static http::OriginOptions own_names() {
+    http::OriginOptions names;
+    names.listen_address = "127.0.0.1";
+    return names;
+  }
+
   TempDirectory temp;
   TestClock clock;
   std::unique_ptr<store::RocksStore> store =
@@ -195,6 +201,7 @@ class TestApi {
   Keys keys = expect(Keys::load(temp.path(), kApiKey, kSigningKey, clock));
   http::AuthLimiter limiter{clock};
   bin::Bins bins{clock, crypto::random_bytes, bin::Bins::Options()};
+  bin::OwnBins own_bins{bins, own_names()};
   http::AddressGuard guard;
   Settings settings;
   FakeResolver resolver;

@@ -29,7 +29,9 @@ Task<http::Response> create(Services& services, http::RequestContext& context) {
 Task<http::Response> requests(Services& services, http::RequestContext& context) {
   const auto listing = services.bins.list(context.params.at("id"));
   if (!listing) co_return http::message_response(404, "Bin not found");
-  co_return http::json_response(200, bin::listing_json(*listing));
+  const auto write = [&] { return bin::listing_json(*listing); };  // of up to 64 MiB
+  auto body = co_await run_blocking(services.readers, write);
+  co_return http::json_response(200, std::move(body));
 }
 
 Task<http::Response> capture(Services& services, http::RequestContext& context) {

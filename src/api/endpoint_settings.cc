@@ -61,7 +61,7 @@ Task<Result<std::string>> find_url(Services& services, const http::RequestContex
   }
   std::string url(fields.first("url").value_or(""));
   if (url.empty()) co_return fail(Errc::kInvalidArgument, "Missing parameter 'url'");
-  const auto checked = co_await check_target(services, url, context.request.base);
+  const auto checked = co_await check_target(services, url);
   if (!checked) co_return fail(checked.error());
   co_return url;
 }

@@ -230,15 +230,16 @@ class EventsApi : public testing::Test {
   asio::thread_pool writer_{1};
   Cores cores_{1};
   bin::Bins bins_{clock_, [](size_t n) { return crypto::random_bytes(n); }, {}};
+  bin::OwnBins own_bins_{bins_, http::OriginOptions()};
   http::AddressGuard guard_{{}};
   http::AuthLimiter limiter_{clock_};
   Settings settings_;
   http::DnsResolver resolver_{cores_.at(0).get_executor(), {}};
   store::NoticeBoard notices_;
   FakeDeliveries deliveries_;
-  Services services_{clock_,      *store_, directory_, commits_, readers_, searchers_,
-                     writer_,     keys_,   limiter_,   bins_,    guard_,   settings_,
-                     deliveries_, {},      resolver_,  notices_};
+  Services services_{clock_,    *store_,     directory_, commits_,  readers_,  searchers_,
+                     writer_,   keys_,       limiter_,   bins_,     own_bins_, guard_,
+                     settings_, deliveries_, {},         resolver_, notices_};
   http::Router router_ = make_router(services_);
   Admission admission_{services_, router_};
 };

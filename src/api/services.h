@@ -6,6 +6,7 @@
 #include "async/task.h"
 #include "base/time.h"
 #include "bin/bins.h"
+#include "bin/own_bins.h"
 #include "http/address.h"
 #include "http/basic_auth.h"
 #include "http/client.h"
@@ -63,6 +64,7 @@ struct Services {
   Keys& keys;
   http::AuthLimiter& limiter;
   bin::Bins& bins;
+  const bin::OwnBins& own_bins;
   const http::AddressGuard& guard;
   const Settings& settings;
   store::Deliveries& deliveries;

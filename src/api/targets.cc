@@ -14,27 +14,12 @@ tl::unexpected<Error> refuse(std::string_view url, std::string_view reason) {
   return fail(Errc::kInvalidArgument, std::move(message));
 }
 
-bool is_this_machine(std::string_view host) {
-  return host == "localhost" || host == "127.0.0.1" || host == "::1";
-}
-
-bool is_bin_below(const webhook::TargetUrl& url, const std::string& base) {
-  const auto own = webhook::parse_target_url(base);
-  const bool same_origin =
-      own && own->scheme == url.scheme && own->port == url.port &&
-      (own->host == url.host || (is_this_machine(own->host) && is_this_machine(url.host)));
-  constexpr std::string_view kBins = "/bin/";
-  return same_origin && url.target.starts_with(kBins) &&
-         url.target.find_first_of("/?", kBins.size()) != kBins.size() &&
-         url.target.size() > kBins.size();
-}
-
 }  // namespace
 
-Task<Status> check_target(Services& services, const std::string& url, const std::string& base) {
+Task<Status> check_target(Services& services, const std::string& url) {
   const auto target = webhook::parse_target_url(url);
   if (!target) co_return refuse(url, target.error().message);
-  if (is_bin_below(*target, base)) co_return Status();
+  if (services.own_bins.has(*target)) co_return Status();
   const auto allowed = services.guard.check_host(target->host);
   if (!allowed) co_return refuse(url, allowed.error().message);
   if (!services.settings.verify_host || http::IpAddress::parse(target->host)) co_return Status();

@@ -8,13 +8,13 @@
 
 namespace eventhorn::api {
 
-/// OK when a webhook may have `url`. `base` is that of the request that asks for it: bins below it
-/// are always allowed, since they are reached in process (design: "Targets").
+/// OK when a webhook may have `url`. Our own bins are always allowed, since they are reached in
+/// process (design: "Targets").
 ///
 /// kInvalidArgument "<url> is not a valid url: <reason>" (spec: webhooks, errors), the url without
 /// password, when it is malformed, or names an address that the guard refuses, in any spelling or
 /// by a name that stands for it everywhere ("localhost"); with settings.verify_host also when its
 /// host has no address that the guard lets pass, or no name server could tell.
-Task<Status> check_target(Services& services, const std::string& url, const std::string& base);
+Task<Status> check_target(Services& services, const std::string& url);
 
 }  // namespace eventhorn::api

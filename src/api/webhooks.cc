@@ -57,7 +57,6 @@ http::Response webhook_response(std::string_view message, const std::vector<std:
 /// The form's URLs, each once, in the order given; or the answer when there are none, or more than
 /// `max_urls`, or one is not acceptable. A field left blank is one not given.
 Task<tl::expected<std::vector<std::string>, http::Response>> read_urls(Services& services,
-                                                                       const http::Request& request,
                                                                        const http::Form& form,
                                                                        size_t max_urls) {
   std::vector<std::string> urls;
@@ -70,7 +69,7 @@ Task<tl::expected<std::vector<std::string>, http::Response>> read_urls(Services&
         refused(fmt::format("Maximum number of URLs ({}) exceeded", max_urls)));
   }
   for (const auto& url : urls) {
-    const auto checked = co_await check_target(services, url, request.base);
+    const auto checked = co_await check_target(services, url);
     if (!checked) co_return tl::unexpected(refused(checked.error()));
   }
   co_return urls;
@@ -150,7 +149,7 @@ Task<http::Response> create(Services& services, http::RequestContext& context) {
   if (auto unknown = check_known(context.request, *form, kKnownFields)) co_return *unknown;
   const auto hook = webhook::parse_hook(name);
   if (!hook) co_return unknown_hook(name);
-  const auto urls = co_await read_urls(services, context.request, *form, webhook::kMaxUrlsPerHook);
+  const auto urls = co_await read_urls(services, *form, webhook::kMaxUrlsPerHook);
   if (!urls) co_return urls.error();
   const auto change = co_await set_urls(services, *domain, *hook, *urls, Expected::kUnset);
   if (!change) co_return refused(change.error());
@@ -165,7 +164,7 @@ Task<http::Response> update(Services& services, http::RequestContext& context) {
   const auto form = read_form(context.request);
   if (!form) co_return form.error();
   if (auto unknown = check_known(context.request, *form, kKnownFields)) co_return *unknown;
-  const auto urls = co_await read_urls(services, context.request, *form, webhook::kMaxUrlsPerHook);
+  const auto urls = co_await read_urls(services, *form, webhook::kMaxUrlsPerHook);
   if (!urls) co_return urls.error();
   const auto change = co_await set_urls(services, *domain, *hook, *urls, Expected::kSet);
   if (!change) co_return error_response(change.error());
@@ -228,7 +227,7 @@ Task<http::Response> test(Services& services, http::RequestContext& context) {
   if (!hook) co_return unknown_hook(context.params.at("name"));
   const auto form = read_form(context.request);
   if (!form) co_return form.error();
-  const auto urls = co_await read_urls(services, context.request, *form, 1);
+  const auto urls = co_await read_urls(services, *form, 1);
   if (!urls) co_return urls.error();
   const auto domain = co_await find_domain(services, *name, true);
   if (!domain) co_return error_response(domain.error());

@@ -306,19 +306,16 @@ TEST(Webhooks, AllowedNetworksAreNotRefused) {
 TEST(Webhooks, OwnBinsAreTheOnlyOwnAddressAllowed) {
   WithDomain api;
   const std::string hook = std::string(kHooks) + "/opened";
+  const std::string bin = "/bin/0123456789abcdef0123456789abcdef";
   EXPECT_EQ(
-      api.send("POST", kHooks, Pairs{{"id", "opened"}, {"url", std::string(kBase) + "/bin/0123"}})
-          .status,
+      api.send("POST", kHooks, Pairs{{"id", "opened"}, {"url", std::string(kBase) + bin}}).status,
       200);
-  for (const char* path : {"/bin/0123/below", "/bin/0123?status=503", "/bin/0"}) {
-    EXPECT_EQ(api.send("PUT", hook, Pairs{{"url", std::string(kBase) + path}}).status, 200) << path;
-  }
-  EXPECT_EQ(api.send("PUT", hook, Pairs{{"url", "http://localhost:8480/bin/0"}}).status, 200);
-  for (const char* url :
-       {"http://127.0.0.1:8480/", "http://127.0.0.1:8480/bin", "http://127.0.0.1:8480/bin/",
-        "http://127.0.0.1:8480/bin//x", "http://127.0.0.1:8480/bin/?x",
-        "http://127.0.0.1:8480/x/bin/0", "http://127.0.0.1:8481/bin/0",
-        "https://127.0.0.1:8480/bin/0", "http://127.0.0.2:8480/bin/0"}) {
+  for (const std::string& url :
+       {kBase + bin + "/below", kBase + bin + "?status=503", "http://localhost:18480" + bin})
+    EXPECT_EQ(api.send("PUT", hook, Pairs{{"url", url}}).status, 200) << url;
+  for (const std::string& url :
+       {std::string("http://127.0.0.1:8480/"), std::string("http://127.0.0.1:8480/bin/"),
+        std::string("http://127.0.0.1:8480/bin/0"), "http://127.0.0.1:8480/x" + bin}) {
     EXPECT_EQ(api.ask("PUT", hook, Pairs{{"url", url}}), invalid_url(url, kGuardText));
   }
 }

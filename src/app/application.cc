@@ -12,11 +12,13 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/strings.h"
+#include "bin/kept_bins.h"
 #include "crypto/random.h"
 #include "delivery/alerts.h"
 #include "delivery/deliveries.h"
 #include "delivery/http_sender.h"
 #include "http/server.h"
+#include "store/kept_notices.h"
 #include "store/rocks/rocks_store.h"
 #include "store/settings.h"
 
@@ -35,8 +37,8 @@ constexpr size_t kDeliveryReaderThreads = 2;
 constexpr size_t kSearchThreads = 2;
 constexpr size_t kRecentBytes = 16 << 20;  // last successes of URLs in full
 // Beside the cores': the readers', the searchers', the writer of settings, those of commits,
-// progress and the index, RocksDB's, jemalloc's, and a few to spare.
-constexpr size_t kOtherThreads = 25;
+// progress, the index, notices and bins, RocksDB's, jemalloc's, and a few to spare.
+constexpr size_t kOtherThreads = 27;
 
 size_t core_count(const config::Config& config) {
   return config.server.threads > 0 ? config.server.threads
@@ -95,6 +97,16 @@ delivery::EngineOptions engine_options(const config::Delivery& config, size_t co
   out.health.probe_max_interval = config.probe_max_interval;
   out.health.slow_start = config.slow_start;
   return out;
+}
+
+/// Under which names users reach us, at whatever port.
+http::OriginOptions own_names(const config::Server& config, const config::ListenAddress& address) {
+  http::OriginOptions options;
+  options.listen_address = address.address;
+  options.listen_port = address.port;
+  options.public_url = config.public_url;
+  options.allowed_hosts = config.allowed_hosts;
+  return options;
 }
 
 bool is_loopback(const std::string& host) {
@@ -169,6 +181,7 @@ struct Application::Impl {
   std::unique_ptr<api::Keys> keys;
   store::Directory directory;
   store::NoticeBoard notices;
+  std::unique_ptr<store::KeptNotices> kept_notices;
   std::unique_ptr<store::CommitQueue> commits;
   std::unique_ptr<asio::thread_pool> readers;           // of requests, and retention
   std::unique_ptr<asio::thread_pool> searchers;         // see api::Services
@@ -176,6 +189,8 @@ struct Application::Impl {
   std::unique_ptr<asio::thread_pool> writer;            // one thread: see api::Services
   std::unique_ptr<Cores> cores;
   std::unique_ptr<bin::Bins> bins;
+  std::unique_ptr<bin::KeptBins> kept_bins;
+  std::unique_ptr<bin::OwnBins> own_bins;
   std::unique_ptr<LocalBins> local_bins;
   std::unique_ptr<http::AddressGuard> guard;
   std::unique_ptr<http::AuthLimiter> limiter;
@@ -223,6 +238,9 @@ Status Application::Impl::open_store() {
   if (keys->generated())
     log_info("app", "made an API key; it is kept in {}/api_key, the signing key in {}/signing_key",
              config.store.data, config.store.data);
+  kept_notices = std::make_unique<store::KeptNotices>(*store, notices);
+  TRY_STATUS(kept_notices->load(!config.alerts.url.empty()));
+  kept_notices->start();
   store::CommitOptions commit_options;
   commit_options.min_free_bytes = config.store.min_free_bytes;
   commits = std::make_unique<store::CommitQueue>(*store, directory, commit_options);
@@ -243,7 +261,12 @@ Status Application::Impl::build_cores() {
   bin_options.expire = config.bins.expire;
   bins = std::make_unique<bin::Bins>(
       clock, [](size_t n) { return crypto::random_bytes(n); }, bin_options);
-  local_bins = std::make_unique<LocalBins>(*bins, clock);
+  kept_bins = std::make_unique<bin::KeptBins>(*store, *bins, config.store.min_free_bytes);
+  TRY_STATUS(kept_bins->load());
+  kept_bins->start();
+  TRY(const auto address, config::parse_listen_address(config.server.listen));
+  own_bins = std::make_unique<bin::OwnBins>(*bins, own_names(config.server, address));
+  local_bins = std::make_unique<LocalBins>(*bins, *own_bins, clock);
   TRY(auto allowed, parse_networks("delivery.allow_networks", config.delivery.allow_networks));
   guard = std::make_unique<http::AddressGuard>(std::move(allowed));
   limiter = std::make_unique<http::AuthLimiter>(clock);
@@ -279,6 +302,8 @@ Status Application::Impl::build_cores() {
     alert_options.url = config.alerts.url;
     alert_options.min_interval = config.alerts.min_interval;
     alert_options.timeout = config.delivery.timeout;
+    alert_options.after = kept_notices->alerted();
+    alert_options.settled = [this](uint64_t id) { kept_notices->set_alerted(id); };
     auto& first = *per_core.front();
     alerts = std::make_unique<delivery::Alerts>(
         first.executor, notices, first.sender, clock, [this] { return keys->signing_keys(); },
@@ -367,7 +392,7 @@ http::ServerOptions Application::Impl::server_options(const config::ListenAddres
 Status Application::Impl::check_alerts_url() const {
   if (config.alerts.url.empty()) return {};
   TRY(const auto url, webhook::parse_target_url(config.alerts.url));
-  if (local_bins->has(url)) return {};
+  if (own_bins->has(url)) return {};
   const auto allowed = guard->check_host(url.host);
   if (allowed) return {};
   return fail(Errc::kInvalidArgument, "alerts.url: " + allowed.error().message);
@@ -385,7 +410,7 @@ Result<std::string> Application::Impl::listen() {
   settings.attempt_timeout = config.delivery.timeout;
   services.reset(new api::Services{
       clock, *store, directory, *commits, *readers, *searchers, *writer, *keys, *limiter, *bins,
-      *guard, settings, deliveries,
+      *own_bins, *guard, settings, deliveries,
       [this](const std::string& url, const store::EndpointSettings& for_url, std::string body,
              std::string extra_head, Deadline deadline) {
         return post(url, for_url, std::move(body), std::move(extra_head), deadline);
@@ -412,18 +437,13 @@ Result<std::string> Application::Impl::listen() {
   }
   server = std::make_unique<http::Server>(
       *cores, options, [this](const http::Request& head) { return admit(head); });
+  *own_port = address.port;  // before the first request; 0 is not known before it is bound
   TRY(const uint16_t port, server->listen());
   *own_port = port;
   const std::string scheme = tls ? "https://" : "http://";
   const bool v6 = address.address.find(':') != std::string::npos;
   const std::string base =
       scheme + (v6 ? "[" + address.address + "]" : address.address) + ":" + std::to_string(port);
-  const std::string at_port = ":" + std::to_string(port);
-  std::vector<std::string> origins = {base, scheme + "localhost" + at_port,
-                                      scheme + "127.0.0.1" + at_port, scheme + "[::1]" + at_port};
-  for (const auto& host : config.server.allowed_hosts) origins.push_back(scheme + host + at_port);
-  if (!config.server.public_url.empty()) origins.push_back(config.server.public_url);
-  local_bins->set_origins(origins, port);
   TRY_STATUS(check_alerts_url());
   // Not before the guard knows our own port, and what is a bin of ours.
   server->serve();
@@ -459,6 +479,8 @@ void Application::stop() {
   if (i.housekeeping) block_on(i.per_core.front()->executor, i.end_housekeeping());
   for (auto& core : i.per_core) block_on(core->executor, core->engine->stop(deadline));
   if (i.alerts) block_on(i.per_core.front()->executor, i.alerts->stop(deadline));
+  if (i.kept_notices) i.kept_notices->stop();
+  if (i.kept_bins) i.kept_bins->stop();
   if (i.commits) i.commits->stop();
   if (i.cores) i.cores->stop();
   for (auto* pool :

@@ -5,41 +5,30 @@
 #include "async/task.h"
 #include "base/time.h"
 #include "bin/bins.h"
+#include "bin/own_bins.h"
 #include "http/client.h"
 #include "webhook/url.h"
 
-#include <memory>
-#include <mutex>
 #include <string>
-#include <vector>
 
 namespace eventhorn::app {
 
-/// Thread-safe.
+/// Thread-safe. The constructor's references must outlive it.
 class LocalBins {
  public:
-  LocalBins(bin::Bins& bins, const Clock& clock) : bins_(bins), clock_(clock) {}
+  LocalBins(bin::Bins& bins, const bin::OwnBins& own, const Clock& clock)
+      : bins_(bins), own_(own), clock_(clock) {}
 
-  /// Under which users reach us: origins ("https://events.example"), and every address of this
-  /// machine at `port`.
-  void set_origins(const std::vector<std::string>& origins, uint16_t port);
-
-  /// True when the URL is /bin/{id} under an origin of ours.
-  bool has(const webhook::TargetUrl& url) { return url.target.starts_with("/bin/") && is_own(url); }
-
-  /// The answer of one of our bins; nullopt unless has(url).
+  /// The answer of one of our bins; nullopt when the URL is none.
   std::optional<Task<http::ClientReply>> post(const webhook::TargetUrl& url, std::string body,
                                               Deadline deadline);
 
  private:
-  bool is_own(const webhook::TargetUrl& url);
   Task<http::ClientReply> answer(std::string path, std::string body, Deadline deadline);
 
   bin::Bins& bins_;
+  const bin::OwnBins& own_;
   const Clock& clock_;
-  std::mutex mutex_;
-  std::vector<std::string> origins_;  // guarded by mutex_
-  uint16_t port_ = 0;                 // guarded by mutex_
 };
 
 }  // namespace eventhorn::app

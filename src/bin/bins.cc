@@ -8,7 +8,7 @@
 namespace eventhorn::bin {
 namespace {
 
-constexpr size_t kIdBytes = 16;
+constexpr size_t kIdBytes = Bins::kIdDigits / 2;
 constexpr size_t kMaxPaths = 64;
 // Of the list node, the pointers and the strings' headers.
 constexpr size_t kOverheadBytes = 512;
@@ -61,6 +61,7 @@ std::string Bins::create() {
   Bin& bin = bins_[id];
   bin.expires = now + options_.expire;
   bin.used = now;
+  mark(id);
   return id;
 }
 
@@ -76,13 +77,98 @@ std::optional<uint32_t> Bins::capture(std::string_view id, Captured request) {
   Bin& bin = at->second;
   request.number = ++bin.total;
   const uint32_t repeat = count_repeat(bin, request.path);
-  const size_t bytes = bytes_of(request);
-  kept_.push_back({at->first, std::make_shared<const Captured>(std::move(request)), bytes});
-  bin.requests.push_back(std::prev(kept_.end()));
-  kept_bytes_ += bytes;
-  if (bin.requests.size() > options_.max_requests) drop_oldest(bin);
-  while (kept_bytes_ > options_.max_total_bytes) drop_oldest(bins_.at(kept_.front().bin));
+  const std::pair place(at->first, request.number);
+  keep(at, std::move(request));
+  if (on_change_) changed_requests_[place] = kept_.back().request;
+  keep_within_limits(bin);
+  mark(place.first);
   return repeat;
+}
+
+void Bins::keep(BinMap::iterator bin, Captured request) {
+  const size_t bytes = bytes_of(request);
+  kept_.push_back({bin->first, std::make_shared<const Captured>(std::move(request)), bytes});
+  bin->second.requests.push_back(std::prev(kept_.end()));
+  kept_bytes_ += bytes;
+}
+
+void Bins::keep_within_limits(Bin& bin) {
+  while (bin.requests.size() > options_.max_requests) drop_oldest(bin);
+  while (kept_bytes_ > options_.max_total_bytes) drop_oldest(bins_.at(kept_.front().bin));
+}
+
+void Bins::restore(const std::vector<BinState>& bins,
+                   std::vector<std::pair<std::string, Captured>> requests,
+                   std::function<void()> on_change) {
+  const SteadyTime now = clock_.steady_now();
+  const std::lock_guard lock(mutex_);
+  on_change_ = std::move(on_change);
+  for (const auto& state : bins) {
+    Bin& bin = bins_[state.id];
+    bin.expires = now + std::clamp(state.left, std::chrono::milliseconds(0), options_.expire);
+    bin.used = now;
+    bin.total = state.total;
+    bin.repeats.assign(state.repeats.begin(), state.repeats.end());
+  }
+  std::ranges::sort(requests, {},
+                    [](const auto& r) { return std::pair(r.second.time, r.second.number); });
+  for (auto& [id, request] : requests) {
+    const auto at = bins_.find(id);
+    if (at == bins_.end()) {
+      if (on_change_) changed_requests_[{id, request.number}] = nullptr;
+      continue;
+    }
+    at->second.total = std::max(at->second.total, request.number);
+    keep(at, std::move(request));
+    keep_within_limits(at->second);
+  }
+  while (bins_.size() > options_.max_bins) make_room();
+}
+
+Changes Bins::take_changes(size_t max_bytes) {
+  Changes out;
+  const SteadyTime now = clock_.steady_now();
+  const std::lock_guard lock(mutex_);
+  while (!changed_requests_.empty() && out.bytes < max_bytes) {
+    auto node = changed_requests_.extract(changed_requests_.begin());
+    out.bytes += node.mapped() ? bytes_of(*node.mapped()) : kOverheadBytes;
+    out.requests.insert(std::move(node));
+  }
+  for (const auto& id : std::exchange(changed_bins_, {})) {
+    auto& state = out.bins[id];
+    const auto at = bins_.find(id);
+    if (at == bins_.end()) continue;
+    const auto& bin = at->second;
+    state = {id,
+             std::chrono::duration_cast<std::chrono::milliseconds>(bin.expires - now),
+             bin.total,
+             {bin.repeats.begin(), bin.repeats.end()}};
+  }
+  return out;
+}
+
+void Bins::give_back(Changes changes) {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [id, state] : changes.bins) changed_bins_.insert(id);
+  changed_requests_.merge(changes.requests);  // what changed since is newer
+}
+
+void Bins::mark_all() {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [id, bin] : bins_) mark(id);
+}
+
+// Called with the lock held.
+void Bins::mark(const std::string& bin) {
+  if (!on_change_) return;
+  changed_bins_.insert(bin);
+  on_change_();
+}
+
+bool Bins::has(std::string_view id) {
+  const std::lock_guard lock(mutex_);
+  const auto at = bins_.find(std::string(id));
+  return at != bins_.end() && at->second.expires > clock_.steady_now();
 }
 
 std::optional<Listing> Bins::list(std::string_view id) {
@@ -110,7 +196,9 @@ Bins::BinMap::iterator Bins::find(std::string_view id) {
 
 void Bins::drop(BinMap::iterator bin) {
   while (!bin->second.requests.empty()) drop_oldest(bin->second);
+  const std::string id = bin->first;
   bins_.erase(bin);
+  mark(id);
 }
 
 // Within a bin and over all of them the order is that of capture, so the oldest of all is also the
@@ -118,6 +206,12 @@ void Bins::drop(BinMap::iterator bin) {
 void Bins::drop_oldest(Bin& bin) {
   const auto kept = bin.requests.front();
   kept_bytes_ -= kept->bytes;
+  if (on_change_) {
+    // What was not taken since it came need not be written at all.
+    const auto [at, is_new] =
+        changed_requests_.try_emplace({kept->bin, kept->request->number}, nullptr);
+    if (!is_new && at->second) changed_requests_.erase(at);
+  }
   kept_.erase(kept);
   bin.requests.pop_front();
 }

@@ -1,6 +1,6 @@
 // Request bins: URLs that keep what is sent to them, so that webhooks can be looked at and retries
-// be tried out (spec: "Request bin"). In memory only, gone at a restart. Thread-safe; nothing
-// blocks but on a short mutex.
+// be tried out (spec: "Request bin"). They live in memory; kept_bins.h takes them over restarts.
+// Thread-safe; nothing blocks but on a short mutex.
 #pragma once
 
 #include "base/time.h"
@@ -11,9 +11,11 @@
 #include <deque>
 #include <functional>
 #include <list>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -43,6 +45,25 @@ struct Listing {
   uint64_t total = 0;
 };
 
+/// A bin without its requests.
+struct BinState {
+  std::string id;
+  /// Until it expires. The clock on the wall has no part in it: while we don't run no bin ages.
+  std::chrono::milliseconds left{};
+  uint64_t total = 0;
+  std::vector<std::pair<uint64_t, uint32_t>> repeats;  // hash of path, times asked
+};
+
+/// What is to be written to keep the bins as they are; nullopt and nullptr: it is no longer kept.
+struct Changes {
+  std::map<std::string, std::optional<BinState>> bins;  // by id
+  std::map<std::pair<std::string, uint64_t>, std::shared_ptr<const Captured>>
+      requests;      // by bin and number
+  size_t bytes = 0;  // of the requests
+
+  bool empty() const { return bins.empty() && requests.empty(); }
+};
+
 class Bins {
  public:
   struct Options {
@@ -56,7 +77,9 @@ class Bins {
   /// `clock` must outlive the bins. `random_bytes(n)` gives n unpredictable bytes.
   Bins(const Clock& clock, std::function<std::string(size_t)> random_bytes, Options options);
 
-  /// A new bin's id: 32 hexadecimal digits, 128 bits of chance. At max_bins the bin idle the
+  static constexpr size_t kIdDigits = 32;
+
+  /// A new bin's id: kIdDigits hexadecimal digits, 128 bits of chance. At max_bins the bin idle the
   /// longest is dropped.
   std::string create();
 
@@ -67,8 +90,26 @@ class Bins {
   /// (reliability A6, A10).
   std::optional<uint32_t> capture(std::string_view id, Captured request);
 
+  /// Whether there is such a bin; asking does not use it.
+  bool has(std::string_view id);
+
   /// nullopt when there is no such bin, or no longer.
   std::optional<Listing> list(std::string_view id);
+
+  /// Takes up what an earlier process had, within the limits, and from then on calls `on_change`,
+  /// which must be quick, whenever take_changes() has something to give. Before anything else.
+  void restore(const std::vector<BinState>& bins,
+               std::vector<std::pair<std::string, Captured>> requests,
+               std::function<void()> on_change);
+
+  /// What changed since it was last taken, up to `max_bytes` and one request more.
+  Changes take_changes(size_t max_bytes);
+
+  /// Changes that could not be written, to be taken again.
+  void give_back(Changes changes);
+
+  /// Every bin has changed, because time has passed.
+  void mark_all();
 
  private:
   struct Kept {
@@ -92,6 +133,9 @@ class Bins {
   void drop(BinMap::iterator bin);
   void drop_oldest(Bin& bin);
   void make_room();
+  void keep(BinMap::iterator bin, Captured request);
+  void keep_within_limits(Bin& bin);
+  void mark(const std::string& bin);
   static uint32_t count_repeat(Bin& bin, std::string_view path);
 
   // Constant after construction
@@ -103,6 +147,9 @@ class Bins {
   BinMap bins_;
   std::list<Kept> kept_;
   size_t kept_bytes_ = 0;
+  std::function<void()> on_change_;  // empty: nobody takes changes, none are noted
+  std::set<std::string> changed_bins_;
+  std::map<std::pair<std::string, uint64_t>, std::shared_ptr<const Captured>> changed_requests_;
 };
 
 }  // namespace eventhorn::bin

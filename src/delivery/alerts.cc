@@ -9,6 +9,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include <algorithm>
+#include <utility>
 
 namespace eventhorn::delivery {
 namespace {
@@ -50,7 +51,8 @@ Alerts::Alerts(asio::any_io_executor executor, store::NoticeBoard& board, Sender
       clock_(clock),
       keys_(std::move(keys)),
       options_(std::move(options)),
-      seen_(board.last_id()),
+      seen_(options_.after.value_or(board.last_id())),
+      told_(seen_),
       posted_(std::make_shared<Bell>(executor)),
       queued_(std::make_shared<Bell>(executor)),
       retry_timer_(executor),
@@ -78,7 +80,8 @@ Task<void> Alerts::stop(Deadline deadline) {
   retry_timer_.cancel();
   const bool done = co_await tasks_.join(deadline);
   if (!done) {
-    log_warn("delivery", "alerts not sent at shutdown count={}", queue_.size() + 1);
+    log_warn("delivery", "alerts not sent at shutdown, they go out after the next start count={}",
+             queue_.size() + 1);
     tasks_.cancel();
     co_await tasks_.join(Deadline::max());
   }
@@ -101,6 +104,7 @@ void Alerts::take_new() {
     meters_.dropped.add(static_cast<double>(notices.front().id - seen_ - 1));
     seen_ = notices.back().id;
     for (const auto& notice : notices) admit(notice);
+    tell_settled();
   }
 }
 
@@ -119,8 +123,10 @@ void Alerts::admit(const store::Notice& notice) {
     if (interval.held) {
       ++interval.suppressed;
       meters_.suppressed.add();
+      open_.erase(interval.held->id);
     }
     interval.held = notice;
+    open_.insert(notice.id);
   }
   if (intervals_.size() <= options_.max_watched) return;
   const auto first =
@@ -154,13 +160,25 @@ bool Alerts::release(Interval& interval) {
 }
 
 void Alerts::enqueue(Alert alert) {
+  open_.insert(alert.notice.id);
   queue_.push_back(std::move(alert));
   if (queue_.size() > options_.max_queue) {
     log_warn("delivery", "alert dropped, too many wait notice={}", queue_.front().notice.id);
+    open_.erase(queue_.front().notice.id);
     queue_.pop_front();
     meters_.dropped.add();
   }
   queued_->ring();
+}
+
+void Alerts::settle(uint64_t id) {
+  open_.erase(id);
+  tell_settled();
+}
+
+void Alerts::tell_settled() {
+  const uint64_t settled = open_.empty() ? seen_ : *open_.begin() - 1;
+  if (std::exchange(told_, settled) != settled) options_.settled(settled);
 }
 
 Task<void> Alerts::send_all() {
@@ -180,10 +198,17 @@ Task<void> Alerts::send(Alert alert) {
     const auto reply = co_await post(alert);
     if (classify(reply.result, webhook::SuccessRule::kAny2xx) == webhook::Verdict::kSuccess) {
       meters_.delivered.add();
+      settle(alert.notice.id);
       co_return;
     }
-    if (retry == options_.retries.end() || stopping_) {
+    if (stopping_) {
+      log_warn("delivery", "alert not sent at shutdown, it goes out after the next start notice={}",
+               alert.notice.id);
+      co_return;
+    }
+    if (retry == options_.retries.end()) {
       meters_.given_up.add();
+      settle(alert.notice.id);
       log_warn("delivery", "alert given up notice={} kind={} url={} error={}", alert.notice.id,
                to_string(alert.notice.kind), escape_for_log(alert.notice.url),
                describe(reply.result));

@@ -5,7 +5,7 @@
 // `notice` is store::to_json. Of one kind about one endpoint at most one is sent per interval; of
 // those that come within it the last is sent at its end, and `suppressed`, left out when 0, says
 // how many others it stands for. Alerts are retried, and may come twice and out of order: the
-// notice's id tells. They are best effort: what is not sent when the process ends is lost.
+// notice's id tells. What is not sent when the process ends is sent by the next one.
 //
 // Lives on one core and never holds up who posts notices. The constructor's references must outlive
 // it. start() begins; stop() must have ended before it is destroyed if start() was called.
@@ -29,6 +29,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -42,6 +43,11 @@ struct AlertOptions {
   /// Waits before the attempts after the first; then the alert is given up.
   std::vector<std::chrono::milliseconds> retries{std::chrono::seconds(1), std::chrono::seconds(5),
                                                  std::chrono::seconds(30)};
+  /// The last notice that needs no alert any more; nullopt: the board's last. Where the board
+  /// begins behind it, those between are counted as dropped.
+  std::optional<uint64_t> after{};
+  /// Told, on the executor, of each `after` that an Alerts of the next process should begin with.
+  std::function<void(uint64_t)> settled = [](uint64_t) {};
   size_t max_queue = 100;     // beyond it the oldest is dropped
   size_t max_watched = 1000;  // (kind, endpoint); beyond it the interval that is nearest to its end
                               // ends early
@@ -49,7 +55,8 @@ struct AlertOptions {
 
 class Alerts {
  public:
-  /// Sends what is posted from now on, once started. `keys` gives the keys that sign now.
+  /// Sends what is posted from now on, and what is on the board after options.after, once started.
+  /// `keys` gives the keys that sign now.
   Alerts(asio::any_io_executor executor, store::NoticeBoard& board, Sender& sender,
          const Clock& clock, std::function<webhook::SigningKeys()> keys, AlertOptions options);
   Alerts(const Alerts&) = delete;
@@ -58,8 +65,8 @@ class Alerts {
   /// Any thread.
   void start();
 
-  /// Takes no more notices, sends what there is without waiting for retries, and gives the rest up
-  /// at `deadline`. On the executor.
+  /// Takes no more notices, sends what there is without waiting for retries, and leaves the rest to
+  /// the next process at `deadline`. On the executor.
   Task<void> stop(Deadline deadline);
 
  private:
@@ -83,6 +90,8 @@ class Alerts {
   SteadyTime end_intervals(SteadyTime until);
   bool release(Interval& interval);
   void enqueue(Alert alert);
+  void settle(uint64_t id);
+  void tell_settled();
 
   Task<void> send_all();
   Task<void> send(Alert alert);
@@ -103,7 +112,9 @@ class Alerts {
   // Touched on the executor only.
   crypto::RandomPool random_;
   std::shared_ptr<Sender::Target> target_;
-  uint64_t seen_;  // id of the last notice taken from the board
+  uint64_t seen_;            // id of the last notice taken from the board
+  std::set<uint64_t> open_;  // ids of those that are held, queued or being sent
+  uint64_t told_;            // what options_.settled was told last
   Intervals intervals_;
   std::deque<Alert> queue_;
   std::shared_ptr<Bell> posted_;  // on the board

@@ -121,7 +121,8 @@ class AlertsTest : public testing::Test {
         cores_.at(0).get_executor(), board_, sender_, clock_,
         [this] { return webhook::SigningKeys{key_, nullptr}; }, std::move(options));
     alerts_->start();
-    cores_.start();
+    if (!std::exchange(running_, true)) cores_.start();
+    ended_ = false;
   }
 
   void end(Deadline deadline = std::chrono::steady_clock::now() + 20s) {
@@ -148,6 +149,7 @@ class AlertsTest : public testing::Test {
   std::shared_ptr<crypto::HmacKey> key_ = std::make_shared<crypto::HmacKey>("signing-key");
   Cores cores_{1};
   std::optional<Alerts> alerts_;
+  bool running_ = false;
   bool ended_ = false;
 };
 
@@ -190,6 +192,32 @@ TEST_F(AlertsTest, GivesUpAfterTheLastRetryAndGoesOn) {
               ElementsAre("http://a/", "http://a/", "http://a/", "http://a/", "http://b/"));
   end();
   EXPECT_EQ(outcomes("given_up"), before + 1);
+}
+
+// What was not sent, or is held by an interval, is the next process's; what was, is not told again.
+TEST_F(AlertsTest, TheNextProcessBeginsWhereThisOneEnded) {
+  auto options = usual();
+  std::vector<uint64_t> settled;
+  options.retries = {1h};
+  options.after = board_.last_id();
+  options.settled = [&](uint64_t id) { settled.push_back(id); };
+  post("http://before the start/");
+  begin(options);
+  post("http://a/");
+  sender_.bodies(2);
+  sender_.script({500, 500});
+  post("http://b/");
+  sender_.bodies(3);
+  post("http://c/");
+  end();  // b waits for its retry, c behind it
+  const auto ids = board_.newest(4);
+  EXPECT_EQ(settled.back(), ids[1].id) << "c was sent, and comes twice";
+  alerts_.reset();
+  options.after = settled.back();
+  options.settled = [](uint64_t) {};
+  begin(options);
+  const auto all = urls(sender_.bodies(7));
+  EXPECT_THAT(std::vector(all.begin() + 5, all.end()), ElementsAre("http://b/", "http://c/"));
 }
 
 TEST_F(AlertsTest, AnAttemptHasADeadline) {

@@ -126,6 +126,10 @@ class WatchedStore final : public store::Store {
 
   Status remove_value(const std::string& key) override { return store_.remove_value(key); }
 
+  Status save_values(const store::ValueChanges& changes) override {
+    return store_.save_values(changes);
+  }
+
   Result<std::vector<std::pair<std::string, std::string>>> load_values(
       const std::string& prefix) override {
     return store_.load_values(prefix);

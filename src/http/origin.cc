@@ -94,6 +94,10 @@ bool OriginPolicy::is_ours(const Authority& host) const {
   return std::find(names_.begin(), names_.end(), host.name) != names_.end();
 }
 
+bool OriginPolicy::answers_to(std::string_view host) const {
+  return host_allowed(canonical_ip(host).value_or(to_lower(host)));
+}
+
 bool OriginPolicy::is_foreign(const Request& request, std::string_view authority) const {
   if (request.method == "GET" || request.method == "HEAD" || request.path.starts_with("/bin/"))
     return false;

@@ -54,6 +54,9 @@ class OriginPolicy {
   /// of X-Forwarded-Host, -Port and -Proto, or there is one for all.
   std::optional<Response> admit(Request& request, std::string_view peer) const;
 
+  /// Whether `host`, a name or an IP literal without brackets, is among the names above.
+  bool answers_to(std::string_view host) const;
+
  private:
   bool is_ours(const Authority& host) const;
   std::optional<Authority> host_of(const Request& request, std::string_view scheme,

@@ -362,6 +362,8 @@ class FreeSpaceStore final : public Store {
 
   Status remove_value(const std::string& key) override { return inner_.remove_value(key); }
 
+  Status save_values(const ValueChanges& changes) override { return inner_.save_values(changes); }
+
   Result<std::vector<std::pair<std::string, std::string>>> load_values(
       const std::string& prefix) override {
     return inner_.load_values(prefix);

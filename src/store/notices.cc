@@ -84,8 +84,38 @@ void NoticeBoard::post(Notice notice) {
   notice.url = webhook::masked(notice.url);
   if (notice.reason.size() > kMaxReasonBytes) notice.reason.resize(kMaxReasonBytes);
   const std::lock_guard lock(mutex_);
-  notice.id = ++last_id_;
-  kept_.push_back(std::move(notice));
+  notice.id = last_id_ + waiting_.size() + 1;
+  waiting_.push_back(std::move(notice));
+  if (!wake_ || waiting_.size() > kKeep) show_oldest();
+  if (wake_) wake_();
+}
+
+void NoticeBoard::restore(const std::vector<Notice>& kept) {
+  const std::lock_guard lock(mutex_);
+  kept_.assign(kept.begin(), kept.end());
+  if (!kept_.empty()) last_id_ = kept_.back().id;
+}
+
+void NoticeBoard::hold(std::function<void()> wake) {
+  const std::lock_guard lock(mutex_);
+  wake_ = std::move(wake);
+}
+
+std::vector<Notice> NoticeBoard::waiting() const {
+  const std::lock_guard lock(mutex_);
+  return {waiting_.begin(), waiting_.end()};
+}
+
+void NoticeBoard::publish(uint64_t through) {
+  const std::lock_guard lock(mutex_);
+  while (!waiting_.empty() && waiting_.front().id <= through) show_oldest();
+}
+
+// Of those that wait. Called with the lock held.
+void NoticeBoard::show_oldest() {
+  kept_.push_back(std::move(waiting_.front()));
+  waiting_.pop_front();
+  last_id_ = kept_.back().id;
   if (kept_.size() > kKeep) kept_.pop_front();
   for (const auto& [number, listener] : listeners_) listener(kept_.back());
 }

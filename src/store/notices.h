@@ -1,5 +1,5 @@
-// What operators should hear of: the last notices, and who listens for new ones. In memory only: a
-// restart forgets them, while endpoints keep their state.
+// What operators should hear of: the last notices, and who listens for new ones. kept_notices.h
+// takes them over restarts.
 #pragma once
 
 #include "base/metrics.h"
@@ -50,9 +50,9 @@ std::string to_json(const Notice& notice);
 
 /// Keeps the last kKeep notices and counts all in eventhorn_notices_total. Thread-safe.
 ///
-/// Ids are consecutive and begin at the start's microseconds since 1970, so that they go on
-/// ascending over a restart: what a client has seen never hides what is new, even when the ids that
-/// it has are of an earlier process. They stay below 2^53, exact in every JSON reader.
+/// Ids are consecutive, over restarts too where notices are kept. The very first is the start's
+/// microseconds since 1970, so that what a client has seen never hides what is new, even when a
+/// store was lost. They stay below 2^53, exact in every JSON reader.
 class NoticeBoard {
  public:
   static constexpr size_t kKeep = 1000;
@@ -61,8 +61,23 @@ class NoticeBoard {
 
   explicit NoticeBoard(SystemTime started = SystemClock().now());
 
-  /// Gives the notice its id and tells every listener, in the order in which they came, on the
-  /// caller's thread.
+  /// Takes up what an earlier process kept: consecutive ids, kKeep at most. Before anything is
+  /// posted.
+  void restore(const std::vector<Notice>& kept);
+
+  /// From now on notices are seen by nobody before publish(); `wake` is called when one waits, on
+  /// the thread that posts it, and must be quick. Of more than kKeep that wait the oldest are seen
+  /// all the same.
+  void hold(std::function<void()> wake);
+
+  /// Those that wait, oldest first.
+  std::vector<Notice> waiting() const;
+
+  /// Lets those up to this id be seen, and tells every listener of each, on the caller's thread.
+  void publish(uint64_t through);
+
+  /// Gives the notice its id and, unless notices are held, tells every listener, in the order in
+  /// which they came, on the caller's thread.
   void post(Notice notice);
 
   /// Those after `id`, oldest first, at most `max`. An id that the board has not reached (the clock
@@ -72,7 +87,7 @@ class NoticeBoard {
   /// The newest `max`, oldest first.
   std::vector<Notice> newest(size_t max) const;
 
-  /// Of the newest notice; of none yet, the id before the first.
+  /// Of the newest notice that may be seen; of none yet, the id before the first.
   uint64_t last_id() const;
 
   /// The listener hears all that after() gives once this has returned. Listeners must be quick and
@@ -83,10 +98,14 @@ class NoticeBoard {
   void unlisten(uint64_t number);
 
  private:
+  void show_oldest();
+
   std::array<metrics::Counter, kNoticeKinds> counters_;  // thread-safe
   mutable std::mutex mutex_;
   std::deque<Notice> kept_;                 // guarded by mutex_
-  uint64_t last_id_;                        // guarded by mutex_
+  std::deque<Notice> waiting_;              // guarded by mutex_; until publish()
+  std::function<void()> wake_;              // guarded by mutex_; empty: none are held
+  uint64_t last_id_;                        // guarded by mutex_; of kept_
   uint64_t last_listener_ = 0;              // guarded by mutex_
   std::map<uint64_t, Listener> listeners_;  // guarded by mutex_
 };

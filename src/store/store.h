@@ -129,6 +129,9 @@ struct PageSlice {
   bool at_end = false;
 };
 
+/// Values by key; nullopt removes one.
+using ValueChanges = std::vector<std::pair<std::string, std::optional<std::string>>>;
+
 class Store {
  public:
   virtual ~Store() = default;
@@ -215,6 +218,9 @@ class Store {
   virtual Status save_value(const std::string& key, const std::string& value) = 0;
   /// Durable when it returns; OK when there was none. Any thread.
   virtual Status remove_value(const std::string& key) = 0;
+  /// Sets values, and removes those without one, all or none of them. They outlive the process when
+  /// it returns, and a power cut once anything later is durable. Any thread.
+  virtual Status save_values(const ValueChanges& changes) = 0;
   /// All values whose keys begin with `prefix`, by key.
   virtual Result<std::vector<std::pair<std::string, std::string>>> load_values(
       const std::string& prefix) = 0;

@@ -1,5 +1,7 @@
 """Request bins: what they keep, what they answer, and that they are harmless."""
 import json
+import threading
+import time
 
 from harness import Case, event, eventually, head
 
@@ -24,6 +26,45 @@ class Bins(Case):
         self.assertEqual(self.url, f"{self.server.base}{self.path}")
         made = self.server.call("POST", "/eventhorn/v1/bins", headers={"Host": "localhost:99"}).json
         self.assertEqual(made["url"], f"http://localhost:99/bin/{made['id']}")
+
+    def test_a_url_that_we_hand_out_is_one_that_we_reach(self):
+        """Whatever the port under which users see us, as through a container's or a proxy's."""
+        for host in ("localhost:9999", "127.0.0.1:18480", "[::1]:8443"):
+            made = self.server.call("POST", "/eventhorn/v1/bins", headers={"Host": host}).json
+            domain = "bins-" + made["id"][:8] + ".example.org"
+            self.server.add_domain(domain)
+            self.server.hook(domain, "opened", made["url"])
+            report = self.server.call("PUT", f"/v3/domains/{domain}/webhooks/opened/test", form={"url": made["url"]})
+            self.assertEqual(report.json["code"], None, report)
+            sent = event("opened")
+            self.server.ingest(domain, [sent])
+            listing = f"/eventhorn/v1/bins/{made['id']}/requests"
+            eventually(lambda at=listing, one=sent["id"]: any(one in item["body"] for item in self.server.get(at).json["items"]),
+                       f"the event in the bin of {host}")
+
+    def test_they_outlive_the_process(self):
+        """A stop loses nothing, a kill what came within the last second at most."""
+        second, patience = 1, 1
+        for end in ("stop", "kill"):
+            with self.subTest(end):
+                server = self.start("bins.max_requests=1000")
+                made = server.call("POST", "/eventhorn/v1/bins").json
+                path, listing = f"/bin/{made['id']}", f"/eventhorn/v1/bins/{made['id']}/requests"
+                answered = []
+                begin = time.monotonic()
+                while time.monotonic() - begin < 2 * (second + patience):
+                    server.call("POST", path, body=str(len(answered)).encode(), key=None)
+                    answered.append(time.monotonic())
+                    threading.Event().wait(0.02)
+                before = server.get(listing).json
+                getattr(server, end)()
+                safe = len(answered) if end == "stop" else sum(at < time.monotonic() - second - patience for at in answered)
+                server.start()
+                after = server.get(listing).json
+                self.assertGreaterEqual(len(after["items"]), safe)
+                self.assertEqual(after["items"], before["items"][:len(after["items"])])
+                self.assertEqual(server.call("POST", path, key=None).status, 200)
+                self.assertEqual(server.get(listing).json["total"], len(after["items"]) + 1)
 
     def test_ids_cannot_be_guessed(self):
         """A6."""

@@ -130,6 +130,30 @@ class Told(Hostile):
         self.assertFalse([alert for alert in self.ears.alerts if "suppressed" in alert])
         stream.close()
 
+    def test_notices_and_alerts_outlive_the_process(self):
+        """What was listed is listed after a stop and after a kill; alerts that nobody took go out after the start."""
+        for end in ("stop", "kill"):
+            with self.subTest(end):
+                alerts = self.ears.start("answers", 500)
+                self.server = self.start(*PARKING, f"alerts.url={alerts.url()}", "alerts.min_interval=0s")
+                self.gone()
+                self.gone()
+                listed = self.items("notices", limit=1000)
+                self.assertEqual(len(listed), 2)
+                self.eventually(lambda: alerts.requests, "an alert")
+                getattr(self.server, end)()
+                alerts.behave("answers", 200)
+                self.server.start()
+                self.assertEqual(self.items("notices", limit=1000), listed)
+                told = {notice["id"] for notice in listed}
+                self.eventually(lambda t=told, a=alerts: t <= set(a.confirmed), "the alerts")
+                getattr(self.server, end)()
+                self.server.start()
+                _, later = self.gone()
+                self.eventually(lambda one=later["id"], a=alerts: one in a.confirmed, "the next alert")
+                if end == "stop":
+                    self.assertEqual(max(alerts.confirmed.values()), 1, "none is told again")
+
     def test_one_alert_in_an_interval(self):
         """Of one kind about one URL, however often it comes; the others are counted, and the last one is told."""
         seconds, times = 3, 10

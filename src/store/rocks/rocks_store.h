@@ -94,6 +94,7 @@ class RocksStore final : public Store {
   Result<std::optional<std::string>> load_value(const std::string& key) override;
   Status save_value(const std::string& key, const std::string& value) override;
   Status remove_value(const std::string& key) override;
+  Status save_values(const ValueChanges& changes) override;
   Result<std::vector<std::pair<std::string, std::string>>> load_values(
       const std::string& prefix) override;
 

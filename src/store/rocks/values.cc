@@ -34,6 +34,21 @@ Status RocksStore::remove_value(const std::string& key) {
   return write_synced(batch, "removing a setting");
 }
 
+Status RocksStore::save_values(const ValueChanges& changes) {
+  const std::shared_lock lock(db_mutex_);
+  TRY_STATUS(usable());
+  rocksdb::WriteBatch batch;
+  for (const auto& [key, value] : changes) {
+    const auto place = format::meta_key(format::kValuePrefix, key);
+    if (value) {
+      batch.Put(family(kMeta), place, *value);
+    } else {
+      batch.Delete(family(kMeta), place);
+    }
+  }
+  return to_status(db_->Write({}, &batch), "saving values");
+}
+
 Result<std::vector<std::pair<std::string, std::string>>> RocksStore::load_values(
     const std::string& prefix) {
   const std::shared_lock lock(db_mutex_);
