@@ -26,6 +26,8 @@ constexpr size_t kMaxPageBytes = size_t{8} << 20;
 // other requests have their turn.
 constexpr size_t kMaxSliceScan = 4096;
 constexpr size_t kMaxSliceBytes = size_t{2} << 20;
+// The same for filters that take long over large events.
+constexpr std::chrono::milliseconds kMaxSliceTime{50};
 constexpr size_t kMaxQuotedBytes = 64;
 
 struct Page {
@@ -142,7 +144,12 @@ Task<Result<Page>> read_page(const Services& services, DomainUid domain, const P
   auto query = store_query(domain, token, filter);
   std::vector<store::EventPtr> events;
   std::optional<PageCursor> stopped_at;
-  const auto read = [&] { return services.store.read_page(query); };
+  SteadyTime slice_end{};
+  query.give_up = [&] { return services.clock.steady_now() >= slice_end; };
+  const auto read = [&] {
+    slice_end = std::min<SteadyTime>(deadline, services.clock.steady_now() + kMaxSliceTime);
+    return services.store.read_page(query);
+  };
   auto& readers = filter.empty() ? services.readers : services.searchers;
   for (size_t bytes = 0; events.size() < token.limit && bytes < kMaxPageBytes;) {
     query.max_events = std::min(token.limit - events.size(), kMaxSliceEvents);

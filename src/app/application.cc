@@ -224,6 +224,10 @@ Status Application::Impl::open_store() {
   store::RocksOptions options;
   options.directory = config.store.data;
   options.clock_hold = Retention::clock_hold(config);
+  // What was dropped takes up a quarter more at most; sooner would only write all of it more often.
+  options.rewrite_after = std::max<std::chrono::seconds>(
+      std::chrono::hours(1),
+      std::chrono::duration_cast<std::chrono::seconds>(config.events.retention / 4));
   TRY(store, store::RocksStore::open(options, clock));
   kept_time = std::make_unique<store::KeptTime>(clock, store->kept_clock());
   TRY(auto loaded,

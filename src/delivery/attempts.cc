@@ -67,7 +67,7 @@ Task<bool> Engine::load_event(Attempt& attempt) {
   if (hook && lane->wants(job.segment, *hook, job.position)) co_return true;
   lane->settle(job);
   end_waiting(*lane, job.position);
-  unsaved_.ended_exceptions.emplace_back(lane->id(), job.position);
+  unsaved_.end_exception(lane->id(), job.position);
   if (job.event) {
     meters_.dropped.add();
   } else {
@@ -189,7 +189,7 @@ void Engine::drop_outlived(Lane& lane, const Job& job) {
   lane.settle(job);
   if (job.segment == nullptr) {
     end_waiting(lane, job.position);
-    unsaved_.ended_exceptions.emplace_back(lane.id(), job.position);
+    unsaved_.end_exception(lane.id(), job.position);
   }
   mark(lane);
 }
@@ -275,7 +275,7 @@ void Engine::on_settled(const LanePtr& lane, const Job& job) {
   // A replay also settles what was missed, or waits.
   if (!has_row) return;
   end_waiting(*lane, job.position);
-  unsaved_.ended_exceptions.emplace_back(lane->id(), job.position);
+  unsaved_.end_exception(lane->id(), job.position);
 }
 
 webhook::RetrySchedule Engine::schedule_of(const Endpoint& endpoint, const Lane& lane) const {

@@ -194,7 +194,7 @@ Task<void> Engine::expire_lane(LanePtr lane, Position last) {
   }
   for (const Position position : ended) {
     end_waiting(*lane, position);
-    unsaved_.ended_exceptions.emplace_back(lane->id(), position);
+    unsaved_.end_exception(lane->id(), position);
     ++gone;
   }
   for (auto& segment : lane->segments()) {
@@ -233,7 +233,7 @@ void Engine::drop_pending(const LanePtr& lane, const Lane::Since& ended) {
   }
   for (const Position position : waiting) {
     end_waiting(*lane, position);
-    unsaved_.ended_exceptions.emplace_back(lane->id(), position);
+    unsaved_.end_exception(lane->id(), position);
     ++in_memory;
   }
   std::vector<Unread> unread;

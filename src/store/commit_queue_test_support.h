@@ -10,6 +10,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_future.hpp>
 
+#include <functional>
 #include <future>
 #include <mutex>
 #include <string>
@@ -24,9 +25,10 @@ class QueueRig {
  public:
   using Outcomes = Result<std::vector<CommitQueue::Outcome>>;
 
+  /// `adjust` is called with the options of each opening.
   explicit QueueRig(CommitOptions options = quick(),
-                    size_t max_tail_events = RocksOptions().max_tail_events)
-      : max_tail_events_(max_tail_events) {
+                    std::function<void(RocksOptions&)> adjust = nullptr)
+      : adjust_(std::move(adjust)) {
     open(options);
   }
 
@@ -44,7 +46,7 @@ class QueueRig {
 
   void open(CommitOptions options = quick()) {
     auto store_options = rocks_options(dir, &env);
-    store_options.max_tail_events = max_tail_events_;
+    if (adjust_) adjust_(store_options);
     auto opened = RocksStore::open(store_options, clock);
     ASSERT_TRUE(opened) << opened.error().message;
     store = std::move(*opened);
@@ -195,7 +197,7 @@ class QueueRig {
   std::unique_ptr<CommitQueue> queue;
 
  private:
-  const size_t max_tail_events_;
+  const std::function<void(RocksOptions&)> adjust_;
   asio::io_context context_;
   mutable std::mutex mutex_;
   std::vector<BatchPtr> batches_;  // guarded by mutex_

@@ -230,6 +230,14 @@ struct AttemptRow {
   SystemTime written{};
 };
 
+/// The end of an exception row.
+struct EndedException {
+  LaneId lane;
+  Position position;
+  /// So many of the progress's `exceptions` are written before it; the default is all of them.
+  size_t after = SIZE_MAX;
+};
+
 /// What a core saves in one atomic write. Everything in it is idempotent.
 struct Progress {
   /// The core's place; `settled_through` holds for lanes of this place that have no row.
@@ -238,13 +246,18 @@ struct Progress {
   std::vector<LaneRow> lanes;
   std::vector<LaneId> settled_lanes;  // rows to delete
   std::vector<ExceptionRow> exceptions;
-  std::vector<std::pair<LaneId, Position>> ended_exceptions;
+  std::vector<EndedException> ended_exceptions;  // see end_exception()
   std::vector<LaneId> ended_lanes;  // the URL was removed: rows, exceptions and missed go
   std::vector<EndpointRow> endpoints;
   std::vector<std::string> well_endpoints;  // URLs whose rows to delete
   std::vector<AttemptRow> attempts;
 
   bool empty() const;
+
+  /// Of a row that is put again later, and of one that was put before, the last word holds.
+  void end_exception(LaneId lane, Position position) {
+    ended_exceptions.push_back({lane, position, exceptions.size()});
+  }
 };
 
 /// What the start reads back.

@@ -112,13 +112,15 @@ struct PageQuery {
   size_t max_scan = 4096;
   /// At most so many events come back; at least one.
   size_t max_events = 100;
-  /// Reading ends, with the read under way, once events of more bytes than this were looked at,
-  /// whether `matches` took them or not.
+  /// The slice ends with the event at which so many bytes were looked at, whether `matches` took
+  /// them or not.
   size_t max_bytes = SIZE_MAX;
   /// Looked at before the bytes are read; null takes all.
   std::function<bool(event::Name, event::Severity)> may_match;
   /// Decides on the bytes; null takes all.
   std::function<bool(std::string_view bytes)> matches;
+  /// Asked between two events that are looked at; true ends the slice there. Null goes on.
+  std::function<bool()> give_up;
 };
 
 struct PageSlice {

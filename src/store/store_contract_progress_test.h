@@ -5,6 +5,25 @@
 
 namespace eventhorn::store {
 
+// What happened last to an exception row within one save is what holds.
+TEST_P(StoreContract, TheLastWordOnAnExceptionHolds) {
+  Progress p;
+  p.exceptions.push_back(exception_row({5}, {1}, false));
+  p.end_exception({5}, {1});
+  p.end_exception({5}, {2});
+  p.exceptions.push_back(exception_row({5}, {2}, false));
+  p.exceptions.push_back(exception_row({5}, {3}, false));
+  p.end_exception({5}, {3});
+  p.exceptions.push_back(exception_row({5}, {3}, true));
+  save(p);
+  const auto rows = store().read_exceptions({5}, kNoPosition, 10, false);
+  ASSERT_TRUE(rows);
+  ASSERT_EQ(rows->size(), 2U);
+  EXPECT_EQ(rows->at(0).position, Position{2});
+  EXPECT_EQ(rows->at(1).position, Position{3});
+  EXPECT_TRUE(rows->at(1).missed);
+}
+
 TEST_P(StoreContract, ReplaysComeBack) {
   SegmentRow replay{webhook::Class::kUrgent, {3}, Position{90}, {9}, {}};
   replay.source = SegmentRow::Source::kMissed;

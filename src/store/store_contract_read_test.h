@@ -8,6 +8,64 @@
 
 namespace eventhorn::store {
 
+// L17: a slice is bounded by bytes, whatever the filter lets through.
+TEST_P(StoreContract, L17PagesAreBoundedByBytes) {
+  for (const Place place : kPlaces) {
+    std::vector<NewEvent> events;
+    Ids ids;
+    for (int i = 0; i < 40; ++i) {
+      ids.push_back("e" + std::to_string(100 + i));
+      events.push_back(make_event(ids.back(), kBaseUs + i));
+      events.back().event.bytes = std::string(i % 10 == 9 ? 5000 : 1000, 'x');
+    }
+    fill(events, place);
+    for (const bool filtered : {false, true}) {
+      auto q = page_query();
+      q.max_bytes = 3000;
+      if (filtered) q.matches = [](std::string_view bytes) { return bytes.size() > 1000; };
+      size_t slices = 0;
+      Ids seen;
+      for (;; ++slices) {
+        const auto slice = store().read_page(q);
+        ASSERT_TRUE(slice);
+        size_t bytes = 0;
+        for (const auto& e : slice->events) bytes += e->event.bytes.size();
+        EXPECT_LT(bytes, 3000U + 5000U);
+        for (const auto& id : ids_of(slice->events)) seen.push_back(id);
+        if (slice->at_end) break;
+        ASSERT_NE(slice->reached, q.beyond);
+        q.beyond = slice->reached;
+      }
+      EXPECT_GE(slices, 10U);
+      EXPECT_EQ(seen, filtered ? (Ids{"e109", "e119", "e129", "e139"}) : ids);
+    }
+  }
+}
+
+// A search is given up between two events, and goes on there.
+TEST_P(StoreContract, ASearchIsGivenUpInTime) {
+  std::vector<NewEvent> events;
+  for (int i = 0; i < 40; ++i)
+    events.push_back(make_event("e" + std::to_string(100 + i), kBaseUs + i));
+  fill(events, Place::kBoth);
+  auto q = page_query();
+  size_t looked_at = 0;
+  q.matches = [&](std::string_view) { return ++looked_at == 40; };
+  q.give_up = [&] { return looked_at % 7 == 0; };
+  size_t slices = 1;
+  for (;; ++slices) {
+    const auto slice = store().read_page(q);
+    ASSERT_TRUE(slice);
+    if (slice->at_end) {
+      EXPECT_EQ(ids_of(slice->events), Ids{"e139"});
+      break;
+    }
+    EXPECT_EQ(looked_at, slices * 7);
+    q.beyond = slice->reached;
+  }
+  EXPECT_EQ(slices, 6U);
+}
+
 // Events of two domains and all kinds, in no order of time, many at the same microsecond.
 inline std::vector<NewEvent> mixed_events(size_t count, unsigned seed) {
   constexpr event::Name kNames[] = {event::Name::kDelivered,  event::Name::kOpened,

@@ -169,13 +169,20 @@ Status RocksStore::put_progress(const Progress& progress, rocksdb::WriteBatch& b
               format::encode_lane(row));
   for (const LaneId lane : progress.settled_lanes)
     batch.Delete(meta, format::meta_key(format::kLanePrefix, lane.value));
-  for (const auto& row : progress.exceptions) {
-    batch.Put(meta, format::meta_key(format::kExceptionPrefix, row.lane.value, row.position.value),
-              format::encode_exception(row));
+  auto next = progress.exceptions.begin();
+  const auto put_exceptions = [&](size_t count) {
+    for (; next - progress.exceptions.begin() < static_cast<std::ptrdiff_t>(count); ++next) {
+      batch.Put(meta,
+                format::meta_key(format::kExceptionPrefix, next->lane.value, next->position.value),
+                format::encode_exception(*next));
+    }
+  };
+  for (const auto& ended : progress.ended_exceptions) {
+    put_exceptions(std::min(ended.after, progress.exceptions.size()));
+    batch.Delete(
+        meta, format::meta_key(format::kExceptionPrefix, ended.lane.value, ended.position.value));
   }
-  for (const auto& [lane, position] : progress.ended_exceptions) {
-    batch.Delete(meta, format::meta_key(format::kExceptionPrefix, lane.value, position.value));
-  }
+  put_exceptions(progress.exceptions.size());
   // Last: rows written while the lane still lived go with it.
   for (const LaneId lane : progress.ended_lanes) {
     batch.Delete(meta, format::meta_key(format::kLanePrefix, lane.value));

@@ -84,7 +84,8 @@ rocksdb::DBOptions db_options(rocksdb::Env* env) {
   return out;
 }
 
-std::vector<rocksdb::ColumnFamilyDescriptor> family_descriptors(std::shared_ptr<Floors> floors) {
+std::vector<rocksdb::ColumnFamilyDescriptor> family_descriptors(
+    std::shared_ptr<Floors> floors, std::chrono::seconds rewrite_after) {
   const auto cache = rocksdb::NewLRUCache(kBlockCacheBytes, kCacheShardBits,
                                           /*strict_capacity_limit=*/false,
                                           /*high_pri_pool_ratio=*/0.5);
@@ -93,8 +94,10 @@ std::vector<rocksdb::ColumnFamilyDescriptor> family_descriptors(std::shared_ptr<
     const Family family{i};
     auto options = family_options(cache, family == Family::kLog,
                                   family == Family::kIds || family == Family::kMeta);
-    if (floors && family != Family::kLog)  // of the log whole ranges go at once
+    if (floors && family != Family::kLog) {  // of the log whole ranges go at once
       options.compaction_filter_factory = make_retention_filter(family, floors);
+      options.periodic_compaction_seconds = static_cast<uint64_t>(rewrite_after.count());
+    }
     out.emplace_back(kFamilyNames[i], std::move(options));
   }
   return out;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <vector>
@@ -25,7 +26,9 @@ inline constexpr std::array<const char*, 7> kFamilyNames = {"default", "log",   
 /// `env` null is the machine's.
 rocksdb::DBOptions db_options(rocksdb::Env* env);
 
-/// In the order of Family. What is below `floors` goes when RocksDB compacts; null keeps it.
-std::vector<rocksdb::ColumnFamilyDescriptor> family_descriptors(std::shared_ptr<Floors> floors);
+/// In the order of Family. What is below `floors` goes when RocksDB compacts; null keeps it. Tables
+/// that nothing else compacts are once they are as old as `rewrite_after`.
+std::vector<rocksdb::ColumnFamilyDescriptor> family_descriptors(
+    std::shared_ptr<Floors> floors, std::chrono::seconds rewrite_after = std::chrono::days(30));
 
 }  // namespace eventhorn::store

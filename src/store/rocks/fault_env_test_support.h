@@ -5,6 +5,7 @@
 #include <rocksdb/env.h>
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstring>
 #include <filesystem>
@@ -75,6 +76,19 @@ class FaultEnv final : public rocksdb::EnvWrapper {
     const std::lock_guard lock(mutex_);
     if (sizes_hidden_ && is_log(path)) return rocksdb::Status::IOError("input/output error");
     return target()->GetFileSize(path, size);
+  }
+
+  /// Files grow older by so much.
+  void advance(std::chrono::seconds by) {
+    const std::lock_guard lock(mutex_);
+    ahead_ += by;
+  }
+
+  rocksdb::Status GetCurrentTime(int64_t* seconds) override {
+    auto s = target()->GetCurrentTime(seconds);
+    const std::lock_guard lock(mutex_);
+    *seconds += ahead_.count();
+    return s;
   }
 
   /// Syncs of the log that succeeded.
@@ -285,12 +299,13 @@ class FaultEnv final : public rocksdb::EnvWrapper {
   Fault fault_ = Fault::kNone;  // guarded by mutex_
   ReadFault read_fault_ = ReadFault::kNone;              // guarded by mutex_
   std::function<bool(const std::string& path)> broken_;  // guarded by mutex_
-  int good_syncs_ = -1;        // guarded by mutex_; before the one that fails; -1 when none does
-  bool lose_at_open_ = false;  // guarded by mutex_
-  bool sizes_hidden_ = false;  // guarded by mutex_
-  bool holding_ = false;       // guarded by mutex_
-  int held_ = 0;               // guarded by mutex_
-  int syncs_ = 0;              // guarded by mutex_
+  int good_syncs_ = -1;           // guarded by mutex_; before the one that fails; -1 when none does
+  bool lose_at_open_ = false;     // guarded by mutex_
+  std::chrono::seconds ahead_{};  // guarded by mutex_
+  bool sizes_hidden_ = false;     // guarded by mutex_
+  bool holding_ = false;          // guarded by mutex_
+  int held_ = 0;                  // guarded by mutex_
+  int syncs_ = 0;                 // guarded by mutex_
 };
 
 }  // namespace eventhorn::store

@@ -16,7 +16,17 @@ namespace {
 // Positions so close together are read by one walk over the log instead of a look-up each.
 constexpr uint64_t kDenseFactor = 4;
 constexpr size_t kFetchAtOnce = 32;  // as RocksDB batches look-ups
+constexpr size_t kFetchFirst = 4;    // they tell how large the others may be
 constexpr size_t kAllBytes = SIZE_MAX;
+// Rows of a page whose events are fetched together.
+constexpr size_t kRowsAtOnce = 256;
+
+// Look-ups that together hold about what is left of max_bytes, after `done` ones with `bytes`.
+size_t fetch_at_once(size_t done, size_t bytes, size_t max_bytes) {
+  if (max_bytes == kAllBytes) return kFetchAtOnce;
+  if (done == 0) return kFetchFirst;
+  return std::clamp((max_bytes - bytes) / (bytes / done + 1), size_t{1}, kFetchAtOnce);
+}
 
 struct Row {
   int64_t timestamp_us;
@@ -121,7 +131,57 @@ class TimeWalk {
   const PageQuery& query_;
 };
 
+// The rows of the tail and of the index in the direction of travel.
+class MergedRows {
+ public:
+  /// `runs` were taken before `it` was opened.
+  MergedRows(std::unique_ptr<rocksdb::Iterator> it, const Tail::Runs& runs, const PageQuery& q)
+      : walk_(std::move(it), q), tail_(tail_rows(runs, q)), ascending_(q.ascending) {}
+
+  /// nullopt at the end of the range. An index that cannot be read is an error, whatever the tail
+  /// still has.
+  Result<std::optional<Row>> next() {
+    const bool have_tail = tail_next_ < tail_.size();
+    if (!walk_.valid()) {
+      TRY_STATUS(walk_.status());
+      return have_tail ? std::optional(std::move(tail_[tail_next_++])) : std::nullopt;
+    }
+    Row row = walk_.row();
+    if (have_tail) {
+      auto& tail = tail_[tail_next_];
+      const bool same = row.key() == tail.key();  // seen on its way from the tail to the index
+      const bool tail_first =
+          same || (ascending_ ? tail.key() < row.key() : row.key() < tail.key());
+      if (same) walk_.next();
+      if (tail_first) {
+        ++tail_next_;
+        return std::optional(std::move(tail));
+      }
+    }
+    walk_.next();
+    return std::optional(std::move(row));
+  }
+
+ private:
+  TimeWalk walk_;
+  std::vector<Row> tail_;
+  const bool ascending_;
+  size_t tail_next_ = 0;
+};
+
 }  // namespace
+
+/// Rows whose events are wanted and not fetched yet.
+struct RocksStore::PageRows {
+  std::vector<Position> positions{};
+  std::vector<PageCursor> cursors{};
+  size_t bytes = 0;  // looked at so far
+
+  void add(Row&& row) {
+    positions.push_back(row.position);
+    cursors.push_back({row.timestamp_us, std::move(row.id)});
+  }
+};
 
 // Positions that lie close together.
 Status RocksStore::fetch_run(const std::vector<Position>& positions, size_t max_bytes,
@@ -155,8 +215,9 @@ Status RocksStore::fetch(const std::vector<Position>& positions, size_t max_byte
   std::array<rocksdb::PinnableSlice, kFetchAtOnce> values;
   std::array<rocksdb::Status, kFetchAtOnce> statuses;
   size_t bytes = 0;
-  for (size_t done = 0; done < positions.size() && bytes <= max_bytes; done += kFetchAtOnce) {
-    const size_t n = std::min(kFetchAtOnce, positions.size() - done);
+  size_t n = 0;
+  for (size_t done = 0; done < positions.size() && bytes <= max_bytes; done += n) {
+    n = std::min(fetch_at_once(done, bytes, max_bytes), positions.size() - done);
     for (size_t i = 0; i < n; ++i) slices[i] = keys[i] = format::u64_key(positions[done + i].value);
     db_->MultiGet({}, family(kLog), n, slices.data(), values.data(), statuses.data());
     for (size_t i = 0; i < n; ++i) {
@@ -199,82 +260,58 @@ Result<std::vector<EventHead>> RocksStore::read_heads(Position after, size_t max
   return out;
 }
 
+// Fetches the events of `rows` and empties it; true when the slice ends with one of them.
+Result<bool> RocksStore::take_rows(const PageQuery& q, PageRows& rows, PageSlice& out) {
+  size_t taken = 0;
+  while (!rows.positions.empty()) {
+    std::vector<EventPtr> events;
+    TRY_STATUS(fetch(rows.positions, q.max_bytes - rows.bytes, events));
+    for (auto& event : events) {
+      out.reached = std::move(rows.cursors[taken++]);
+      if (event) rows.bytes += event->event.bytes.size();
+      if (event && (!q.matches || q.matches(event->event.bytes)))
+        out.events.push_back(std::move(event));
+      if (out.events.size() == q.max_events || rows.bytes >= q.max_bytes) return true;
+      if (q.give_up && taken < rows.cursors.size() && q.give_up()) return true;
+    }
+    rows.positions.erase(rows.positions.begin(),
+                         rows.positions.begin() + static_cast<std::ptrdiff_t>(events.size()));
+  }
+  rows.cursors.clear();
+  return false;
+}
+
 Result<PageSlice> RocksStore::read_page(const PageQuery& q) {
   const std::shared_lock lock(db_mutex_);
   TRY_STATUS(usable());
   const auto runs = tail_.runs();
-  TimeWalk walk(std::unique_ptr<rocksdb::Iterator>(db_->NewIterator({}, family(kTimes))), q);
-  const auto tail = tail_rows(runs, q);
-  size_t tail_next = 0;
-
+  MergedRows merged(std::unique_ptr<rocksdb::Iterator>(db_->NewIterator({}, family(kTimes))), runs,
+                    q);
+  const uint64_t floor = floors_->events;
   PageSlice out;
-  std::vector<Position> chunk;
-  std::vector<Row> chunk_rows;
-  size_t bytes = 0;
-  // Reads the bytes of the rows gathered so far; true at max_events and beyond max_bytes. Puts
-  // `reached` on the last row taken.
-  const auto drain = [&]() -> Result<bool> {
-    std::vector<EventPtr> events;
-    TRY_STATUS(fetch(chunk, q.max_bytes - bytes, events));
-    for (size_t i = 0; i < events.size(); ++i) {
-      if (out.events.size() == q.max_events) return true;
-      out.reached = PageCursor{chunk_rows[i].timestamp_us, chunk_rows[i].id};
-      if (!events[i]) continue;
-      bytes += events[i]->event.bytes.size();
-      if (!q.matches || q.matches(events[i]->event.bytes))
-        out.events.push_back(std::move(events[i]));
-    }
-    const bool cut = events.size() < chunk.size() || bytes > q.max_bytes;
-    chunk.clear();
-    chunk_rows.clear();
-    return cut || out.events.size() == q.max_events;
-  };
-
-  size_t scanned = 0;
-  std::optional<PageCursor>
-      skipped;  // rows that may_match refused need no bytes, but count as reached
-  while (scanned < q.max_scan) {
-    const bool have_tail = tail_next < tail.size();
-    const bool have_index = walk.valid();
-    if (!have_index) TRY_STATUS(walk.status());
-    if (!have_tail && !have_index) {
+  PageRows rows;
+  // Rows that need no bytes, because their events are refused or gone, count as reached.
+  std::optional<PageCursor> passed;
+  for (size_t scanned = 0; scanned < q.max_scan && !out.at_end; ++scanned) {
+    TRY(auto row, merged.next());
+    if (!row) {
       out.at_end = true;
-      break;
-    }
-    Row row{};
-    if (have_index) row = walk.row();
-    bool take_tail = have_tail;
-    if (have_tail && have_index) {
-      if (row.key() == tail[tail_next].key()) {
-        walk.next();  // seen on its way from the tail to the index
-      } else {
-        take_tail =
-            q.ascending ? tail[tail_next].key() < row.key() : row.key() < tail[tail_next].key();
-      }
-    }
-    if (take_tail) {
-      row = tail[tail_next++];
-    } else {
-      walk.next();
-    }
-    ++scanned;
-    if (q.may_match && !q.may_match(row.name, row.severity)) {
-      skipped = PageCursor{row.timestamp_us, row.id};
+    } else if (row->position.value < floor ||
+               (q.may_match && !q.may_match(row->name, row->severity))) {
+      passed = PageCursor{row->timestamp_us, std::move(row->id)};
       continue;
+    } else {
+      passed.reset();
+      rows.add(std::move(*row));
+      const size_t wanted = std::min(kRowsAtOnce, q.max_events - out.events.size());
+      if (rows.positions.size() < wanted) continue;
     }
-    skipped.reset();
-    chunk.push_back(row.position);
-    chunk_rows.push_back(std::move(row));
-    if (chunk.size() + out.events.size() < q.max_events && chunk.size() < 256) continue;
-    TRY(const bool full, drain());
-    if (full) return out;
+    TRY(const bool ended, take_rows(q, rows, out));
+    if (ended) out.at_end = false;
+    if (ended || (!out.at_end && q.give_up && q.give_up())) return out;
   }
-  TRY(const bool full, drain());
-  if (full) {
-    out.at_end = false;
-    return out;
-  }
-  if (skipped) out.reached = skipped;
+  TRY(const bool ended, take_rows(q, rows, out));
+  if (!ended && passed) out.reached = std::move(passed);
   return out;
 }
 

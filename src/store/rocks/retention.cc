@@ -87,6 +87,7 @@ Result<Position> RocksStore::first_committed_since(SystemTime time) const {
     const uint64_t mid = low + (high - low) / 2;
     it->Seek(format::u64_key(mid));
     if (!it->Valid()) {
+      TRY_STATUS(to_status(it->status(), "reading the log"));
       high = mid;
       continue;
     }

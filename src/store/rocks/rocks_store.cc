@@ -103,8 +103,8 @@ Status RocksStore::open_files() {
   compactions_ = std::make_shared<CompactionWatch>();
   options.listeners.push_back(compactions_);
   rocksdb::DB* db = nullptr;
-  const auto status =
-      rocksdb::DB::Open(options, path, family_descriptors(floors_), &families_, &db);
+  const auto status = rocksdb::DB::Open(
+      options, path, family_descriptors(floors_, options_.rewrite_after), &families_, &db);
   if (!status.ok()) {
     const std::string text = status.ToString();
     if (text.find("While lock file") != std::string::npos ||

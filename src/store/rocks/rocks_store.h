@@ -49,6 +49,8 @@ struct RocksOptions {
   std::function<uint64_t()> free_bytes;
   /// How long a wall clock that is ahead is watched before the kept clock believes it.
   std::chrono::milliseconds clock_hold = std::chrono::hours(1);
+  /// Tables of the indexes that are so old are written anew, without what retention dropped.
+  std::chrono::seconds rewrite_after = std::chrono::days(30);
   /// Of the tail, before no more should be appended: some 100 MB, and what a start reads in
   /// seconds.
   size_t max_tail_events = 1'000'000;
@@ -196,6 +198,8 @@ class RocksStore final : public Store {
                                    std::vector<EventPtr>& out);
   Status fetch_run(const std::vector<Position>& positions, size_t max_bytes,
                    std::vector<EventPtr>& out);
+  struct PageRows;
+  Result<bool> take_rows(const PageQuery& q, PageRows& rows, PageSlice& out);
 
   rocksdb::ColumnFamilyHandle* family(Family f) const { return families_[static_cast<size_t>(f)]; }
 
