@@ -18,8 +18,9 @@ using asio::ip::tcp;
 
 constexpr int kBacklog = 1024;
 // Connections over the limit, while others close for them or they are told that there is no room;
-// beyond that they are just closed.
+// beyond that they wait in the kernel's queue.
 constexpr size_t kMaxExtra = 128;
+constexpr std::chrono::milliseconds kExtraPause{1};
 constexpr std::chrono::milliseconds kAcceptPause{
     100};  // out of descriptors: some may be free later
 
@@ -137,6 +138,9 @@ struct Server::Impl {
 
 Task<void> Server::Impl::accept_loop() {
   for (size_t next = 0; acceptor.is_open(); next = (next + 1) % per_core.size()) {
+    while (acceptor.is_open() && state.connections >= state.options.max_connections + kMaxExtra) {
+      co_await sleep_until(std::chrono::steady_clock::now() + kExtraPause);
+    }
     auto& target = per_core[next]->context;
     auto [ec, socket] = co_await acceptor.async_accept(target, asio::as_tuple(asio::use_awaitable));
     if (!ec) {
@@ -161,10 +165,6 @@ bool Server::Impl::make_room() {
 
 void Server::Impl::deal(tcp::socket socket, size_t index) {
   const size_t before = state.connections++;
-  if (before >= state.options.max_connections + kMaxExtra) {
-    --state.connections;
-    return;
-  }
   const bool overloaded = before >= state.options.max_connections && !make_room();
   auto tls = state.options.tls ? state.options.tls->current() : nullptr;
   auto& core = *per_core[index];
