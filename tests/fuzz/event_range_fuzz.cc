@@ -1,5 +1,5 @@
-// Lines of begin, end and ascending, as in a query. Never a crash; a range is in order and within the
-// years there are, and what is refused is refused in one line.
+// Lines of begin, end and ascending, as in a query. Never a crash; a range is in order and within
+// the years there are, and what is refused is refused in one line.
 #include "api/event_range.h"
 #include "base/check.h"
 #include "base/strings.h"
