@@ -90,12 +90,12 @@ OriginPolicy::OriginPolicy(OriginOptions options) : options_(std::move(options))
 }
 
 bool OriginPolicy::is_ours(const Authority& host) const {
-  if (everywhere_ && host.is_ip) return true;
-  return std::find(names_.begin(), names_.end(), host.name) != names_.end();
+  return (everywhere_ && host.is_ip) || answers_to(host.name);
 }
 
 bool OriginPolicy::answers_to(std::string_view host) const {
-  return host_allowed(canonical_ip(host).value_or(to_lower(host)));
+  const auto name = canonical_ip(host).value_or(to_lower(host));
+  return std::find(names_.begin(), names_.end(), name) != names_.end();
 }
 
 bool OriginPolicy::is_foreign(const Request& request, std::string_view authority) const {
