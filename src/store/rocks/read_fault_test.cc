@@ -238,26 +238,6 @@ TEST_F(ReadFaultTest, C14TheIndexerPassesUnreadableCounts) {
   }
 }
 
-// Pages pass what retention dropped by its position: nothing is read for it.
-TEST_F(ReadFaultTest, RowsOfDroppedEventsNeedNoRead) {
-  fill();
-  EXPECT_TRUE(rig_->append("later"));
-  const auto later = rig_->batches().back()->events.front();
-  EXPECT_TRUE(rig_->store->index_now());
-  rig_->restart();
-  const auto cut = from_micros(to_micros(later->committed));  // as in the log
-  EXPECT_EQ(*rig_->store->expire(cut, {}), later->position.value - 1);
-  break_tables(ReadFault::kError, Family::kLog);
-  auto q = page(true);
-  q.max_scan = ids_.size();
-  const auto slice = rig_->store->read_page(q);
-  ASSERT_TRUE(slice) << slice.error().message;
-  EXPECT_TRUE(slice->events.empty());
-  ASSERT_TRUE(slice->reached);
-  EXPECT_EQ(slice->reached->id, ids_.back());
-  EXPECT_FALSE(rig_->store->read_page(page(true))) << "the later one is unreadable";
-}
-
 // The tail does not grow for ever: ingest is refused, edits are not, and it goes on by itself.
 TEST(ReadFault, C14TheTailHasABound) {
   QueueRig rig(QueueRig::quick(), [](RocksOptions& options) { options.max_tail_events = 5; });
