@@ -147,7 +147,7 @@ Task<Result<Page>> read_page(const Services& services, DomainUid domain, const P
   SteadyTime slice_end{};
   query.give_up = [&] { return services.clock.steady_now() >= slice_end; };
   const auto read = [&] {
-    slice_end = std::min<SteadyTime>(deadline, services.clock.steady_now() + kMaxSliceTime);
+    slice_end = std::min<SteadyTime>(context.deadline, services.clock.steady_now() + kMaxSliceTime);
     return services.store.read_page(query);
   };
   auto& readers = filter.empty() ? services.readers : services.searchers;
