@@ -129,6 +129,9 @@ Result<Names> read_names(Services& services, std::optional<store::EndpointId> af
   return out;
 }
 
+// Endpoints that are read at once to find those of a state. Each step reads all settings.
+constexpr size_t kStateStep = 500;
+
 // The next `query.limit` of all, whatever their state; fewer at the end.
 Task<Result<std::vector<store::EndpointStatus>>> read_step(Services& services,
                                                            const EndpointQuery& query) {
@@ -163,6 +166,7 @@ Task<Result<std::vector<store::EndpointStatus>>> read_endpoints(Services& servic
   }
   std::vector<store::EndpointStatus> out;
   EndpointQuery next = query;
+  if (query.state) next.limit = std::max(query.limit, kStateStep);
   while (out.size() < query.limit) {
     if (services.clock.steady_now() >= deadline)
       co_return fail(Errc::kTimeout, "the list took too long: ask for a lower limit");
@@ -170,7 +174,7 @@ Task<Result<std::vector<store::EndpointStatus>>> read_endpoints(Services& servic
     if (!step) co_return fail(step.error());
     if (step->empty()) break;
     next.after = step->back().id;
-    const bool at_end = step->size() < query.limit;
+    const bool at_end = step->size() < next.limit;
     for (auto& status : *step) {
       const bool wanted = !query.state || status.state == *query.state;
       if (wanted && out.size() < query.limit) out.push_back(std::move(status));

@@ -63,6 +63,31 @@ Part part_of(UChar32 c) {
   }
 }
 
+// Marks in a row beyond which a run is broken up (UAX 15, "Stream-Safe Text Format").
+constexpr int kMaxMarks = 30;
+
+// Breaks up long runs of combining marks, because normalising puts a run in order, in quadratic
+// time.
+std::string stream_safe(std::string_view text) {
+  constexpr std::string_view kGraphemeJoiner = "\u034f";
+  std::string out;
+  int32_t copied = 0;
+  int marks = 0;
+  const auto size = static_cast<int32_t>(text.size());
+  for (int32_t i = 0; i < size;) {
+    const int32_t begin = i;
+    UChar32 c = 0;
+    U8_NEXT_OR_FFFD(text.data(), i, size, c);
+    marks = u_getCombiningClass(c) == 0 ? 0 : marks + 1;
+    if (marks <= kMaxMarks) continue;
+    out.append(text, static_cast<size_t>(copied), static_cast<size_t>(begin - copied));
+    out += kGraphemeJoiner;
+    copied = begin;
+    marks = 1;
+  }
+  return out.append(text, static_cast<size_t>(copied));
+}
+
 std::string fold_unicode(std::string_view text) {
   UErrorCode status = U_ZERO_ERROR;
   const icu::Normalizer2* nfc = icu::Normalizer2::getNFCInstance(status);
@@ -75,7 +100,8 @@ std::string fold_unicode(std::string_view text) {
   icu::StringByteSink<std::string> composed_sink(&composed);
   icu::StringByteSink<std::string> folded_sink(&folded);
   icu::StringByteSink<std::string> out_sink(&out);
-  nfc->normalizeUTF8(0, piece(text), composed_sink, nullptr, status);
+  const std::string safe = stream_safe(text);
+  nfc->normalizeUTF8(0, piece(safe), composed_sink, nullptr, status);
   icu::CaseMap::utf8Fold(0, piece(composed), folded_sink, nullptr, status);
   // Folding takes some characters apart.
   nfc->normalizeUTF8(0, piece(folded), out_sink, nullptr, status);

@@ -66,6 +66,16 @@ TEST(Text, FoldingAgainChangesNothing) {
   }
 }
 
+// Putting so many in order takes ICU many minutes.
+TEST(Text, LongRunsOfMarksCostNoMoreThanOthers) {
+  std::string text = "a";
+  for (const char* mark : {"\u0301", "\u0316"})
+    for (int i = 0; i < 260'000; ++i) text += mark;
+  const std::string folded = fold_text(text);
+  EXPECT_GT(folded.size(), text.size());
+  EXPECT_EQ(fold_text(folded), folded);
+}
+
 TEST(Text, WordsEndAtEveryOtherCharacter) {
   const std::vector<std::pair<std::string, std::string>> cases = {
       {"Bob <bob@example.com>", "|bob|bob|example|com|"},

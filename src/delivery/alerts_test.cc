@@ -201,11 +201,11 @@ TEST_F(AlertsTest, TheNextProcessBeginsWhereThisOneEnded) {
   options.retries = {1h};
   options.after = board_.last_id();
   options.settled = [&](uint64_t id) { settled.push_back(id); };
+  sender_.script({200, 200, 500, 500});
   post("http://before the start/");
   begin(options);
   post("http://a/");
   sender_.bodies(2);
-  sender_.script({500, 500});
   post("http://b/");
   sender_.bodies(3);
   post("http://c/");

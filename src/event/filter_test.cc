@@ -193,6 +193,8 @@ TEST(Filter, EventsAndSeveritiesAreThoseThatExist) {
             "event: \"opened,clicked\" is not one of " + names);
   EXPECT_EQ(error_of("event", "opened OR NOT bounced"),
             "event: \"bounced\" is not one of " + names);
+  EXPECT_FALSE(failed_matches("event", "email_validation"));  // Mailgun knows it; nobody sends it
+  EXPECT_TRUE(failed_matches("event", "NOT email_validation"));
   EXPECT_EQ(error_of("severity", "hard"),
             "severity: \"hard\" is not one of temporary, permanent; several are joined with OR");
   EXPECT_EQ(error_of("event", "NOT (Opened OR \"clicked\")"), "accepted");
