@@ -94,8 +94,10 @@ void Engine::on_unreadable(Endpoint& endpoint, const LanePtr& lane, const Job& j
               lane->id().value, job.position.value, waiting->failed_reads, error.message,
               read_lines_.left_out());
   }
-  if (waiting->failed_reads < kMaxReads)
-    return retry_at(now + options_.between_reads, lane, job.position);
+  if (waiting->failed_reads < kMaxReads) {
+    waiting->read_due = now + options_.between_reads;
+    return retry_at(waiting->read_due, lane, job.position);
+  }
   const auto wall = services_.clock.now();
   unsaved_.exceptions.push_back({lane->id(), job.position, true, waiting->attempts, wall, Micros{},
                                  waiting->last_status, waiting->hook});

@@ -230,8 +230,8 @@ std::optional<Job> Engine::take(Endpoint& endpoint, LanePtr& lane, SteadyTime no
     endpoint.ring.pop_front();
     std::optional<Job> job;
     if (!lane->ended) {
-      job =
-          endpoint.health.parked() ? lane->take_probe() : lane->take(segments_allowed(*lane), now);
+      job = endpoint.health.parked() ? lane->take_probe(now)
+                                     : lane->take(segments_allowed(*lane), now);
       if (lane->take_changed()) mark(*lane);
       read_more(lane);
     }

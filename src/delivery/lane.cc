@@ -267,20 +267,20 @@ std::optional<Job> Lane::take_any_slot() {
   return std::nullopt;
 }
 
-std::optional<Job> Lane::take_oldest_waiting() {
+std::optional<Job> Lane::take_oldest_waiting(SteadyTime now) {
   auto oldest = waiting_.end();
   for (auto it = waiting_.begin(); it != waiting_.end(); ++it) {
-    if (it->second.in_flight) continue;
+    if (it->second.in_flight || it->second.read_due > now) continue;
     if (oldest == waiting_.end() || it->second.tried < oldest->second.tried) oldest = it;
   }
   if (oldest == waiting_.end()) return std::nullopt;
   return start_retry(oldest->first, oldest->second);
 }
 
-std::optional<Job> Lane::take_probe() {
+std::optional<Job> Lane::take_probe(SteadyTime now) {
   probe_waiting_ = !probe_waiting_;
-  auto job = probe_waiting_ ? take_oldest_waiting() : take_any_slot();
-  if (!job) job = probe_waiting_ ? take_any_slot() : take_oldest_waiting();
+  auto job = probe_waiting_ ? take_oldest_waiting(now) : take_any_slot();
+  if (!job) job = probe_waiting_ ? take_any_slot() : take_oldest_waiting(now);
   if (job) job->probe = true;
   return job;
 }

@@ -44,6 +44,7 @@ struct Waiting {
   /// A probe of it failed, which counts as an attempt once another event has got through.
   bool probed = false;
   uint8_t failed_reads = 0;  // of its event, in a row
+  SteadyTime read_due{};     // no probe takes it before, after such a read
 };
 
 /// One attempt of one event, from take() to settle() or give_back().
@@ -118,7 +119,7 @@ class Lane {
 
   /// An attempt that finds out whether the endpoint is back: of a segment's next event and of the
   /// waiting one that was tried longest ago, in turn.
-  std::optional<Job> take_probe();
+  std::optional<Job> take_probe(SteadyTime now);
 
   /// True when take() may give something, or would after a read.
   bool has_work(bool segments_allowed) const;
@@ -203,7 +204,7 @@ class Lane {
   std::optional<Job> take_live();
   std::optional<Job> take_slot(Segment& segment);
   std::optional<Job> take_any_slot();
-  std::optional<Job> take_oldest_waiting();
+  std::optional<Job> take_oldest_waiting(SteadyTime now);
   Job start_retry(Position position, Waiting& waiting);
   bool drop_unwanted(Segment& segment, Slot& slot);
   using Held = std::pair<Segment*, Slot*>;

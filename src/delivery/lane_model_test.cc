@@ -106,7 +106,7 @@ class LaneModel {
   }
 
   void take() {
-    auto job = random_() % 3 == 0 ? lane_->take_probe() : lane_->take(true, {});
+    auto job = random_() % 3 == 0 ? lane_->take_probe(SteadyTime{}) : lane_->take(true, {});
     if (!job) return;
     EXPECT_TRUE(unsettled_.contains(job->position.value)) << "again: " << job->position.value;
     for (const auto& other : in_flight_) {

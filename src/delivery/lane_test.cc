@@ -345,7 +345,7 @@ TEST(Lane, ProbeGivenBackIsDue) {
   auto lane = make_lane();
   Waiting waiting{1, {}, {}, 500, Hook::kDelivered, SteadyTime::max()};
   lane->wait({1}, waiting);
-  const auto probe = lane->take_probe();
+  const auto probe = lane->take_probe(SteadyTime{});
   ASSERT_TRUE(probe);
   lane->give_back(*probe);
   EXPECT_TRUE(lane->take(true, {}));
@@ -382,7 +382,7 @@ TEST(Lane, ProbesTakeADifferentEventEachInTurn) {
   std::vector<uint64_t> order;
   int64_t now = 100;
   for (int i = 0; i < 6; ++i) {
-    const auto job = lane->take_probe();
+    const auto job = lane->take_probe(SteadyTime{});
     ASSERT_TRUE(job && job->probe);
     order.push_back(job->position.value);
     Waiting waiting{1, from_micros(++now), {}, 500, Hook::kDelivered};

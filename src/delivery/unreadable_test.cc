@@ -58,6 +58,27 @@ TEST_F(UnreadableTest, C14ARetryThatCannotBeReadIsMissedAndHoldsNobody) {
   EXPECT_GT(why->written, why->at - 1min) << "it is kept as long as others";
 }
 
+// Nor does a probe read it before its time, or wait for it.
+TEST_F(UnreadableTest, C14AParkedEndpointIsProbedWithWhatCanBeRead) {
+  options_.schedule = webhook::RetrySchedule({1h}, 0);
+  options_.between_reads = 1h;
+  options_.health.park_after_failures = 1;
+  options_.health.park_after = 0ms;
+  options_.health.probe_interval = options_.health.probe_max_interval = 1ms;
+  sender_.script(kUrl, "", {500});
+  auto life = start();
+  life.set_hook("a.example", Hook::kDelivered, {kUrl});
+  life.append("a.example", {"bad"});
+  ASSERT_TRUE(life.wait_for_state(kUrl, store::EndpointState::kParked));
+  const Position bad = life.store().head();
+  life.append("a.example", {"good"});
+  life.watched().damage(bad);
+  ASSERT_TRUE(life.until([&] { return life.watched().failed_reads() > 0; }));
+  ASSERT_TRUE(sender_.wait_for(sender_.ids(kUrl).size() + 20));
+  EXPECT_EQ(life.watched().failed_reads(), 1U);
+  EXPECT_EQ(life.endpoint(kUrl).waiting, 2U);
+}
+
 // A lane that reads the log goes on beside what it cannot read, and that gets through later if it
 // can be read then.
 TEST_F(UnreadableTest, C14ABacklogGoesOnWithoutWhatCannotBeRead) {
