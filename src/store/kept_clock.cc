@@ -18,10 +18,12 @@ void KeptClock::start(const std::optional<Saved>& saved, SystemTime fresh) {
     // After another boot: what was stamped last may be so much later than the row.
     kept = saved->kept + boot.elapsed_since(saved->at).value_or(kSaveEvery);
     gaps_ = saved->gaps;
+    open_ = saved->open;
   }
   offset_us_ = to_micros(kept) - boot.since.count();
   watched_ = boot.since;
-  close_gap(kept);
+  followed_ = kept;
+  if (open_) begin_hold(boot.since, clock_.now().time_since_epoch() - boot.since);
 }
 
 SystemTime KeptClock::now() const {
@@ -36,34 +38,55 @@ KeptClock::Watch KeptClock::watch() {
   const SystemTime kept = from_micros(boot.count() + offset_us_);
   const Micros ahead = wall - kept;
   const Micros offset = wall.time_since_epoch() - boot;
-  Watch out{state_, state_, ahead};
-  Micros corrected_for = boot - watched_;  // time that passed and may count kCatchUp-fold
+  const State before = state_;
+  const Micros passed = boot - watched_;
   watched_ = boot;
   if (ahead <= kStep) {
-    if (state_ == State::kCatchingUp) close_gap(kept);
-    out.state = State::kFollowing;
+    follow(kept);
+    correct(std::clamp(ahead, Micros(0), (kCatchUp - 1) * passed));
   } else if (state_ == State::kFollowing || std::chrono::abs(offset - hold_offset_) > kStep) {
-    if (state_ == State::kCatchingUp) close_gap(kept);
-    hold_began_ = boot;
-    hold_offset_ = offset;
-    hold_stamp_ = kept;
-    out.state = State::kHolding;
-  } else if (boot - hold_began_ >= hold_) {
-    if (state_ == State::kHolding) open_gap(hold_stamp_);
-    corrected_for = std::min(corrected_for, boot - hold_began_ - hold_);
-    out.state = State::kCatchingUp;
+    begin_hold(boot, offset);
+  } else if (const Micros since_hold = boot - hold_began_ - hold_; since_hold >= Micros(0)) {
+    state_ = State::kCatchingUp;
+    open_->corrected = true;
+    correct(std::min(ahead, (kCatchUp - 1) * std::min(passed, since_hold)));
   }
-  state_ = out.state;
-  if (state_ != State::kHolding && ahead > Micros(0) && corrected_for > Micros(0)) {
-    offset_us_ += std::min(ahead, (kCatchUp - 1) * corrected_for).count();
-    saved_.reset();
-  }
-  return out;
+  CHECK(open_.has_value() == (state_ != State::kFollowing));
+  return {state_, before, ahead};
+}
+
+void KeptClock::follow(SystemTime kept) {
+  state_ = State::kFollowing;
+  followed_ = kept;
+  if (!open_) return;
+  saved_.reset();
+  if (open_->corrected) gaps_.push_back({open_->begin, kept});
+  open_.reset();
+  if (gaps_.size() <= kMaxGaps) return;
+  gaps_[1].begin = gaps_[0].begin;
+  gaps_.erase(gaps_.begin());
+}
+
+void KeptClock::begin_hold(Micros boot, Micros offset) {
+  state_ = State::kHolding;
+  hold_began_ = boot;
+  hold_offset_ = offset;
+  if (open_) return;
+  CHECK(gaps_.empty() || gaps_.back().end <= followed_);
+  open_ = OpenGap{followed_};
+  saved_.reset();
+}
+
+void KeptClock::correct(Micros by) {
+  if (by <= Micros(0)) return;
+  offset_us_ += by.count();
+  saved_.reset();
 }
 
 SystemTime KeptClock::cut(Micros age) const {
   const std::lock_guard lock(mutex_);
   const SystemTime time = now() - age;
+  if (open_ && open_->corrected && open_->begin < time) return open_->begin;
   for (const auto& gap : gaps_)
     if (gap.begin < time && time < gap.end) return gap.begin;
   return time;
@@ -85,34 +108,18 @@ std::optional<KeptClock::Saved> KeptClock::due() const {
 KeptClock::Saved KeptClock::save() const {
   const std::lock_guard lock(mutex_);
   const BootTime boot = clock_.boot_now();
-  return {from_micros(boot.since.count() + offset_us_), boot, gaps_};
+  return {from_micros(boot.since.count() + offset_us_), boot, gaps_, open_};
 }
 
 void KeptClock::saved(const Saved& what) {
   const std::lock_guard lock(mutex_);
   // Not when it was corrected meanwhile: stamps may be far later than what was saved.
-  if (to_micros(what.kept) - what.at.since.count() == offset_us_ && what.gaps == gaps_)
-    saved_ = what.at.since;
+  const bool current = to_micros(what.kept) - what.at.since.count() == offset_us_;
+  if (current && what.gaps == gaps_ && what.open == open_) saved_ = what.at.since;
 }
 
 void KeptClock::lost() {
   const std::lock_guard lock(mutex_);
-  saved_.reset();
-}
-
-void KeptClock::open_gap(SystemTime begin) {
-  CHECK(gaps_.empty() || gaps_.back().end <= begin);
-  if (gaps_.size() >= kMaxGaps) {
-    gaps_[1].begin = gaps_[0].begin;
-    gaps_.erase(gaps_.begin());
-  }
-  gaps_.push_back({begin, SystemTime::max()});
-  saved_.reset();
-}
-
-void KeptClock::close_gap(SystemTime end) {
-  if (gaps_.empty() || gaps_.back().end != SystemTime::max()) return;
-  gaps_.back().end = end;
   saved_.reset();
 }
 

@@ -7,10 +7,10 @@
 // alike; then the kept clock catches up, kCatchUp times as fast as time passes. Where the wall
 // clock is behind, the kept clock goes on by itself.
 //
-// What is committed from the hold to the end of the catching up is stamped with a time that lies
-// behind by up to all of the correction. Such stamps make a Gap, and cut() takes everything in a
-// gap for committed at its end, because an event must not be dropped sooner than `age` after its
-// commit.
+// What is committed from the moment when the kept clock falls behind until it follows again is
+// stamped with a time that lies behind by up to all of the correction. Such stamps make a Gap, and
+// cut() takes everything in a gap for committed at its end, because an event must not be dropped
+// sooner than `age` after its commit. Restarts and further steps of the wall clock end no gap.
 #pragma once
 
 #include "base/time.h"
@@ -30,18 +30,27 @@ class KeptClock {
     kCatchingUp,  // the wall clock was ahead for the whole hold
   };
 
-  /// Stamps in [begin, end) count as `end`. SystemTime::max() while the kept clock catches up.
+  /// Stamps in [begin, end) count as `end`.
   struct Gap {
     SystemTime begin;
     SystemTime end;
     friend bool operator==(const Gap&, const Gap&) = default;
   };
 
+  /// The kept clock does not follow the wall clock. A gap once something was corrected: nobody
+  /// knows yet as what stamps from `begin` on will count.
+  struct OpenGap {
+    SystemTime begin;
+    bool corrected = false;
+    friend bool operator==(const OpenGap&, const OpenGap&) = default;
+  };
+
   /// What outlives the process.
   struct Saved {
     SystemTime kept;
     BootTime at;
-    std::vector<Gap> gaps;  // by time, apart
+    std::vector<Gap> gaps;          // by time, apart
+    std::optional<OpenGap> open{};  // behind all of them
   };
 
   struct Watch {
@@ -86,8 +95,9 @@ class KeptClock {
   void lost();
 
  private:
-  void close_gap(SystemTime end);
-  void open_gap(SystemTime begin);
+  void follow(SystemTime kept);
+  void begin_hold(Micros boot, Micros offset);
+  void correct(Micros by);
 
   const Clock& clock_;
   const Micros hold_;
@@ -99,11 +109,12 @@ class KeptClock {
   // Guarded by mutex_.
   bool started_ = false;
   State state_ = State::kFollowing;
-  Micros watched_{};       // boot time of the last watch()
-  Micros hold_began_{};    // boot time
-  Micros hold_offset_{};   // of the wall clock from boot time, then
-  SystemTime hold_stamp_;  // the kept time, then
+  Micros watched_{};      // boot time of the last watch()
+  Micros hold_began_{};   // boot time
+  Micros hold_offset_{};  // of the wall clock from boot time, then
+  SystemTime followed_;   // the kept time when it followed last
   std::vector<Gap> gaps_;
+  std::optional<OpenGap> open_;  // unless it follows
   std::optional<Micros> saved_;  // boot time of what was saved last; nullopt: something is new
 };
 

@@ -35,10 +35,13 @@ class KeptClockTest : public ::testing::Test {
     return last_.state;
   }
 
+  /// Another life of the process.
+  void restart() { power_off(Micros(0), false); }
+
   /// Another life of the process, in another boot.
-  void power_off(Micros by) {
+  void power_off(Micros by, bool other_boot = true) {
     const auto saved = kept().save();
-    clock_.power_off(by);
+    if (other_boot) clock_.power_off(by);
     kept_ = std::make_unique<KeptClock>(clock_, hours(1));
     kept().start(saved, {});
   }
@@ -120,6 +123,40 @@ TEST_F(KeptClockTest, C13WhatIsCommittedInTheHoldOrWhileItCatchesUpIsKeptAsLongA
     lives(stamp, kRetention);
     EXPECT_GE(clock_.now() - time, kRetention) << "dropped early";
     EXPECT_LE(clock_.now() - time, kRetention + days(1)) << "kept for too long";
+  }
+}
+
+// Neither a restart nor another step ends what is not made good yet.
+TEST_F(KeptClockTest, C13RestartsAndStepsWhileItIsBehindDropNothingEarly) {
+  std::vector<std::pair<SystemTime, SystemTime>> committed;  // stamp, true time
+  const auto commit = [&] { committed.emplace_back(kept().now(), clock_.now()); };
+  power_off(days(60));
+  pass(minutes(40));
+  commit();
+  restart();  // in the hold
+  pass(minutes(30));
+  commit();
+  clock_.jump_wall(seconds(20));  // in the hold
+  EXPECT_EQ(pass(minutes(59)), State::kHolding);
+  commit();
+  EXPECT_EQ(pass(hours(2)), State::kCatchingUp);
+  commit();
+  restart();  // while it catches up
+  commit();
+  EXPECT_EQ(pass(hours(3)), State::kCatchingUp);
+  commit();
+  clock_.jump_wall(minutes(1));  // while it catches up
+  EXPECT_EQ(pass(minutes(59)), State::kHolding);
+  commit();
+  power_off(days(3));
+  pass(hours(1));
+  commit();
+  while (pass(minutes(1)) != State::kFollowing) {
+  }
+  for (const auto& [stamp, time] : committed) {
+    lives(stamp, kRetention);
+    EXPECT_GE(clock_.now() - time, kRetention - minutes(2)) << "dropped early";
+    EXPECT_LE(clock_.now() - time, kRetention + days(5)) << "kept for too long";
   }
 }
 

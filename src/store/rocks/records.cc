@@ -181,6 +181,8 @@ std::string encode_kept_clock(const KeptClock::Saved& saved) {
     w.i64(to_micros(gap.begin));
     w.i64(to_micros(gap.end));
   }
+  w.u8(!saved.open ? 0 : saved.open->corrected ? 2 : 1);
+  if (saved.open) w.i64(to_micros(saved.open->begin));
   return w.take();
 }
 
@@ -195,6 +197,9 @@ Result<KeptClock::Saved> decode_kept_clock(std::string_view value) {
     const SystemTime begin = from_micros(in.i64());
     out.gaps.push_back({begin, from_micros(in.i64())});
   }
+  const uint8_t open = in.u8();
+  if (open > 2) return damaged("kept clock");
+  if (open != 0) out.open = KeptClock::OpenGap{from_micros(in.i64()), open == 2};
   if (!in.done()) return damaged("kept clock");
   return out;
 }
