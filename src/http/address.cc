@@ -208,8 +208,10 @@ Result<Cidr> parse_cidr(std::string_view text) {
 
 std::string network_of(std::string_view address) {
   const auto ip = IpAddress::parse(address);
-  if (!ip || ip->is_v4()) return std::string(address);
-  return std::string(reinterpret_cast<const char*>(ip->bytes().data()), 8);
+  if (!ip) return std::string(address);
+  const IpAddress dialled = ip->unmapped();
+  const size_t counted = dialled.is_v4() ? 4 : 8;
+  return std::string(reinterpret_cast<const char*>(dialled.bytes().data()), counted);
 }
 
 AddressClass classify(const IpAddress& address) {

@@ -71,7 +71,8 @@ class Cidr {
 Result<Cidr> parse_cidr(std::string_view text);
 
 /// What a client's textual address counts as where clients are limited: the network of an IPv6
-/// address, since one customer usually holds a whole /64; other texts as they are.
+/// address, since one customer usually holds a whole /64; one of IPv4, mapped or not, by itself. No
+/// text for people.
 std::string network_of(std::string_view address);
 
 /// What an address is for. Everything but kPublic is special.

@@ -51,5 +51,15 @@ TEST(ConnectionTable, AddressesOfIpv6CountByTheirNetwork) {
   EXPECT_EQ(t.table.choose(), oldest);
 }
 
+// As who listens on "::" sees them.
+TEST(ConnectionTable, A11MappedAddressesOfIpv4AreManyNetworks) {
+  Table t;
+  t.add("::ffff:192.0.2.1", 1);
+  t.add("::ffff:192.0.2.2", 2);
+  const auto older = t.add("::ffff:192.0.2.3", 3);
+  t.add("192.0.2.3", 4);
+  EXPECT_EQ(t.table.choose(), older);
+}
+
 }  // namespace
 }  // namespace eventhorn::http
