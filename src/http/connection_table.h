@@ -22,11 +22,13 @@ struct ConnectionEntry {
   size_t core = 0;
   /// Touched on the core alone; null once the connection has ended.
   Connection* connection = nullptr;
-  /// Since when the connection is of no use: idle, or sending a request that is not admitted yet.
-  /// In ticks of the steady clock; 0 while it is of use.
+  /// Since when the connection is of no use: all the time but while a request with a right key is
+  /// served. In ticks of the steady clock; 0 while it is of use.
   std::atomic<int64_t> useless_since{0};
 
+  /// Leaves an earlier time as it is, so that requests without a key make nobody look younger.
   void set_useless(SteadyTime since) {
+    if (is_useless()) return;
     useless_since.store(since.time_since_epoch().count(), std::memory_order_relaxed);
   }
 
@@ -34,7 +36,7 @@ struct ConnectionEntry {
 
   bool is_useless() const { return useless_since.load(std::memory_order_relaxed) != 0; }
 
-  /// Has been chosen to be closed.
+  /// Has been chosen to be closed; then it stays so, unless it has become useful meanwhile.
   std::atomic<bool> chosen{false};
 };
 

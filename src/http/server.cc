@@ -139,6 +139,7 @@ struct Server::Impl {
 Task<void> Server::Impl::accept_loop() {
   for (size_t next = 0; acceptor.is_open(); next = (next + 1) % per_core.size()) {
     while (acceptor.is_open() && state.connections >= state.options.max_connections + kMaxExtra) {
+      make_room();
       co_await sleep_until(std::chrono::steady_clock::now() + kExtraPause);
     }
     auto& target = per_core[next]->context;
@@ -157,8 +158,12 @@ bool Server::Impl::make_room() {
   const auto entry = state.table.choose();
   if (!entry) return false;
   asio::post(per_core[entry->core]->context, [entry] {
-    if (entry->connection != nullptr && entry->is_useless()) entry->connection->abort();
-    entry->chosen = false;  // it may have become useful meanwhile
+    if (entry->connection == nullptr) return;
+    if (entry->is_useless()) {
+      entry->connection->abort();
+    } else {
+      entry->chosen = false;
+    }
   });
   return true;
 }

@@ -18,6 +18,8 @@ using testing::RawClient;
 using testing::request;
 using testing::TestServer;
 
+const std::string kWithKey = "Authorization: any\r\n";
+
 // A7: each is answered once and then closed, so that what follows is never taken for a request.
 TEST(ServerLimits, RefusesSmuggledRequests) {
   const TestServer server;
@@ -176,6 +178,26 @@ TEST(ServerLimits, ABodyWaitsForRoom) {
   EXPECT_EQ(waits.read_reply().status, 200);
 }
 
+// A11
+TEST(ServerLimits, ABodyThatWaitsForRoomEndsWithItsClient) {
+  ServerOptions options;
+  options.max_buffered_bytes = 400'000;
+  options.room_timeout = 1h;
+  const TestServer server(options, 1);
+  const auto connections = metrics::gauge("eventhorn_http_connections", "");
+  const double before = connections.value();
+  RawClient holder(server.port());
+  const std::string fields = "Content-Length: 60000\r\n";
+  EXPECT_EQ(holder.ask(request("POST /a", "Expect: 100-continue\r\n" + fields)).status, 100);
+  RawClient waits(server.port());
+  EXPECT_EQ(waits.ask(request("GET /a")).status, 200);
+  waits.send(request("POST /a", fields) + "x");
+  RawClient other(server.port());
+  EXPECT_EQ(other.ask(request("GET /a")).status, 200);  // so the body is waited for by now
+  waits.reset();
+  while (connections.value() > before + 2) std::this_thread::yield();
+}
+
 TEST(ServerLimits, HostsAndOriginsAreChecked) {
   const TestServer server;
   RawClient client(server.port());
@@ -201,18 +223,89 @@ TEST(ServerLimits, AtTheLimitTheLongestIdleConnectionGivesWay) {
   EXPECT_EQ(second.ask(request("GET /a")).status, 200);
 }
 
+// A11
+TEST(ServerLimits, AtTheLimitAStrangerThatDoesNotReadItsAnswerGivesWay) {
+  ServerOptions options;
+  options.max_connections = 1;
+  const TestServer server(options);
+  RawClient stranger(server.port());
+  stranger.send(request("GET /big?50000000"));
+  ASSERT_TRUE(stranger.readable());
+  RawClient second(server.port());
+  EXPECT_EQ(second.ask(request("GET /a", kWithKey)).status, 200);
+}
+
+// A11
+TEST(ServerLimits, RequestsWithoutAKeyMakeAConnectionNoYounger) {
+  ServerOptions options;
+  options.max_connections = 2;
+  const TestServer server(options);
+  RawClient first(server.port());
+  EXPECT_EQ(first.ask(request("GET /a")).status, 200);
+  RawClient second(server.port());
+  EXPECT_EQ(second.ask(request("GET /a")).status, 200);
+  EXPECT_EQ(first.ask(request("GET /refused")).status, 401);
+  EXPECT_EQ(first.ask(request("GET /a")).status, 200);
+  RawClient third(server.port());
+  EXPECT_EQ(third.ask(request("GET /a")).status, 200);
+  EXPECT_TRUE(first.closed());
+  EXPECT_EQ(second.ask(request("GET /a")).status, 200);
+}
+
+// A11
+TEST(ServerLimits, AtTheLimitABodyThatWaitsForRoomGivesWay) {
+  ServerOptions options;
+  options.max_connections = 2;
+  options.max_buffered_bytes = 400'000;
+  options.room_timeout = 1h;
+  const TestServer server(options, 1);
+  const auto connections = metrics::gauge("eventhorn_http_connections", "");
+  const double before = connections.value();
+  RawClient holder(server.port());
+  const std::string fields = "Content-Length: 60000\r\n";
+  const auto invited =
+      holder.ask(request("POST /a", kWithKey + "Expect: 100-continue\r\n" + fields));
+  EXPECT_EQ(invited.status, 100);
+  RawClient waits(server.port());
+  EXPECT_EQ(waits.ask(request("GET /a")).status, 200);
+  waits.send(request("POST /a", fields) + "x");
+  RawClient third(server.port());
+  EXPECT_EQ(third.ask(request("GET /a", kWithKey)).status, 200);
+  EXPECT_TRUE(waits.closed());
+  while (connections.value() > before + 2) std::this_thread::yield();
+}
+
 TEST(ServerLimits, WhenAllConnectionsAreOfUseTheAnswerIs503) {
   ServerOptions options;
   options.max_connections = 1;
   TestServer server(options);
   RawClient busy(server.port());
-  busy.send(request("GET /gate"));
+  busy.send(request("GET /gate", kWithKey));
   server.wait_until_inside();
   RawClient second(server.port());
   EXPECT_EQ(second.ask(request("GET /a")).status, 503);
   EXPECT_TRUE(second.closed());
   server.open_gate();
   EXPECT_EQ(busy.read_reply().status, 200);
+}
+
+// A11
+TEST(ServerLimits, WhoIsToldThatThereIsNoRoomCannotStayByTrickling) {
+  ServerOptions options;
+  options.max_connections = 1;
+  options.request_timeout = 1h;
+  TestServer server(options);
+  const auto connections = metrics::gauge("eventhorn_http_connections", "");
+  const double before = connections.value();
+  RawClient busy(server.port());
+  busy.send(request("GET /gate", kWithKey));
+  server.wait_until_inside();
+  RawClient second(server.port());
+  EXPECT_EQ(second.ask(request("GET /a")).status, 503);
+  while (connections.value() > before + 1) {
+    second.send("x");
+    std::this_thread::yield();
+  }
 }
 
 ServerOptions patient() {

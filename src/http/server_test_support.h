@@ -72,7 +72,9 @@ class TestServer {
  private:
   Verdict admit(const Request& head) const {
     if (head.path == "/refused") return tl::unexpected(text_response(401, "Forbidden"));
-    return router_.admit(head);
+    auto verdict = router_.admit(head);
+    if (verdict && head.fields.has("Authorization")) verdict->caller = caller_;
+    return verdict;
   }
 
   // What the server made of the request, a line each.
@@ -127,6 +129,8 @@ class TestServer {
     co_return response;
   }
 
+  // Of all requests that have an Authorization, whatever that is.
+  const std::shared_ptr<const Caller> caller_ = std::make_shared<Caller>();
   std::promise<void> inside_;
   std::promise<void> gone_;
   std::atomic<int> asked_{0};

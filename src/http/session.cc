@@ -99,7 +99,9 @@ class Session final : public Connection, public Peer {
     socket_of(stream_).cancel(ignored);
   }
 
+  // Also after abort.
   bool gone() const override {
+    if (!socket_of(stream_).is_open()) return true;
     pollfd socket{socket_of(stream_).native_handle(), 0, 0};  // of no events: only errors are told
     return poll(&socket, 1, 0) == 1;
   }
@@ -120,7 +122,7 @@ class Session final : public Connection, public Peer {
       while (more && !state_.draining) more = co_await serve_one();
       if (source_) co_await send_stream();
     }
-    co_await say_goodbye();
+    co_await say_goodbye(overloaded ? kLinger : state_.options.request_timeout);
   }
 
  private:
@@ -129,6 +131,7 @@ class Session final : public Connection, public Peer {
   // One request from its first byte to its response. False when the connection is to end.
   Task<bool> serve_one() {
     parser_.reset();
+    admitted_ = {};
     const bool head = co_await read_head();
     if (!head) co_return false;
     const auto started = now();
@@ -155,7 +158,6 @@ class Session final : public Connection, public Peer {
     bool keep_alive = parser_.keep_alive() && !parser_.has_body() && !refused_;
     const bool is_head = parser_.request().method == "HEAD";
     deadline = handler_deadline + state_.options.answer_timeout;
-    entry_->set_useful();
     if (!response) response = co_await call_handler(handler_deadline);
     if (response->stream && !slot_.take()) {
       response = message_response(503, "too many streams");
@@ -248,6 +250,7 @@ class Session final : public Connection, public Peer {
         const size_t bytes = bytes_for(room);
         bool found = share.grow_to(bytes);
         if (!found) found = co_await wait_for_room(share, bytes);
+        if (!found && gone()) co_return false;
         if (!found) {
           refused_ = true;
           refusal = message_response(429, "too many request bodies at once");
@@ -287,10 +290,10 @@ class Session final : public Connection, public Peer {
     return body + read + (parser_.is_compressed() ? kDecoderBytes : 0);
   }
 
-  // The peer is held back meanwhile. False when there was none in time.
+  // The peer is held back meanwhile. False when there was none in time, or the peer has gone.
   Task<bool> wait_for_room(BodyMemory::Share& share, size_t bytes) {
     const auto give_up = now() + state_.options.room_timeout;
-    while (now() < give_up) {
+    while (now() < give_up && !gone()) {
       co_await sleep_until(std::min(now() + kRoomPoll, give_up));
       if (share.grow_to(bytes)) co_return true;
     }
@@ -436,9 +439,12 @@ class Session final : public Connection, public Peer {
   }
 
   // Closing a socket that still has input makes the kernel reset the connection, and our last
-  // response may be lost on the way. So: end our side, then read until the peer ends its own.
-  Task<void> say_goodbye() {
+  // response may be lost on the way. So: end our side, then read until the peer ends its own, at
+  // most for `longest`: an upload may take long to come to its end, and only then is the answer
+  // read.
+  Task<void> say_goodbye(std::chrono::milliseconds longest) {
     idle = false;
+    entry_->set_useless(now());
     deadline = now() + kLinger;
     if constexpr (std::is_same_v<Stream, TlsStream>) {
       std::ignore = co_await stream_.async_shutdown(kUse);
@@ -447,8 +453,7 @@ class Session final : public Connection, public Peer {
     boost::system::error_code ec;
     socket.shutdown(tcp::socket::shutdown_send, ec);
     buffer_.clear();
-    // An upload may take long to come to its end, and only then is the answer read.
-    const auto last = now() + state_.options.request_timeout;
+    const auto last = now() + longest;
     while (!ec) {
       if (!state_.draining) deadline = std::min(now() + kLinger, last);
       auto [read_ec, n] = co_await socket.async_read_some(buffer_.prepare(kSmallRead), kUse);
