@@ -20,13 +20,17 @@ BodyMemory::Owner BodyMemory::address(std::string_view address) {
   return {~std::hash<std::string>()(network_of(address)), false};
 }
 
-bool BodyMemory::has_room(Owner owner, size_t owners_bytes, size_t held, size_t bytes) const {
-  const size_t more = bytes - held;
+bool BodyMemory::has_room(const Share& share, Held& owners, size_t bytes) const {
+  const bool has_key = share.owner_.has_key;
+  const size_t more = bytes - share.held_;
   if (total_ + more > max_bytes_) return false;
-  if (!owner.has_key && strangers_ + more > max_bytes_ / 4 * 3) return false;
+  if (!has_key && strangers_ + more > max_bytes_ / 4 * 3) return false;
   if (total_ + more <= max_bytes_ / 2) return true;
-  if (owners_bytes + more <= max_bytes_ / kOwnersPart) return true;
-  return owner.has_key && (owners_bytes == held || bytes <= kSmallBody);
+  if (owners.bytes + more <= max_bytes_ / kOwnersPart) return true;
+  if (!has_key) return false;
+  if (bytes <= kSmallBody) return true;
+  if (owners.beyond == nullptr) owners.beyond = &share;
+  return owners.beyond == &share;
 }
 
 bool BodyMemory::Share::grow_to(size_t bytes) {
@@ -34,15 +38,16 @@ bool BodyMemory::Share::grow_to(size_t bytes) {
   auto& memory = memory_;
   const std::lock_guard lock(memory.mutex_);
   const auto at = memory.owners_.find(owner_.hash);
-  const size_t owners_bytes = at == memory.owners_.end() ? 0 : at->second;
-  if (!memory.has_room(owner_, owners_bytes, held_, bytes)) return false;
+  Held owners = at == memory.owners_.end() ? Held() : at->second;
+  if (!memory.has_room(*this, owners, bytes)) return false;
   const size_t more = bytes - held_;
   memory.total_ += more;
   if (!owner_.has_key) memory.strangers_ += more;
+  owners.bytes += more;
   if (at == memory.owners_.end()) {
-    memory.owners_.emplace(owner_.hash, more);
+    memory.owners_.emplace(owner_.hash, owners);
   } else {
-    at->second += more;
+    at->second = owners;
   }
   held_ = bytes;
   return true;
@@ -55,8 +60,10 @@ BodyMemory::Share::~Share() {
   memory.total_ -= held_;
   if (!owner_.has_key) memory.strangers_ -= held_;
   const auto at = memory.owners_.find(owner_.hash);
-  at->second -= held_;
-  if (at->second == 0) memory.owners_.erase(at);
+  auto& owners = at->second;
+  owners.bytes -= held_;
+  if (owners.beyond == this) owners.beyond = nullptr;
+  if (owners.bytes == 0) memory.owners_.erase(at);
 }
 
 }  // namespace eventhorn::http

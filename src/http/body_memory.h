@@ -38,11 +38,14 @@ class BodyMemory {
 
     /// False when there is no room, and then nothing changes. Never shrinks. Until half of the
     /// memory is taken anybody may have more. From there on the bodies of one owner are at most a
-    /// sixteenth of it; but a key's holder may always have one body of any size and many of up to
-    /// kSmallBody, so that its large ones cannot stop its small ones.
+    /// sixteenth of it; but a key's holder may always have one body of any size beyond, the first
+    /// that asks, so that its large ones come one after the other rather than stand all still; and
+    /// many of up to kSmallBody, so that its large ones cannot stop its small ones.
     bool grow_to(size_t bytes);
 
    private:
+    friend BodyMemory;
+
     BodyMemory& memory_;
     Owner owner_;
     size_t held_ = 0;
@@ -51,13 +54,18 @@ class BodyMemory {
   static constexpr size_t kSmallBody = size_t{256} * 1024;
 
  private:
-  bool has_room(Owner owner, size_t owners_bytes, size_t held, size_t bytes) const;
+  struct Held {
+    size_t bytes = 0;
+    const Share* beyond = nullptr;  // the body that goes beyond the owner's part
+  };
+
+  bool has_room(const Share& share, Held& owners, size_t bytes) const;
 
   const size_t max_bytes_;
   std::mutex mutex_;
-  size_t total_ = 0;                             // guarded by mutex_
-  size_t strangers_ = 0;                         // of total_, guarded by mutex_
-  std::unordered_map<uint64_t, size_t> owners_;  // guarded by mutex_
+  size_t total_ = 0;                           // guarded by mutex_
+  size_t strangers_ = 0;                       // of total_, guarded by mutex_
+  std::unordered_map<uint64_t, Held> owners_;  // guarded by mutex_
 };
 
 }  // namespace eventhorn::http

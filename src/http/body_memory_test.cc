@@ -82,8 +82,28 @@ TEST(BodyMemory, A11StrangersLeaveRoomForKeys) {
 
 TEST(BodyMemory, A11TheLargeBodiesOfAKeyDoNotStopItsSmallOnes) {
   Bodies bodies(64 * kMiB);
-  EXPECT_EQ(bodies.fill(kKey, 8 * kMiB), 4U);
-  EXPECT_GT(bodies.fill(kKey, BodyMemory::kSmallBody), 100U);
+  EXPECT_EQ(bodies.fill(kKey, 8 * kMiB), 4U + 1);
+  EXPECT_EQ(bodies.fill(kKey, BodyMemory::kSmallBody), 24 * 4U);
+}
+
+// Bodies whose parts come in turns.
+TEST(BodyMemory, A11TheLargeBodiesOfAKeyComeOneAfterTheOther) {
+  BodyMemory memory(64 * kMiB);
+  std::list<BodyMemory::Share> strangers;
+  for (int n = 0; n < 10; ++n) {
+    strangers.emplace_back(memory).belongs_to(stranger(n));
+    ASSERT_TRUE(strangers.back().grow_to((n == 0 ? 14 : 2) * kMiB));
+  }
+  std::list<BodyMemory::Share> bodies;
+  for (int n = 0; n < 3; ++n) bodies.emplace_back(memory).belongs_to(kKey);
+  for (auto& body : bodies) ASSERT_TRUE(body.grow_to(kMiB));
+  while (!bodies.empty()) {
+    for (size_t size = 4 * kMiB; size <= 16 * kMiB; size *= 2) {
+      EXPECT_TRUE(bodies.front().grow_to(size)) << size;
+      if (bodies.size() > 1) EXPECT_FALSE(bodies.back().grow_to(16 * kMiB));
+    }
+    bodies.pop_front();
+  }
 }
 
 // An address of IPv6 is easily changed within the network that it is in.
