@@ -7,7 +7,12 @@
 
 #include <gtest/gtest.h>
 
+#include <list>
+#include <malloc.h>
 #include <thread>
+
+// Where a sanitizer brings its own allocator.
+extern "C" __attribute__((weak)) size_t __sanitizer_get_current_allocated_bytes();
 
 namespace eventhorn::http {
 namespace {
@@ -305,6 +310,34 @@ TEST(ServerLimits, WhoIsToldThatThereIsNoRoomCannotStayByTrickling) {
   while (connections.value() > before + 1) {
     second.send("x");
     std::this_thread::yield();
+  }
+}
+
+// Of this process, the server among it.
+size_t allocated_bytes() {
+  if (__sanitizer_get_current_allocated_bytes != nullptr)
+    return __sanitizer_get_current_allocated_bytes();
+  const auto info = mallinfo2();
+  return info.uordblks + info.hblkhd;
+}
+
+// A11: each connection holds at most 32 KiB more once it was answered.
+TEST(ServerLimits, BodiesAreForgottenOnceTheyAreAnswered) {
+  const std::string begin = request("POST /status?200", "Transfer-Encoding: chunked\r\n");
+  const std::string chunk = "186a0\r\n" + std::string(100'000, 'x') + "\r\n";
+  const std::string cut_off = "0\r\n\r\nGET /a HT";
+  const std::string malformed = "no number\r\n";
+  for (const auto& end : {cut_off, malformed}) {
+    const TestServer server({}, 1);
+    std::list<RawClient> clients;
+    for (int n = 0; n < 50; ++n)
+      EXPECT_EQ(clients.emplace_back(server.port()).ask(request("GET /a")).status, 200);
+    const size_t before = allocated_bytes();
+    for (auto& client : clients)
+      EXPECT_EQ(client.ask(begin + chunk + end).status, end == cut_off ? 200 : 400);
+    RawClient last(server.port());
+    EXPECT_EQ(last.ask(request("GET /a")).status, 200);  // by now the others are as they stay
+    EXPECT_LT(allocated_bytes(), before + clients.size() * 32 * 1024) << end;
   }
 }
 

@@ -179,21 +179,17 @@ class Session final : public Connection, public Peer {
   // refused_ is set.
   Task<bool> read_head() {
     idle = buffer_.size() == 0;
-    if (idle) {
-      deadline = now() + state_.options.idle_timeout;
-      if (buffer_.capacity() > kSmallRead) buffer_ = boost::beast::flat_buffer();
-    } else {
-      deadline = now() + state_.options.header_timeout;
-    }
-    auto step = step_with(
-        [this](std::string_view in, size_t& used) { return parser_.read_head(in, used); });
+    const auto& options = state_.options;
+    deadline = now() + (idle ? options.idle_timeout : options.header_timeout);
+    // What bodies were read with, beside what is here of the head.
+    if (buffer_.capacity() > buffer_.size() + kSmallRead) buffer_.shrink_to_fit();
+    auto step = step_with(&RequestParser::read_head);
     while (step == Step::kMore) {
       const bool read = co_await read_more(kSmallRead);
       if (!read) co_return false;
-      if (idle) deadline = now() + state_.options.header_timeout;
+      if (idle) deadline = now() + options.header_timeout;
       idle = false;
-      step = step_with(
-          [this](std::string_view in, size_t& used) { return parser_.read_head(in, used); });
+      step = step_with(&RequestParser::read_head);
     }
     refused_ = step == Step::kRefused;
     co_return true;
@@ -225,8 +221,7 @@ class Session final : public Connection, public Peer {
     if (parser_.wants_continue() && buffer_.size() == 0) co_return true;
     if (parser_.drop_body(kMaxDropped) == Step::kRefused) co_return true;
     for (;;) {
-      const auto step = step_with(
-          [this](std::string_view in, size_t& used) { return parser_.read_body(in, used); });
+      const auto step = step_with(&RequestParser::read_body);
       refused_ = step == Step::kRefused;
       if (step != Step::kMore) co_return true;
       const bool read = co_await read_more(kSmallRead);
@@ -271,8 +266,7 @@ class Session final : public Connection, public Peer {
             co_await read_more(std::clamp(parser_.body_to_come(), kSmallRead, kLargeRead));
         if (!read) co_return false;
       }
-      step = step_with(
-          [this](std::string_view in, size_t& used) { return parser_.read_body(in, used); });
+      step = step_with(&RequestParser::read_body);
       if (step == Step::kRefused) {
         refused_ = true;
         refusal = std::move(parser_.refusal());
@@ -301,11 +295,11 @@ class Session final : public Connection, public Peer {
   }
 
   // Lets the parser consume from the buffer.
-  template <class F>
-  Step step_with(F parse) {
+  Step step_with(Step (RequestParser::*parse)(std::string_view, size_t&)) {
     const auto bytes = buffer_.data();
     size_t used = 0;
-    const auto step = parse({static_cast<const char*>(bytes.data()), bytes.size()}, used);
+    const auto step =
+        (parser_.*parse)({static_cast<const char*>(bytes.data()), bytes.size()}, used);
     buffer_.consume(used);
     return step;
   }
@@ -358,12 +352,17 @@ class Session final : public Connection, public Peer {
     co_return !ec;
   }
 
+  // Of a body nothing is kept beyond its Share.
+  void forget_request() {
+    parser_.reset();
+    buffer_ = boost::beast::flat_buffer();
+  }
+
   // The body of a streamed response, whose head was sent.
   Task<void> send_stream() {
     using boost::asio::experimental::awaitable_operators::operator||;
     const bool chunked = parser_.takes_chunks();
-    parser_.reset();  // the request may be large
-    buffer_.clear();
+    forget_request();
     deadline = Deadline::max();
     streaming = true;
     co_await (send_pieces(chunked) || watch_client());
@@ -444,6 +443,7 @@ class Session final : public Connection, public Peer {
   // read.
   Task<void> say_goodbye(std::chrono::milliseconds longest) {
     idle = false;
+    forget_request();
     entry_->set_useless(now());
     deadline = now() + kLinger;
     if constexpr (std::is_same_v<Stream, TlsStream>) {
@@ -452,7 +452,6 @@ class Session final : public Connection, public Peer {
     auto& socket = socket_of(stream_);
     boost::system::error_code ec;
     socket.shutdown(tcp::socket::shutdown_send, ec);
-    buffer_.clear();
     const auto last = now() + longest;
     while (!ec) {
       if (!state_.draining) deadline = std::min(now() + kLinger, last);
