@@ -13,7 +13,7 @@ namespace {
 
 // Before an endpoint is tried again after a fault of ours.
 constexpr std::chrono::seconds kAfterOwnFault{1};
-constexpr uint8_t kMaxReads = 3;  // of an event that cannot be read, before it is missed
+constexpr uint8_t kMaxReads = 3;  // of an event that is damaged, before it is missed
 constexpr std::chrono::minutes kBetweenMissNotices{1};
 
 std::string describe(const webhook::AttemptResult& result) {
@@ -78,18 +78,18 @@ Task<bool> Engine::load_event(Attempt& attempt) {
   co_return false;
 }
 
-// The event costs itself alone: it is put off, and missed after a few reads. While the store as a
-// whole refuses, nothing is known of the event.
+// The event costs itself alone: it is put off, and missed after a few reads that found it damaged.
+// While the disk or the store as a whole refuses, nothing is known of the event.
 void Engine::on_unreadable(Endpoint& endpoint, const LanePtr& lane, const Job& job,
                            const Error& error) {
   lane->settle(job);
   auto* waiting = lane->find_waiting(job.position);
   if (waiting == nullptr) return;
-  if (services_.commits.status()) ++waiting->failed_reads;
+  if (error.code == Errc::kCorruption) ++waiting->failed_reads;
   const auto now = services_.clock.steady_now();
   if (read_lines_.allow(now)) {
     log_error("delivery",
-              "cannot read an event for its retry lane={} position={} reads={} error={} "
+              "cannot read an event for its retry lane={} position={} reads_of_damage={} error={} "
               "left_out_before={}",
               lane->id().value, job.position.value, waiting->failed_reads, error.message,
               read_lines_.left_out());

@@ -20,6 +20,9 @@ constexpr size_t kReadShare = 16;
 // After a read that failed, doubled each time.
 constexpr std::chrono::seconds kMinReadPause{1};
 constexpr std::chrono::seconds kMaxReadPause{60};
+// In a row, of which nothing came: then that is set aside. With the pauses between they last as
+// long as a disk that is away for a moment, 15 s.
+constexpr uint32_t kMaxEmptyReads = 4;
 constexpr size_t kSmallEvent = 512;  // bytes; no more events are looked up than may fit
 
 }  // namespace
@@ -92,6 +95,11 @@ Task<void> Engine::read_segment(LanePtr lane, Segment* segment, store::LaneQuery
   if (lane->ended) co_return;
   if (!slice) {
     on_read_failure(lane, slice.error());
+    co_return;
+  }
+  const bool none_readable = slice->events.empty() && !slice->unreadable.empty();
+  if (none_readable && lane->failed_reads < kMaxEmptyReads) {
+    on_read_failure(lane, Error(Errc::kUnavailable, "none of its next events can be read"));
     co_return;
   }
   if (!lane->read_error.empty()) {

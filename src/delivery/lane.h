@@ -43,7 +43,7 @@ struct Waiting {
   bool in_flight = false;
   /// A probe of it failed, which counts as an attempt once another event has got through.
   bool probed = false;
-  uint8_t failed_reads = 0;  // of its event, in a row
+  uint8_t failed_reads = 0;  // that found its event damaged
   SteadyTime read_due{};     // no probe takes it before, after such a read
 };
 

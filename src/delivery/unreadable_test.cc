@@ -96,6 +96,39 @@ TEST_F(UnreadableTest, C14ABacklogGoesOnWithoutWhatCannotBeRead) {
   EXPECT_EQ(life.endpoint(kUrl).waiting, 0U);
 }
 
+// What cannot be read because the disk does not answer is not damaged.
+TEST_F(UnreadableTest, C14ARetryWaitsForADiskThatIsAway) {
+  options_.schedule = webhook::RetrySchedule({10ms}, 0);
+  options_.between_reads = 1ms;
+  sender_.script(kUrl, "late", {500});
+  auto life = start();
+  life.set_hook("a.example", Hook::kDelivered, {kUrl});
+  sender_.hold(true);
+  life.append("a.example", {"late"});
+  life.watched().fail_by(Errc::kUnavailable);
+  life.watched().damage(life.store().head());
+  sender_.hold(false);
+  ASSERT_TRUE(life.until([&] { return life.watched().failed_reads() > 20; }));
+  EXPECT_EQ(life.endpoint(kUrl).waiting, 1U);
+  life.watched().heal();
+  ASSERT_TRUE(sender_.wait_for(2));
+  EXPECT_EQ(missed(life), 0U);
+}
+
+TEST_F(UnreadableTest, C14ABacklogWaitsForADiskThatIsAway) {
+  auto life = start();
+  life.set_hook("a.example", Hook::kDelivered, {kUrl});
+  EXPECT_TRUE(life.run(life.deliveries().pause(kUrl)));
+  life.append("a.example", range("e", 100));
+  const Position head = life.store().head();
+  for (uint64_t i = 0; i < 100; ++i) life.watched().damage({head.value - i});
+  EXPECT_TRUE(life.run(life.deliveries().resume(kUrl)));
+  ASSERT_TRUE(life.until([&] { return life.endpoint(kUrl).reason.starts_with("cannot read"); }));
+  life.watched().heal();
+  ASSERT_TRUE(sender_.wait_for(100));
+  EXPECT_EQ(life.watched().failed_reads(), 0U) << "none was set aside";
+}
+
 TEST_F(UnreadableTest, C14ALaneThatCannotBeReadSaysSoAndSkipsNothing) {
   const auto gauge = metrics::gauge("eventhorn_lanes_unreadable", "");
   auto life = start();

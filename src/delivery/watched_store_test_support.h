@@ -19,6 +19,15 @@ class WatchedStore final : public store::Store {
     damaged_.insert(position);
   }
 
+  /// Every record can be read again.
+  void heal() {
+    const std::lock_guard lock(mutex_);
+    damaged_.clear();
+  }
+
+  /// What read_events() says of a damaged event.
+  void fail_by(Errc code) { failure_ = code; }
+
   /// No lane can be read.
   void fail_lanes(bool fail) { lanes_fail_ = fail; }
 
@@ -51,7 +60,7 @@ class WatchedStore final : public store::Store {
     for (const auto position : positions) {
       if (!is_damaged(position)) continue;
       ++failed_reads_;
-      return fail(Errc::kCorruption, "the record is damaged");
+      return fail(failure_, "the record is damaged");
     }
     return store_.read_events(positions);
   }
@@ -144,6 +153,7 @@ class WatchedStore final : public store::Store {
   store::Store& store_;
   std::mutex mutex_;
   std::set<Position> damaged_;
+  std::atomic<Errc> failure_ = Errc::kCorruption;
   std::atomic<bool> lanes_fail_ = false;
   std::atomic<size_t> ended_exceptions_ = 0;
   std::atomic<size_t> failed_reads_ = 0;
