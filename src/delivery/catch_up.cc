@@ -111,8 +111,12 @@ Task<void> Engine::read_segment(LanePtr lane, Segment* segment, store::LaneQuery
   if (segment->read_through() == query.after) {
     // What a replay finds gone was settled, or told, before.
     if (slice->expired > 0 && segment->replay() == 0) on_expired(*lane, slice->expired);
+    for (const auto& event : slice->unreadable) {
+      // It may be settled, or have been cut off or ended meanwhile.
+      if (segment->awaits(event.position) && lane->wants(segment, event.hook, event.position))
+        set_aside(lane, event);
+    }
     segment->fill(*slice, missed);
-    for (const auto& event : slice->unreadable) set_aside(lane, event);
   }
   mark(*lane);
   read_more(lane);

@@ -298,6 +298,18 @@ TEST(Lane, WhatLiesBeforeTheFirstEventIsSettled) {
 }
 
 // Whoever waits behind an event of its message goes on when that is let go before its turn.
+TEST(Lane, SegmentAwaitsWhatIsNeitherSettledNorCutOff) {
+  Segment segment(
+      store::SegmentRow{Class::kNormal, {0}, Position{20}, {5}, {{{8}, {9}}, {{12}, {12}}}});
+  std::vector<uint64_t> awaited;
+  for (uint64_t i = 4; i <= 22; ++i) {
+    if (segment.awaits({i})) awaited.push_back(i);
+  }
+  EXPECT_EQ(awaited, (std::vector<uint64_t>{6, 7, 10, 11, 13, 14, 15, 16, 17, 18, 19, 20}));
+  segment.cancel();
+  EXPECT_FALSE(segment.awaits({6}));
+}
+
 TEST(Lane, EventLetGoFreesThoseBehindIt) {
   auto lane = make_lane();
   store::SegmentRow row;

@@ -106,6 +106,13 @@ void Segment::fill(const store::LaneSlice& slice, const MissedRows& missed) {
   if (open() && slice.at_end && read_through_ >= declined_) caught_up_ = true;
 }
 
+bool Segment::awaits(Position position) const {
+  if (position <= read_through_ || (to_ && position > *to_)) return false;
+  return std::ranges::none_of(settled_ahead_, [&](const store::PositionRange& r) {
+    return r.first <= position && position <= r.last;
+  });
+}
+
 Slot* Segment::next() {
   return has_next() ? &window_[first_waiting_] : nullptr;
 }

@@ -100,6 +100,9 @@ class Segment {
 
   Position read_through() const { return read_through_; }
 
+  /// True when a read that goes on from read_through() may bring the event at `position` to send.
+  bool awaits(Position position) const;
+
   Position acked_through() const { return acked_through_; }
 
   std::optional<Position> to() const { return to_; }

@@ -129,6 +129,22 @@ TEST_F(UnreadableTest, C14ABacklogWaitsForADiskThatIsAway) {
   EXPECT_EQ(life.watched().failed_reads(), 0U) << "none was set aside";
 }
 
+TEST_F(UnreadableTest, C14WhatIsSettledNeedsNotBeRead) {
+  sender_.hold_id("first");
+  auto life = start();
+  life.set_hook("a.example", Hook::kDelivered, {kUrl});
+  life.append("a.example", {"first", "settled"});
+  ASSERT_TRUE(sender_.wait_for(1));
+  life.watched().damage(life.store().head());
+  EXPECT_TRUE(life.run(life.deliveries().pause(kUrl)));
+  life.append("a.example", {"later"});
+  EXPECT_TRUE(life.run(life.deliveries().resume(kUrl)));
+  sender_.hold_id("");
+  ASSERT_TRUE(sender_.wait_for(3));
+  EXPECT_THAT(sender_.ids(kUrl), ::testing::UnorderedElementsAre("first", "settled", "later"));
+  EXPECT_EQ(life.endpoint(kUrl).waiting, 0U);
+}
+
 TEST_F(UnreadableTest, C14ALaneThatCannotBeReadSaysSoAndSkipsNothing) {
   const auto gauge = metrics::gauge("eventhorn_lanes_unreadable", "");
   auto life = start();
