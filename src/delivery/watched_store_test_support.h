@@ -67,6 +67,8 @@ class WatchedStore final : public store::Store {
 
   Status sync() override { return store_.sync(); }
 
+  bool failed() const override { return store_.failed(); }
+
   Status recover() override { return store_.recover(); }
 
   Status may_append() const override { return store_.may_append(); }

@@ -149,12 +149,9 @@ void CommitQueue::save(Progress progress, std::function<void()> saved) {
 bool CommitQueue::wait_for_work(Work& work) {
   std::unique_lock lock(mutex_);
   const auto ready = [&] { return stopping_ || failed_ || !appends_.empty() || !edits_.empty(); };
-  // While appends are refused none comes to wake us, and someone must see when there is room again.
-  if (disk_low_ || indexes_lag_) {
-    wake_.wait_for(lock, options_.recover_interval, ready);
-  } else {
-    wake_.wait(lock, ready);
-  }
+  // Nobody wakes us when there is room again while appends are refused, nor when a write that does
+  // not come through the queue fails.
+  wake_.wait_for(lock, options_.recover_interval, ready);
   take_appends(work);
   while (!edits_.empty() && edits_.front()->behind <= appends_taken_) {
     work.edits.push_back(edits_.front());
@@ -181,13 +178,16 @@ void CommitQueue::run() {
     if (failed_) recover_until_good();
     Work work;
     if (!wait_for_work(work)) break;
-    look_after_room();
+    look_after_store();
     commit(work);
   }
   refuse_queued();
 }
 
-void CommitQueue::look_after_room() {
+void CommitQueue::look_after_store() {
+  if (store_.failed())
+    fail_store({Errc::kUnavailable, "a setting, a notice or retention was not written"},
+               recoveries_);
   const auto may_append = store_.may_append();
   if (indexes_lag_.exchange(!may_append) == may_append.has_value())
     log_error("store", "ingest {}",

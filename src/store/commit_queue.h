@@ -48,7 +48,8 @@ struct CommitOptions {
   std::chrono::milliseconds sync_interval{1000};
   /// Appends are refused with kUnavailable while the disk has less.
   uint64_t min_free_bytes = 256 << 20;
-  /// Between two tries to reopen a failed store, and between two looks at the free space.
+  /// Between two tries to reopen a failed store, and between two looks at the free space and at
+  /// whether the store failed.
   std::chrono::milliseconds recover_interval{1000};
 };
 
@@ -112,7 +113,7 @@ class CommitQueue {
   void run();
   bool wait_for_work(Work& work);
   void take_appends(Work& work);
-  void look_after_room();
+  void look_after_store();
   void commit(Work& work);
   void drop_gone(std::vector<AppendRequest*>& appends);
   Status write(WriteSet& set);

@@ -294,6 +294,8 @@ class FreeSpaceStore final : public Store {
 
   Status sync() override { return inner_.sync(); }
 
+  bool failed() const override { return inner_.failed(); }
+
   Status recover() override { return inner_.recover(); }
 
   Status may_append() const override { return inner_.may_append(); }

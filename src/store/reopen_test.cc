@@ -33,6 +33,19 @@ void await_closed(QueueRig& rig) {
   while (rig.store->read_heads(kNoPosition, 1)) std::this_thread::yield();
 }
 
+// C5: an idle store is reopened as well when a write fails that does not come through the queue.
+TEST(Reopen, C5AnIdleStoreIsReopened) {
+  QueueRig rig;
+  rig.create();
+  rig.env.fail_one_sync();
+  EXPECT_FALSE(rig.store->save_value("k", "v"));
+  while (!rig.store->save_value("k", "w")) std::this_thread::yield();
+  rig.env.fail_one_sync();
+  EXPECT_FALSE(rig.store->expire({}, {}));
+  while (!rig.store->expire({}, {})) std::this_thread::yield();
+  EXPECT_EQ(**rig.store->load_value("k"), "w");
+}
+
 // C14: a store whose end cannot be read is closed as a whole. Readers would take an empty tail for
 // "all is in the indexes": lanes would skip events for good, pages lack the newest.
 TEST(Reopen, C14AStoreThatIsLoadedInPartIsClosed) {

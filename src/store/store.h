@@ -147,7 +147,11 @@ class Store {
   /// Makes earlier unsynced writes durable.
   virtual Status sync() = 0;
 
-  /// After a failed commit: reopens the engine. Events that the failed commit did write become
+  /// Whether a durable write of any member failed since the engine was opened: it takes no further
+  /// one before recover(). Any thread, without a lock.
+  virtual bool failed() const = 0;
+
+  /// After a failed write: reopens the engine. Events that a failed commit did write become
   /// visible.
   virtual Status recover() = 0;
 

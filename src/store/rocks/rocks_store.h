@@ -67,6 +67,9 @@ class RocksStore final : public Store {
 
   Status commit(WriteSet& set) override;
   Status sync() override;
+
+  bool failed() const override { return failed_; }
+
   Status recover() override;
   Status may_append() const override;
   uint64_t free_bytes() const override;
