@@ -3,14 +3,16 @@
 // tables that wait for it slow down writes to every family, and then stop them.
 #pragma once
 
+#include "base/time.h"
 #include "store/rocks/families.h"
 
 #include <rocksdb/listener.h>
 
 #include <array>
+#include <chrono>
 #include <mutex>
+#include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace eventhorn::store {
@@ -24,33 +26,56 @@ class CompactionWatch final : public rocksdb::EventListener {
       *error = rocksdb::Status::OK();
   }
 
+  /// Of a family that is off all counts begin anew when it is on again.
   void OnCompactionCompleted(rocksdb::DB*, const rocksdb::CompactionJobInfo& info) override {
-    if (!info.status.IsCorruption() && (!info.status.IsIOError() || info.status.IsNoSpace()))
-      return;
+    const bool unreadable =
+        info.status.IsCorruption() || (info.status.IsIOError() && !info.status.IsNoSpace());
+    if (!unreadable && !info.status.ok()) return;
     const std::lock_guard lock(mutex_);
     for (size_t i = 0; i < kFamilyNames.size(); ++i) {
       if (info.cf_name != kFamilyNames[i]) continue;
-      if (++failures_[i] == kTries) hopeless_.push_back({Family{i}, info.status.ToString()});
+      states_[i].failures = unreadable ? states_[i].failures + 1 : 0;
+      states_[i].error = info.status.ToString();
     }
   }
 
-  struct Hopeless {
+  struct Change {
     Family family;
-    std::string error;
+    bool on;
+    std::string error;  // why it goes off
   };
 
-  /// Families whose compactions failed kTries times since the store was opened. Each is given once.
-  std::vector<Hopeless> take_hopeless() {
+  /// Families whose compactions are to cease, because kTries in a row failed, and those that have
+  /// ceased for kRest and are to be tried again, because a disk may come right. Each change is
+  /// given once.
+  std::vector<Change> take_changes(SteadyTime now) {
     const std::lock_guard lock(mutex_);
-    return std::exchange(hopeless_, {});
+    std::vector<Change> out;
+    for (size_t i = 0; i < kFamilyNames.size(); ++i) {
+      auto& state = states_[i];
+      if (!state.off_since && state.failures >= kTries) {
+        state.off_since = now;
+        out.push_back({Family{i}, false, state.error});
+      } else if (state.off_since && now - *state.off_since >= kRest) {
+        state = {};
+        out.push_back({Family{i}, true, {}});
+      }
+    }
+    return out;
   }
 
- private:
   static constexpr int kTries = 5;  // a second apart
+  static constexpr std::chrono::minutes kRest{10};
+
+ private:
+  struct State {
+    int failures = 0;  // in a row
+    std::string error;
+    std::optional<SteadyTime> off_since;
+  };
 
   std::mutex mutex_;
-  std::array<int, kFamilyNames.size()> failures_{};  // guarded by mutex_
-  std::vector<Hopeless> hopeless_;                   // guarded by mutex_
+  std::array<State, kFamilyNames.size()> states_{};  // guarded by mutex_
 };
 
 }  // namespace eventhorn::store

@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <unordered_map>
 
 namespace eventhorn::store {
 namespace {
@@ -22,6 +23,8 @@ constexpr size_t kBatchLimit = 4096;
 
 // Tries to write a run before it is done without reading what is in the index.
 constexpr uint32_t kPatience = 10;
+
+constexpr const char* kNeverTables = "1000000000";  // as many hold up no write
 
 struct IndexRow {
   std::string key;
@@ -69,7 +72,7 @@ void RocksStore::index_loop() {
       index_lag_.set(static_cast<double>(last_size));
       if (usable()) {
         ballast_.keep();
-        stop_hopeless_compactions();
+        change_compactions();
       }
     }
     lock.lock();
@@ -94,12 +97,21 @@ void RocksStore::index_closed_runs() {
   }
 }
 
-// A family without compactions holds up nobody. The next opening tries again.
-void RocksStore::stop_hopeless_compactions() {
-  for (const auto& [hopeless, error] : compactions_->take_hopeless()) {
-    note_unreadable(kFamilyNames[static_cast<size_t>(hopeless)], error);
-    const auto s = db_->SetOptions(family(hopeless), {{"disable_auto_compactions", "true"}});
-    if (!s.ok()) log_error("store", "cannot stop compactions error={}", s.ToString());
+// A family without compactions holds up nobody. Once they go on it has many tables, and must not
+// hold up writes then either: this thread is among those that write.
+void RocksStore::change_compactions() {
+  for (const auto& [changed, on, error] :
+       compactions_->take_changes(std::chrono::steady_clock::now())) {
+    if (!on) note_unreadable(kFamilyNames[static_cast<size_t>(changed)], error);
+    using Options = std::unordered_map<std::string, std::string>;
+    const auto options = on ? Options{{"disable_auto_compactions", "false"},
+                                      {"level0_slowdown_writes_trigger", kNeverTables},
+                                      {"level0_stop_writes_trigger", kNeverTables},
+                                      {"soft_pending_compaction_bytes_limit", "0"},
+                                      {"hard_pending_compaction_bytes_limit", "0"}}
+                            : Options{{"disable_auto_compactions", "true"}};
+    const auto s = db_->SetOptions(family(changed), options);
+    if (!s.ok()) log_error("store", "cannot set compactions error={}", s.ToString());
   }
 }
 

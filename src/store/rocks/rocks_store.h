@@ -175,7 +175,7 @@ class RocksStore final : public Store {
   // indexer.cc, on the indexer's thread.
   void index_loop();
   void index_closed_runs();
-  void stop_hopeless_compactions();
+  void change_compactions();
   Status index_run(const TailRun& run);
   struct IndexRows;
   Result<IndexRows> rows_of(const TailRun& run);
