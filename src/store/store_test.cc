@@ -97,5 +97,28 @@ TEST(RocksStore, C5BallastIsGivenUpWhenTheStoreCannotBeReopened) {
   EXPECT_TRUE(std::filesystem::exists(ballast));
 }
 
+// C13: the kept clock is saved with attempts as well, when no event arrives.
+TEST(RocksStore, C13TheKeptClockIsNeverBehindTheStampOfAnAttempt) {
+  const TempDir dir;
+  FakeClock clock;
+  auto store = open_rocks(dir, clock);
+  WriteSet event;
+  event.appends.push_back({make_event("a"), {}, nullptr});
+  ASSERT_TRUE(store->commit(event));
+  clock.advance(std::chrono::minutes(30));
+  AttemptRow attempt;
+  attempt.lane = {5};
+  attempt.position = event.appends[0].stored->position;
+  attempt.attempt = 2;
+  attempt.written = store->kept_clock().now();
+  WriteSet progress;
+  progress.progress.emplace_back().attempts.push_back(attempt);
+  ASSERT_TRUE(store->commit(progress));
+  store.reset();
+  clock.power_off(std::chrono::minutes(1));
+  store = open_rocks(dir, clock);
+  EXPECT_GE(store->kept_clock().now(), attempt.written);
+}
+
 }  // namespace
 }  // namespace eventhorn::store

@@ -9,8 +9,20 @@
 
 #include <algorithm>
 #include <map>
+#include <mutex>
+#include <optional>
 
 namespace eventhorn::store {
+namespace {
+
+// Whether rows of the set carry stamps of the kept clock.
+bool has_stamps(const WriteSet& set) {
+  return !set.appends.empty() ||
+         std::any_of(set.progress.begin(), set.progress.end(),
+                     [](const Progress& progress) { return !progress.attempts.empty(); });
+}
+
+}  // namespace
 
 Status RocksStore::commit(WriteSet& set) {
   const std::shared_lock lock(db_mutex_);
@@ -22,11 +34,17 @@ Status RocksStore::commit(WriteSet& set) {
   find_duplicates(set);
   TRY_STATUS(put_appends(set, batch));
   TRY_STATUS(put_edits(set, batch));
-  const auto clock = set.appends.empty() ? std::nullopt : kept_clock_.due();
-  if (clock) put_clock(*clock, batch);
   for (const auto& progress : set.progress) TRY_STATUS(put_progress(progress, batch));
+  std::unique_lock<std::mutex> clock_lock;
+  std::optional<KeptClock::Saved> clock;
+  if (has_stamps(set) && kept_clock_.due()) {
+    clock_lock = std::unique_lock(clock_mutex_);
+    clock = kept_clock_.save();
+    put_clock(*clock, batch);
+  }
   auto status =
       batch.Count() == 0 ? Status() : to_status(db_->Write({}, &batch), "writing to the store");
+  if (clock_lock) clock_lock.unlock();
   // Synced apart from the write: RocksDB holds its write queue during a synced write, and progress
   // must not wait for the disk. Nothing is visible before it: readers see up to head(), which
   // publish() moves.

@@ -185,10 +185,13 @@ Result<uint64_t> RocksStore::expire(SystemTime events_before, SystemTime attempt
   // The floors are durable before anything goes: they also keep the positions of a log that is now
   // empty from coming again.
   kept_clock_.forget_gaps(std::min(events_before, attempts_before));
-  const auto clock = kept_clock_.save();
-  put_clock(clock, batch);
-  TRY_STATUS(write_synced(batch, "dropping old events"));
-  kept_clock_.saved(clock);
+  {
+    const std::lock_guard clock_lock(clock_mutex_);
+    const auto clock = kept_clock_.save();
+    put_clock(clock, batch);
+    TRY_STATUS(write_synced(batch, "dropping old events"));
+    kept_clock_.saved(clock);
+  }
   floors_->ids = std::max<uint64_t>(floors_->ids, ids);
   floors_->classes = std::max<uint64_t>(floors_->classes, ids);
   floors_->attempts_us = std::max<int64_t>(floors_->attempts_us, to_micros(attempts_before));

@@ -225,6 +225,9 @@ class RocksStore final : public Store {
   std::atomic<uint64_t> head_{0};
   std::atomic<bool> failed_{false};
 
+  /// Held from the taking of the kept clock's row to its write, because an older row must not
+  /// overwrite a newer one.
+  std::mutex clock_mutex_;
   std::mutex sync_mutex_;  // held over every sync of the write-ahead log
   std::mutex synced_mutex_;
   WalPlace synced_;  // all that was synced lies before it; guarded by synced_mutex_
