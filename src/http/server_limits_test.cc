@@ -313,6 +313,26 @@ TEST(ServerLimits, WhoIsToldThatThereIsNoRoomCannotStayByTrickling) {
   }
 }
 
+// A11: handlers may go on for connections that were closed, and these count until they end.
+TEST(ServerLimits, AtTheLimitOfExtrasIdleConnectionsGiveWayToo) {
+  ServerOptions options;
+  options.max_connections = 1;
+  TestServer server(options, 1);
+  std::list<RawClient> clients;
+  for (int n = 0; n < 128; ++n) {
+    auto& client = clients.emplace_back(server.port());
+    ASSERT_EQ(client.ask(request("GET /a")).status, 200);
+    client.send(request("GET /forever"));
+    while (server.forever_count() == n) std::this_thread::yield();
+  }
+  RawClient idle(server.port());
+  EXPECT_EQ(idle.ask(request("GET /a")).status, 200);
+  RawClient late(server.port());
+  EXPECT_EQ(late.ask(request("GET /a")).status, 503);
+  EXPECT_TRUE(idle.closed());
+  server.server().drain(std::chrono::steady_clock::now());
+}
+
 // Of this process, the server among it.
 size_t allocated_bytes() {
   if (__sanitizer_get_current_allocated_bytes != nullptr)

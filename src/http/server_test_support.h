@@ -57,6 +57,9 @@ class TestServer {
   /// Ends when a request has come to /gate or /forever.
   void wait_until_inside() { inside_.get_future().wait(); }
 
+  /// How many requests have come to /forever.
+  int forever_count() const { return forever_; }
+
   /// Ends when the handler of /until-gone has seen that its client is.
   void wait_until_gone() { gone_.get_future().wait(); }
 
@@ -118,7 +121,7 @@ class TestServer {
   }
 
   Task<Response> forever(RequestContext&) {
-    inside_.set_value();
+    if (forever_.fetch_add(1) == 0) inside_.set_value();
     co_await sleep_until(Deadline::max());
     co_return Response();
   }
@@ -132,6 +135,7 @@ class TestServer {
   // Of all requests that have an Authorization, whatever that is.
   const std::shared_ptr<const Caller> caller_ = std::make_shared<Caller>();
   std::promise<void> inside_;
+  std::atomic<int> forever_{0};
   std::promise<void> gone_;
   std::atomic<int> asked_{0};
   std::promise<void> gate_;
