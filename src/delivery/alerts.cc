@@ -14,8 +14,6 @@
 namespace eventhorn::delivery {
 namespace {
 
-constexpr size_t kTakeAtOnce = 100;
-
 metrics::Counter outcome_counter(const char* outcome) {
   return metrics::counter("eventhorn_alerts_total", "Notices that alerts.url was, or was not, told",
                           {{"outcome", outcome}});
@@ -92,13 +90,14 @@ Task<void> Alerts::take() {
   while (!stopping_) {
     take_new();
     const auto next = end_intervals(std::chrono::steady_clock::now());
-    co_await posted_->wait(next);
+    co_await posted_->wait(room() > 0 ? next : Deadline::max());
   }
 }
 
+// What the queue has no room for waits on the board, which the next process takes up too.
 void Alerts::take_new() {
-  for (;;) {
-    const auto notices = board_.after(seen_, kTakeAtOnce);
+  while (room() > 0) {
+    const auto notices = board_.after(seen_, room());
     if (notices.empty()) return;
     // Ids are consecutive: what lies between was pushed off the board.
     meters_.dropped.add(static_cast<double>(notices.front().id - seen_ - 1));
@@ -136,12 +135,16 @@ void Alerts::admit(const store::Notice& notice) {
   intervals_.erase(first);
 }
 
-// Ends those that are over at `until`; when the next one is over.
+size_t Alerts::room() const {
+  return options_.max_queue - std::min(options_.max_queue, queue_.size());
+}
+
+// Ends those that are over at `until`, while there is room; when the next one is over.
 SteadyTime Alerts::end_intervals(SteadyTime until) {
   auto next = SteadyTime::max();
   for (auto at = intervals_.begin(); at != intervals_.end();) {
     auto& interval = at->second;
-    if (interval.end <= until && !release(interval)) {
+    if (room() > 0 && interval.end <= until && !release(interval)) {
       at = intervals_.erase(at);
       continue;
     }
@@ -162,12 +165,6 @@ bool Alerts::release(Interval& interval) {
 void Alerts::enqueue(Alert alert) {
   open_.insert(alert.notice.id);
   queue_.push_back(std::move(alert));
-  if (queue_.size() > options_.max_queue) {
-    log_warn("delivery", "alert dropped, too many wait notice={}", queue_.front().notice.id);
-    open_.erase(queue_.front().notice.id);
-    queue_.pop_front();
-    meters_.dropped.add();
-  }
   queued_->ring();
 }
 
@@ -186,6 +183,7 @@ Task<void> Alerts::send_all() {
     while (!queue_.empty()) {
       auto alert = std::move(queue_.front());
       queue_.pop_front();
+      posted_->ring();  // there is room
       co_await send(std::move(alert));
     }
     if (stopping_) co_return;

@@ -48,7 +48,7 @@ struct AlertOptions {
   std::optional<uint64_t> after{};
   /// Told, on the executor, of each `after` that an Alerts of the next process should begin with.
   std::function<void(uint64_t)> settled = [](uint64_t) {};
-  size_t max_queue = 100;     // beyond it the oldest is dropped
+  size_t max_queue = 100;     // beyond about it no more are taken from the board
   size_t max_watched = 1000;  // (kind, endpoint); beyond it the interval that is nearest to its end
                               // ends early
 };
@@ -87,6 +87,7 @@ class Alerts {
   Task<void> take();
   void take_new();
   void admit(const store::Notice& notice);
+  size_t room() const;
   SteadyTime end_intervals(SteadyTime until);
   bool release(Interval& interval);
   void enqueue(Alert alert);
@@ -117,7 +118,7 @@ class Alerts {
   uint64_t told_;            // what options_.settled was told last
   Intervals intervals_;
   std::deque<Alert> queue_;
-  std::shared_ptr<Bell> posted_;  // on the board
+  std::shared_ptr<Bell> posted_;  // on the board; also rung when the queue has room again
   std::shared_ptr<Bell> queued_;
   asio::steady_timer retry_timer_;
   uint64_t listener_ = 0;

@@ -269,21 +269,44 @@ TEST_F(AlertsTest, NoIntervalSendsAll) {
   EXPECT_EQ(sender_.bodies(20).size(), 20U);
 }
 
-TEST_F(AlertsTest, DropsTheOldestWhenTooManyWait) {
+// Also what an earlier process left there.
+TEST_F(AlertsTest, WhatTheQueueHasNoRoomForWaitsOnTheBoard) {
   auto options = usual();
   options.max_queue = 3;
+  options.after = board_.last_id();
   const double before = outcomes("dropped");
+  std::vector<std::string> all;
+  for (int i = 0; i < 20; ++i) all.push_back("http://" + std::to_string(i) + "/");
+  for (int i = 0; i < 10; ++i) post(all[i]);
   sender_.hold(true);
   begin(options);
-  post("http://first/");
   sender_.bodies(1);
-  for (int i = 0; i < 10; ++i) post("http://" + std::to_string(i) + "/");
-  while (outcomes("dropped") < before + 7) std::this_thread::yield();
+  for (int i = 10; i < 20; ++i) post(all[i]);
   sender_.hold(false);
+  EXPECT_EQ(urls(sender_.bodies(20)), all);
+  EXPECT_EQ(outcomes("dropped"), before);
+}
+
+TEST_F(AlertsTest, AStopLeavesWhatIsHeldBackToTheNextProcess) {
+  auto options = usual();
+  std::vector<uint64_t> settled;
+  options.max_queue = 2;
+  options.settled = [&](uint64_t id) { settled.push_back(id); };
+  const std::vector<std::string> all = {"http://a/", "http://b/", "http://c/", "http://d/",
+                                        "http://e/"};
+  begin(options);
+  for (const auto& url : all) post(url);
+  sender_.bodies(5);
+  for (const auto& url : all) post(url);
   end();
-  EXPECT_THAT(urls(sender_.bodies(4)),
-              ElementsAre("http://first/", "http://7/", "http://8/", "http://9/"));
-  EXPECT_EQ(outcomes("dropped"), before + 7);
+  EXPECT_EQ(sender_.bodies(7).size(), 7U);
+  alerts_.reset();
+  options.after = settled.back();
+  options.settled = [](uint64_t) {};
+  begin(options);
+  const auto sent = urls(sender_.bodies(10));
+  ASSERT_EQ(sent.size(), 10U);
+  EXPECT_THAT(std::vector(sent.begin() + 5, sent.end()), testing::ElementsAreArray(all));
 }
 
 // Beyond the bound intervals end early: more is sent, nothing is lost.
