@@ -186,7 +186,7 @@ TEST_F(ResolverTest, R23AStallIsPerHost) {
 TEST_F(ResolverTest, DeadlineOfTheCaller) {
   std::promise<void> gate;
   auto open = gate.get_future().share();
-  ask([&](const std::string&, bool) {
+  ask([open](const std::string&, bool) {
     open.wait();
     return DnsReply{.addresses = {"192.0.2.1"}};
   });
@@ -201,7 +201,7 @@ TEST_F(ResolverTest, DeadlineOfTheCaller) {
 TEST_F(ResolverTest, OneLookUpPerHostAtATime) {
   std::promise<void> gate;
   auto open = gate.get_future().share();
-  ask([&](const std::string&, bool) {
+  ask([open](const std::string&, bool) {
     open.wait();
     return DnsReply{.addresses = {"192.0.2.1"}};
   });
@@ -265,7 +265,7 @@ TEST_F(ResolverTest, TooManyLookUpsFailAtOnce) {
   std::promise<void> gate;
   auto open = gate.get_future().share();
   ask(
-      [&](const std::string&, bool) {
+      [open](const std::string&, bool) {
         open.wait();
         return DnsReply{.addresses = {"192.0.2.1"}};
       },
