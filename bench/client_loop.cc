@@ -3,8 +3,8 @@
 #include "async/block_on.h"
 #include "async/cores.h"
 #include "async/task_group.h"
-#include "http/client.h"
 #include "net.h"
+#include "outbound/client.h"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -27,7 +27,7 @@ struct Tally {
   uint64_t failures = 0;
 };
 
-Task<void> worker(http::Client& client, std::shared_ptr<http::Client::Target> target,
+Task<void> worker(outbound::Client& client, std::shared_ptr<outbound::Client::Target> target,
                   std::string body, SteadyTime end, Tally& tally) {
   const std::array<std::string_view, 3> pieces = {std::string_view(body).substr(0, 180),
                                                   std::string_view(body).substr(180), "}"};
@@ -37,7 +37,7 @@ Task<void> worker(http::Client& client, std::shared_ptr<http::Client::Target> ta
   }
 }
 
-Task<double> run(http::Client& client, const webhook::TargetUrl& url, const Options& options,
+Task<double> run(outbound::Client& client, const webhook::TargetUrl& url, const Options& options,
                  Tally& tally) {
   const auto target = client.open(url);
   const auto executor = co_await asio::this_coro::executor;
@@ -66,10 +66,10 @@ int main(int argc, char** argv) {
   if (!url) bench::die(url.error().message);
   Cores cores(1);
   const asio::any_io_executor executor = cores.at(0).get_executor();
-  http::ClientOptions client_options;
+  outbound::ClientOptions client_options;
   client_options.max_idle_per_target = options.connections;
-  auto network = http::parse_cidr("127.0.0.0/8");
-  http::Client client(executor, http::AddressGuard({*network}), client_options);
+  auto network = net::parse_cidr("127.0.0.0/8");
+  outbound::Client client(executor, net::AddressGuard({*network}), client_options);
   cores.start();
   Tally tally;
   const double seconds = block_on(executor, run(client, *url, options, tally));

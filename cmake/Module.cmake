@@ -1,3 +1,6 @@
+# The names that DEPS may give without their prefix.
+set(MODULES "base|async|json|crypto|net|event|webhook|config|http|outbound|store|control|delivery|bin|api|selftest|cli|app")
+
 # add_module(name SOURCES a.cc DEPS base PRIVATE_DEPS lib TESTS a_test.cc)
 # One static library per module and one test binary beside it. Files are listed, never globbed.
 function(add_module name)
@@ -5,8 +8,8 @@ function(add_module name)
   list(TRANSFORM M_SOURCES PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
   list(TRANSFORM M_TESTS PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
   set(target eventhorn_${name})
-  list(TRANSFORM M_DEPS REPLACE "^(base|async|json|crypto|config|event|webhook|store|http|delivery|bin|api|selftest|cli|app)$" "eventhorn_\\1")
-  list(TRANSFORM M_TEST_DEPS REPLACE "^(base|async|json|crypto|config|event|webhook|store|http|delivery|bin|api|selftest|cli|app)$" "eventhorn_\\1")
+  list(TRANSFORM M_DEPS REPLACE "^(${MODULES})$" "eventhorn_\\1")
+  list(TRANSFORM M_TEST_DEPS REPLACE "^(${MODULES})$" "eventhorn_\\1")
   if(M_SOURCES)
     add_library(${target} STATIC ${M_SOURCES})
     target_include_directories(${target} PUBLIC ${PROJECT_SOURCE_DIR}/src)
@@ -29,7 +32,7 @@ endfunction()
 # With EVENTHORN_LIBFUZZER a libFuzzer binary; otherwise a plain main that replays the corpus, run by CTest.
 function(add_fuzz name)
   cmake_parse_arguments(F "" "SOURCE;CORPUS" "DEPS" ${ARGN})
-  list(TRANSFORM F_DEPS REPLACE "^(base|async|json|crypto|config|event|webhook|store|http|delivery|bin|api|selftest|cli|app)$" "eventhorn_\\1")
+  list(TRANSFORM F_DEPS REPLACE "^(${MODULES})$" "eventhorn_\\1")
   add_executable(fuzz_${name} EXCLUDE_FROM_ALL ${F_SOURCE})
   target_link_libraries(fuzz_${name} PRIVATE ${F_DEPS} project_options)
   if(EVENTHORN_LIBFUZZER)

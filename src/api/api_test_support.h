@@ -8,6 +8,7 @@
 #include "async/cores.h"
 #include "base/check.h"
 #include "base/strings.h"
+#include "base/test_support.h"
 #include "crypto/random.h"
 #include "json/reader.h"
 #include "store/rocks/rocks_store.h"
@@ -27,6 +28,8 @@
 #include <vector>
 
 namespace eventhorn::api::testing {
+
+using eventhorn::expect;
 
 inline constexpr const char* kApiKey = "0123456789abcdef0123456789abcdef-01234567-89abcdef";
 inline constexpr const char* kSigningKey = "signing-key";
@@ -53,39 +56,13 @@ class TestClock final : public Clock {
   std::chrono::seconds skipped_{0};
 };
 
-class TempDirectory {
- public:
-  TempDirectory() {
-    std::string pattern =
-        (std::filesystem::temp_directory_path() / "eventhorn-api-XXXXXX").string();
-    CHECK(::mkdtemp(pattern.data()) != nullptr);
-    path_ = pattern;
-  }
-
-  ~TempDirectory() { std::filesystem::remove_all(path_); }
-
-  TempDirectory(const TempDirectory&) = delete;
-  TempDirectory& operator=(const TempDirectory&) = delete;
-
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
-
-template <class T>
-T expect(Result<T> result) {
-  if (!result) throw std::runtime_error(result.error().message);
-  return *std::move(result);
-}
-
 /// Knows what a test tells it.
-class FakeResolver final : public http::Resolver {
+class FakeResolver final : public outbound::Resolver {
  public:
-  Task<Result<std::vector<http::IpAddress>>> resolve(std::string host, Deadline) override {
+  Task<Result<std::vector<net::IpAddress>>> resolve(std::string host, Deadline) override {
     const auto found = hosts.find(host);
     if (found == hosts.end()) co_return fail(Errc::kNotFound, "host not found");
-    co_return std::vector<http::IpAddress>(1, *http::IpAddress::parse(found->second));
+    co_return std::vector<net::IpAddress>(1, *net::IpAddress::parse(found->second));
   }
 
   std::map<std::string, std::string> hosts;
@@ -93,7 +70,7 @@ class FakeResolver final : public http::Resolver {
 
 struct TestOptions {
   Settings settings;
-  std::vector<http::Cidr> allow_networks;
+  std::vector<net::Cidr> allow_networks;
   uint64_t min_free_bytes = 0;
 };
 
@@ -189,7 +166,7 @@ class TestApi {
     return names;
   }
 
-  TempDirectory temp;
+  TempDir temp;
   TestClock clock;
   std::unique_ptr<store::RocksStore> store =
       expect(store::RocksStore::open(rocks_options(), clock));
@@ -198,14 +175,14 @@ class TestApi {
   asio::thread_pool readers{1};
   asio::thread_pool searchers{1};
   asio::thread_pool writer{1};
-  Keys keys = expect(Keys::load(temp.path(), kApiKey, kSigningKey, clock));
+  control::Keys keys = expect(control::Keys::load(temp.path(), kApiKey, kSigningKey, clock));
   http::AuthLimiter limiter{clock};
   bin::Bins bins{clock, crypto::random_bytes, bin::Bins::Options()};
   bin::OwnBins own_bins{bins, own_names()};
-  http::AddressGuard guard;
+  net::AddressGuard guard;
   Settings settings;
   FakeResolver resolver;
-  store::NoticeBoard notices{clock.now()};
+  control::NoticeBoard notices{clock.now()};
   FakeDeliveries deliveries;
   std::optional<Services> services;
   http::Router router;
@@ -218,7 +195,7 @@ class TestApi {
   std::string posted_body;
   std::string posted_head;
   Deadline posted_deadline;
-  http::ClientReply reply;
+  outbound::ClientReply reply;
 
  private:
   store::RocksOptions rocks_options() const {
@@ -240,8 +217,8 @@ class TestApi {
     co_return out;
   }
 
-  Task<http::ClientReply> post(std::string url, std::string body, std::string extra_head,
-                               Deadline deadline) {
+  Task<outbound::ClientReply> post(std::string url, std::string body, std::string extra_head,
+                                   Deadline deadline) {
     posted_url = std::move(url);
     posted_body = std::move(body);
     posted_head = std::move(extra_head);

@@ -144,7 +144,7 @@ bool is_settled(const SegmentRow& segment, Position position) {
 }
 
 Result<Backlog> read_backlog(store::Store& store, const store::Domain& domain,
-                             const store::LaneStatus& lane) {
+                             const control::LaneStatus& lane) {
   Backlog out;
   out.waiting = lane.waiting;
   for (const auto& segment : lane.segments) {

@@ -1,8 +1,8 @@
 // What lanes have not settled, counted from the store. Blocks on the disk: for readers' threads.
 #pragma once
 
+#include "control/deliveries.h"
 #include "json/writer.h"
-#include "store/deliveries.h"
 #include "store/store.h"
 
 #include <array>
@@ -46,7 +46,7 @@ bool is_settled(const store::SegmentRow& segment, Position position);
 void write_backlog(json::Writer& writer, const Backlog& backlog, SystemTime now);
 
 Result<Backlog> read_backlog(store::Store& store, const store::Domain& domain,
-                             const store::LaneStatus& lane);
+                             const control::LaneStatus& lane);
 
 /// For each hook the position after which its events belong to the lane; nullopt for those whose
 /// URLs do not include the lane's.

@@ -2,7 +2,7 @@
 
 #include "base/duration.h"
 #include "base/strings.h"
-#include "store/settings.h"
+#include "control/endpoint_settings.h"
 #include "webhook/retry_schedule.h"
 
 #include <fmt/format.h>
@@ -121,7 +121,7 @@ Result<Names> read_names(Services& services, std::optional<store::EndpointId> af
   Names out;
   for (auto& [id, url] : services.directory.endpoints(after, limit))
     out.emplace(id, std::move(url));
-  TRY(const auto settings, store::load_endpoint_settings(services.store));
+  TRY(const auto settings, control::load_endpoint_settings(services.store));
   for (const auto& [url, of_url] : settings) {
     const auto id = store::endpoint_id(url);
     if (!after || id > *after) out.emplace(id, url);
@@ -133,20 +133,20 @@ Result<Names> read_names(Services& services, std::optional<store::EndpointId> af
 constexpr size_t kStateStep = 500;
 
 // The next `query.limit` of all, whatever their state; fewer at the end.
-Task<Result<std::vector<store::EndpointStatus>>> read_step(Services& services,
-                                                           const EndpointQuery& query) {
+Task<Result<std::vector<control::EndpointStatus>>> read_step(Services& services,
+                                                             const EndpointQuery& query) {
   auto known = co_await services.deliveries.endpoints(query.after, query.limit, {});
   const auto read = [&] { return read_names(services, query.after, query.limit); };
   const auto names = co_await run_blocking(services.readers, read);
   if (!names) co_return fail(names.error());
-  std::map<store::EndpointId, store::EndpointStatus> all;
+  std::map<store::EndpointId, control::EndpointStatus> all;
   for (auto& status : known) all.emplace(status.id, std::move(status));
   for (const auto& [id, url] : *names) {
     auto& status = all[id];
     status.id = id;
     status.url = url;
   }
-  std::vector<store::EndpointStatus> out;
+  std::vector<control::EndpointStatus> out;
   for (auto& [id, status] : all) {
     if (out.size() == query.limit) break;
     out.push_back(std::move(status));
@@ -156,15 +156,15 @@ Task<Result<std::vector<store::EndpointStatus>>> read_step(Services& services,
 
 }  // namespace
 
-Task<Result<std::vector<store::EndpointStatus>>> read_endpoints(Services& services,
-                                                                const EndpointQuery& query,
-                                                                Deadline deadline) {
+Task<Result<std::vector<control::EndpointStatus>>> read_endpoints(Services& services,
+                                                                  const EndpointQuery& query,
+                                                                  Deadline deadline) {
   // Whoever is not simply well is known to delivery.
-  if (query.state && *query.state != store::EndpointState::kActive) {
+  if (query.state && *query.state != control::EndpointState::kActive) {
     auto known = co_await services.deliveries.endpoints(query.after, query.limit, query.state);
     co_return known;
   }
-  std::vector<store::EndpointStatus> out;
+  std::vector<control::EndpointStatus> out;
   EndpointQuery next = query;
   if (query.state) next.limit = std::max(query.limit, kStateStep);
   while (out.size() < query.limit) {

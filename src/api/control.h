@@ -56,14 +56,14 @@ std::string endpoint_id(std::string_view url);
 struct EndpointQuery {
   std::optional<store::EndpointId> after;
   size_t limit = 0;
-  std::optional<store::EndpointState> state;
+  std::optional<control::EndpointState> state;
 };
 
 /// Endpoints by id: those that a webhook names, that have settings, or that delivery knows. One
 /// that delivery does not know is active and idle. kTimeout when `deadline` comes first.
-Task<Result<std::vector<store::EndpointStatus>>> read_endpoints(Services& services,
-                                                                const EndpointQuery& query,
-                                                                Deadline deadline);
+Task<Result<std::vector<control::EndpointStatus>>> read_endpoints(Services& services,
+                                                                  const EndpointQuery& query,
+                                                                  Deadline deadline);
 
 /// The URL with this id; kNotFound when read_endpoints() would not give it.
 Task<Result<std::string>> find_endpoint_url(Services& services, std::string_view id);

@@ -106,12 +106,12 @@ struct ControlApi : WithDomain {
   }
 
   /// What delivery tells of a lane from now on.
-  store::LaneStatus& status(const std::string& url, const std::string& domain = "example.org") {
+  control::LaneStatus& status(const std::string& url, const std::string& domain = "example.org") {
     const LaneId id = lane(url, domain);
     for (auto& each : deliveries.lane_list) {
       if (each.id == id) return each;
     }
-    store::LaneStatus out;
+    control::LaneStatus out;
     out.id = id;
     out.domain = uid(domain);
     out.url = url;
@@ -128,8 +128,8 @@ struct ControlApi : WithDomain {
     return out;
   }
 
-  store::EndpointStatus& endpoint(const std::string& url) {
-    store::EndpointStatus out;
+  control::EndpointStatus& endpoint(const std::string& url) {
+    control::EndpointStatus out;
     out.url = url;
     return deliveries.endpoint_list.emplace_back(std::move(out));
   }

@@ -1,7 +1,7 @@
 // A stand-in for the delivery engines.
 #pragma once
 
-#include "store/deliveries.h"
+#include "control/deliveries.h"
 
 #include <gtest/gtest.h>
 
@@ -14,10 +14,10 @@
 namespace eventhorn::api {
 
 /// Delivery as the tests say it is. Set its members while no request runs.
-class FakeDeliveries final : public store::Deliveries {
+class FakeDeliveries final : public control::Deliveries {
  public:
-  std::vector<store::EndpointStatus> endpoint_list;
-  std::vector<store::LaneStatus> lane_list;
+  std::vector<control::EndpointStatus> endpoint_list;
+  std::vector<control::LaneStatus> lane_list;
   /// Of lanes that are not listed.
   Position through;
   /// What changing something answers, for a lane or (0) for all else.
@@ -28,44 +28,44 @@ class FakeDeliveries final : public store::Deliveries {
   std::vector<std::string> configured_urls;
   std::map<std::string, std::vector<store::AttemptRow>> recent_of;
 
-  Task<std::vector<store::EndpointStatus>> endpoints(
+  Task<std::vector<control::EndpointStatus>> endpoints(
       std::optional<store::EndpointId> after, size_t limit,
-      std::optional<store::EndpointState> state) override {
-    std::vector<store::EndpointStatus> out;
+      std::optional<control::EndpointState> state) override {
+    std::vector<control::EndpointStatus> out;
     for (const auto& listed : endpoint_list) {
       auto status = status_of(listed.url);
       if ((!after || status.id > *after) && (!state || status.state == *state))
         out.push_back(std::move(status));
     }
-    std::ranges::sort(out, {}, &store::EndpointStatus::id);
+    std::ranges::sort(out, {}, &control::EndpointStatus::id);
     out.resize(std::min(limit, out.size()));
     co_return out;
   }
 
-  Task<std::vector<store::EndpointStatus>> endpoints_of(std::vector<std::string> urls) override {
-    std::vector<store::EndpointStatus> out;
+  Task<std::vector<control::EndpointStatus>> endpoints_of(std::vector<std::string> urls) override {
+    std::vector<control::EndpointStatus> out;
     for (const auto& url : urls) out.push_back(status_of(url));
     co_return out;
   }
 
-  Task<store::EndpointStatus> endpoint(std::string url) override { co_return status_of(url); }
+  Task<control::EndpointStatus> endpoint(std::string url) override { co_return status_of(url); }
 
-  Task<std::vector<store::LaneStatus>> lanes(std::vector<LaneId> ids) override {
+  Task<std::vector<control::LaneStatus>> lanes(std::vector<LaneId> ids) override {
     co_return lanes_that(
         [&](const auto& status) { return std::ranges::find(ids, status.id) != ids.end(); });
   }
 
-  Task<std::vector<store::LaneStatus>> lanes_of(std::string url) override {
+  Task<std::vector<control::LaneStatus>> lanes_of(std::string url) override {
     co_return lanes_that([&](const auto& status) { return status.url == url; });
   }
 
-  Task<std::vector<store::LaneStatus>> replaying() override {
+  Task<std::vector<control::LaneStatus>> replaying() override {
     co_return lanes_that([](const auto& status) {
       return std::ranges::any_of(status.segments, [](const auto& s) { return s.replay != 0; });
     });
   }
 
-  Task<store::LaneStatus> lane(LaneId lane, DomainUid domain, std::string url) override {
+  Task<control::LaneStatus> lane(LaneId lane, DomainUid domain, std::string url) override {
     for (const auto& status : lane_list) {
       if (status.id == lane) co_return status;
     }
@@ -97,7 +97,7 @@ class FakeDeliveries final : public store::Deliveries {
                             std::vector<store::SegmentRow> segments) override {
     auto status = note(lane.value, "add " + url);
     if (!status) co_return status;
-    auto it = std::ranges::find(lane_list, lane, &store::LaneStatus::id);
+    auto it = std::ranges::find(lane_list, lane, &control::LaneStatus::id);
     if (it == lane_list.end())
       it = lane_list.insert(lane_list.end(), idle(lane, domain_of_new_lanes, std::move(url)));
     it->segments.insert(it->segments.end(), segments.begin(), segments.end());
@@ -111,12 +111,12 @@ class FakeDeliveries final : public store::Deliveries {
     co_return note(lane.value, call);
   }
 
-  Task<Status> change_replay(uint64_t replay, store::ReplayAction action) override {
+  Task<Status> change_replay(uint64_t replay, control::ReplayAction action) override {
     for (auto& status : lane_list) {
       for (auto& segment : status.segments) {
-        if (segment.replay == replay) segment.paused = action == store::ReplayAction::kPause;
+        if (segment.replay == replay) segment.paused = action == control::ReplayAction::kPause;
       }
-      if (action == store::ReplayAction::kCancel)
+      if (action == control::ReplayAction::kCancel)
         std::erase_if(status.segments, [&](const auto& s) { return s.replay == replay; });
     }
     co_return note(0, "change " + std::to_string(static_cast<int>(action)));
@@ -127,24 +127,24 @@ class FakeDeliveries final : public store::Deliveries {
   DomainUid domain_of_new_lanes;
 
  private:
-  store::EndpointStatus status_of(const std::string& url) const {
-    const auto it = std::ranges::find(endpoint_list, url, &store::EndpointStatus::url);
-    store::EndpointStatus out = it == endpoint_list.end() ? store::EndpointStatus() : *it;
+  control::EndpointStatus status_of(const std::string& url) const {
+    const auto it = std::ranges::find(endpoint_list, url, &control::EndpointStatus::url);
+    control::EndpointStatus out = it == endpoint_list.end() ? control::EndpointStatus() : *it;
     out.id = store::endpoint_id(url);
     out.url = url;
-    out.lanes = static_cast<size_t>(std::ranges::count(lane_list, url, &store::LaneStatus::url));
+    out.lanes = static_cast<size_t>(std::ranges::count(lane_list, url, &control::LaneStatus::url));
     return out;
   }
 
   template <class F>
-  std::vector<store::LaneStatus> lanes_that(F wanted) const {
-    std::vector<store::LaneStatus> out;
+  std::vector<control::LaneStatus> lanes_that(F wanted) const {
+    std::vector<control::LaneStatus> out;
     std::ranges::copy_if(lane_list, std::back_inserter(out), wanted);
     return out;
   }
 
-  store::LaneStatus idle(LaneId lane, DomainUid domain, std::string url) const {
-    store::LaneStatus out;
+  control::LaneStatus idle(LaneId lane, DomainUid domain, std::string url) const {
+    control::LaneStatus out;
     out.id = lane;
     out.domain = domain;
     out.url = std::move(url);

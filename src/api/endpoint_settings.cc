@@ -5,8 +5,8 @@
 #include "api/control.h"
 #include "api/targets.h"
 #include "base/strings.h"
+#include "control/endpoint_settings.h"
 #include "crypto/random.h"
-#include "store/settings.h"
 #include "webhook/standard.h"
 #include "webhook/url.h"
 
@@ -31,10 +31,10 @@ Task<Result<EndpointSettings>> change(Services& services, Changes& changes, cons
                                       const SettingsEdit& edit) {
   uint64_t version = 0;
   const auto run = [&]() -> Result<EndpointSettings> {
-    TRY(auto settings, store::load_endpoint_settings(services.store, url));
+    TRY(auto settings, control::load_endpoint_settings(services.store, url));
     TRY_STATUS(edit(settings));
-    TRY_STATUS(services.store.save_value(store::endpoint_settings_key(url),
-                                         store::encode_endpoint_settings(settings)));
+    TRY_STATUS(services.store.save_value(control::endpoint_settings_key(url),
+                                         control::encode_endpoint_settings(settings)));
     version = ++changes.count;
     return settings;
   };
@@ -79,7 +79,7 @@ Task<tl::expected<std::string, http::Response>> read_url(Services& services,
 Task<http::Response> get(Services& services, Changes&, http::RequestContext& context, By by) {
   const auto url = co_await read_url(services, context, by);
   if (!url) co_return url.error();
-  const auto read = [&] { return store::load_endpoint_settings(services.store, *url); };
+  const auto read = [&] { return control::load_endpoint_settings(services.store, *url); };
   const auto settings = co_await run_blocking(services.readers, read);
   if (!settings) co_return error_response(settings.error());
   co_return settings_response(*url, *settings);
@@ -106,7 +106,7 @@ Task<http::Response> remove(Services& services, Changes& changes, http::RequestC
   uint64_t version = 0;
   const auto run = [&] {
     version = ++changes.count;
-    return services.store.remove_value(store::endpoint_settings_key(*url));
+    return services.store.remove_value(control::endpoint_settings_key(*url));
   };
   const auto removed = co_await run_blocking(services.writer, run);
   if (!removed) co_return error_response(removed.error());
@@ -124,7 +124,7 @@ Task<http::Response> list_secrets(Services& services, Changes&, http::RequestCon
                                   By by) {
   const auto url = co_await read_url(services, context, by);
   if (!url) co_return url.error();
-  const auto read = [&] { return store::load_endpoint_settings(services.store, *url); };
+  const auto read = [&] { return control::load_endpoint_settings(services.store, *url); };
   const auto settings = co_await run_blocking(services.readers, read);
   if (!settings) co_return error_response(settings.error());
   std::string body;

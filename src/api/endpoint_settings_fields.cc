@@ -1,7 +1,7 @@
 #include "api/control.h"
 #include "api/endpoint_settings.h"
 #include "base/strings.h"
-#include "http/client_tls.h"
+#include "outbound/tls.h"
 #include "webhook/headers.h"
 #include "webhook/url.h"
 
@@ -178,7 +178,7 @@ Status apply_endpoint_settings(const http::Form& form, EndpointSettings& setting
     return invalid("client_certificate", "must be set together with client_key");
   }
   const auto usable =
-      http::check_client_certificate(settings.client_certificate, settings.client_key);
+      outbound::check_client_certificate(settings.client_certificate, settings.client_key);
   if (usable) return {};
   const std::string_view why = usable.error().message;
   const auto rule = why.substr(why.find(": ") + 2);

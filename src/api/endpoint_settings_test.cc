@@ -1,7 +1,8 @@
+#include "control/endpoint_settings.h"
+
 #include "api/control.h"
 #include "api/control_test_support.h"
 #include "http/tls_files_test_support.h"
-#include "store/settings.h"
 
 #include <boost/asio/post.hpp>
 
@@ -50,7 +51,7 @@ TEST(EndpointSettings, BeforeAWebhookNamesTheUrl) {
   EXPECT_EQ(api.ok("GET", kByUrl), expected);
   const auto& told = api.deliveries.settings_of.at(kUrl);
   EXPECT_EQ(told.rate_limit, 0.5);
-  const auto kept = expect(store::load_endpoint_settings(*api.store));
+  const auto kept = expect(control::load_endpoint_settings(*api.store));
   EXPECT_EQ(kept.at(kUrl), told);
 }
 
@@ -199,7 +200,7 @@ TEST(EndpointSettings, AreChecked) {
   for (const auto& [form, expected] : elsewhere)
     EXPECT_THAT(api.ask("PUT", kByUrl, form), StartsWith(expected));
   EXPECT_THAT(api.deliveries.calls, IsEmpty());
-  EXPECT_TRUE(expect(store::load_endpoint_settings(*api.store)).empty());
+  EXPECT_TRUE(expect(control::load_endpoint_settings(*api.store)).empty());
 }
 
 TEST(EndpointSettings, OfUrlsThatAWebhookMayHave) {

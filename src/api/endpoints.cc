@@ -9,8 +9,8 @@
 namespace eventhorn::api {
 namespace {
 
-using store::EndpointState;
-using store::EndpointStatus;
+using control::EndpointState;
+using control::EndpointStatus;
 
 constexpr EndpointState kStates[] = {EndpointState::kActive, EndpointState::kThrottled,
                                      EndpointState::kParked, EndpointState::kGone,
@@ -19,7 +19,7 @@ constexpr EndpointState kStates[] = {EndpointState::kActive, EndpointState::kThr
 Result<std::optional<EndpointState>> parse_state(std::string_view text) {
   if (text.empty()) return std::optional<EndpointState>();
   for (const auto state : kStates) {
-    if (store::to_string(state) == text) return std::optional(state);
+    if (control::to_string(state) == text) return std::optional(state);
   }
   return fail(Errc::kInvalidArgument, "state: must be active, throttled, parked, gone or paused");
 }
@@ -49,7 +49,7 @@ void write_endpoint(json::Writer& w, const EndpointStatus& endpoint, const Backl
                     SystemTime now) {
   w.begin_object().key("id").value(endpoint_id(endpoint.url));
   w.key("url").value(webhook::masked(endpoint.url));
-  w.key("state").value(store::to_string(endpoint.state));
+  w.key("state").value(control::to_string(endpoint.state));
   w.key("reason").value(endpoint.reason);
   write_time(w, "since", endpoint.since);
   write_time(w, "last_success", endpoint.last_success);

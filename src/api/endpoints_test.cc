@@ -53,7 +53,7 @@ TEST(Endpoints, ShowHealthAndBacklog) {
                    api.segment(webhook::Class::kNormal, start)};
   lane.segments[1].settled = {{b, b}};
   auto& endpoint = api.endpoint(kUrl);
-  endpoint.state = store::EndpointState::kParked;
+  endpoint.state = control::EndpointState::kParked;
   endpoint.reason = "timeout";
   endpoint.since = api.clock.now();
   endpoint.failures_in_row = 20;
@@ -108,7 +108,7 @@ TEST(Endpoints, AreFilteredByStateAndPaged) {
   for (int i = 0; i < 7; ++i) urls.push_back("https://" + std::to_string(i) + ".example/");
   for (const auto& url : urls) api.endpoint(url);
   for (int i = 0; i < 3; ++i)
-    api.deliveries.endpoint_list[static_cast<size_t>(i)].state = store::EndpointState::kGone;
+    api.deliveries.endpoint_list[static_cast<size_t>(i)].state = control::EndpointState::kGone;
   EXPECT_THAT(api.follow(std::string(kEndpoints) + "?limit=2", "url"),
               ::testing::UnorderedElementsAreArray(urls));
   const auto gone = std::string(kEndpoints) + "?state=gone&limit=2";

@@ -9,6 +9,7 @@
 #include "async/block_on.h"
 #include "async/cores.h"
 #include "base/strings.h"
+#include "base/test_support.h"
 #include "crypto/random.h"
 #include "json/cursor.h"
 #include "store/rocks/rocks_store.h"
@@ -199,30 +200,19 @@ class EventsApi : public testing::Test {
     return all;
   }
 
-  static std::filesystem::path make_directory() {
-    auto name = testing::TempDir() + "eventsXXXXXX";
-    EXPECT_NE(::mkdtemp(name.data()), nullptr);
-    return name;
-  }
-
-  struct TempDirectory {
-    const std::filesystem::path path = make_directory();
-
-    ~TempDirectory() { std::filesystem::remove_all(path); }
-  };
-
   std::unique_ptr<store::RocksStore> open_store() {
     store::RocksOptions options;
-    options.directory = directory_path_.path / "store";
+    options.directory = directory_path_.path() / "store";
     options.index_idle = std::chrono::hours(1);
     options.ballast_bytes = 0;
     return store::RocksStore::open(options, clock_).value();
   }
 
-  TempDirectory directory_path_;
+  TempDir directory_path_;
   FakeClock clock_;
   std::unique_ptr<store::RocksStore> store_ = open_store();
-  Keys keys_ = Keys::load(directory_path_.path, "test-key", "signing-key", clock_).value();
+  control::Keys keys_ =
+      control::Keys::load(directory_path_.path(), "test-key", "signing-key", clock_).value();
   store::Directory directory_;
   store::CommitQueue commits_{*store_, directory_, {.min_free_bytes = 0}};
   asio::thread_pool readers_{2};
@@ -231,11 +221,11 @@ class EventsApi : public testing::Test {
   Cores cores_{1};
   bin::Bins bins_{clock_, [](size_t n) { return crypto::random_bytes(n); }, {}};
   bin::OwnBins own_bins_{bins_, http::OriginOptions()};
-  http::AddressGuard guard_{{}};
+  net::AddressGuard guard_{{}};
   http::AuthLimiter limiter_{clock_};
   Settings settings_;
-  http::DnsResolver resolver_{cores_.at(0).get_executor(), {}};
-  store::NoticeBoard notices_;
+  outbound::DnsResolver resolver_{cores_.at(0).get_executor(), {}};
+  control::NoticeBoard notices_;
   FakeDeliveries deliveries_;
   Services services_{clock_,    *store_,     directory_, commits_,  readers_,  searchers_,
                      writer_,   keys_,       limiter_,   bins_,     own_bins_, guard_,

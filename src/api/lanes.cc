@@ -14,7 +14,7 @@ constexpr size_t kMaxMissedCount = 10'000;
 
 struct Lane {
   LaneRef ref;
-  store::LaneStatus status;
+  control::LaneStatus status;
 };
 
 struct Figures {
@@ -100,7 +100,7 @@ Task<void> read_status(Services& services, std::vector<Lane>& lanes) {
   std::vector<LaneId> ids;
   for (const auto& lane : lanes) ids.push_back(lane.status.id);
   auto live = co_await services.deliveries.lanes(std::move(ids));
-  std::unordered_map<LaneId, store::LaneStatus*> by_id;
+  std::unordered_map<LaneId, control::LaneStatus*> by_id;
   for (auto& status : live) by_id[status.id] = &status;
   for (auto& lane : lanes) {
     const auto found = by_id.find(lane.status.id);

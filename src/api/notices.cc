@@ -22,14 +22,14 @@ constexpr size_t kPerPiece = 50;  // notices written at one time
 // core.
 class NoticeStream {
  public:
-  NoticeStream(asio::any_io_executor executor, store::NoticeBoard& board, uint64_t after,
+  NoticeStream(asio::any_io_executor executor, control::NoticeBoard& board, uint64_t after,
                std::chrono::milliseconds heartbeat)
       : board_(board),
         heartbeat_(heartbeat),
         after_(after),
         following_(after == board.last_id()),
         bell_(std::make_shared<Bell>(executor)) {
-    listener_ = board_.listen([bell = bell_](const store::Notice&) { bell->ring(); });
+    listener_ = board_.listen([bell = bell_](const control::Notice&) { bell->ring(); });
   }
 
   ~NoticeStream() { board_.unlisten(listener_); }
@@ -56,7 +56,7 @@ class NoticeStream {
   }
 
  private:
-  std::string write(const std::vector<store::Notice>& notices) {
+  std::string write(const std::vector<control::Notice>& notices) {
     std::string out;
     for (const auto& notice : notices) {
       fmt::format_to(std::back_inserter(out), "id: {}\nevent: {}\ndata: {}\n\n", notice.id,
@@ -67,7 +67,7 @@ class NoticeStream {
     return out;
   }
 
-  store::NoticeBoard& board_;
+  control::NoticeBoard& board_;
   const std::chrono::milliseconds heartbeat_;
   uint64_t after_;
   bool following_;  // after_ is an id of this board, so the next notice has the next one
@@ -81,13 +81,13 @@ Result<uint64_t> read_id(std::string_view name, std::string_view text) {
   return fail(Errc::kInvalidArgument, fmt::format("{}: must be the id of a notice", name));
 }
 
-Result<std::vector<store::Notice>> find_notices(const store::NoticeBoard& board,
-                                                std::string_view query_text) {
+Result<std::vector<control::Notice>> find_notices(const control::NoticeBoard& board,
+                                                  std::string_view query_text) {
   TRY(const auto query, http::parse_query(query_text));
   const auto limit = parse_uint(query.first("limit").value_or(std::to_string(kDefaultLimit)));
-  if (!limit || *limit < 1 || *limit > store::NoticeBoard::kKeep) {
+  if (!limit || *limit < 1 || *limit > control::NoticeBoard::kKeep) {
     return fail(Errc::kInvalidArgument,
-                fmt::format("limit: must be a number from 1 to {}", store::NoticeBoard::kKeep));
+                fmt::format("limit: must be a number from 1 to {}", control::NoticeBoard::kKeep));
   }
   const auto after = query.first("after");
   if (!after) return board.newest(*limit);
@@ -107,7 +107,7 @@ Task<http::Response> list(Services& services, http::RequestContext& context) {
 }
 
 // Where a stream begins. A client that comes back says so by the field; it repeats its old query.
-Result<uint64_t> stream_start(const store::NoticeBoard& board, const http::Request& request) {
+Result<uint64_t> stream_start(const control::NoticeBoard& board, const http::Request& request) {
   const auto last = request.fields.get("Last-Event-ID");
   if (!last.empty()) return read_id("Last-Event-ID", last);
   TRY(const auto query, http::parse_query(request.query));

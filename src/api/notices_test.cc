@@ -17,8 +17,8 @@ constexpr const char* kList = "/eventhorn/v1/notices";
 constexpr const char* kStream = "/eventhorn/v1/notices/stream";
 
 void post(TestApi& api, const std::string& url) {
-  store::Notice notice;
-  notice.kind = store::NoticeKind::kParked;
+  control::Notice notice;
+  notice.kind = control::NoticeKind::kParked;
   notice.at = api.clock.now();
   notice.url = url;
   api.notices.post(std::move(notice));
@@ -155,15 +155,15 @@ TEST(NoticeStream, SaysNowAndThenThatItIsThere) {
 TEST(NoticeStream, EndsForAClientThatTheBoardHasOverrun) {
   TestApi api;
   Stream stream(api, TestApi::request("GET", kStream));
-  for (size_t i = 0; i < store::NoticeBoard::kKeep; ++i) post(api, "http://a/");
+  for (size_t i = 0; i < control::NoticeBoard::kKeep; ++i) post(api, "http://a/");
   EXPECT_NE(stream.next(), "end");
-  for (size_t i = 0; i < store::NoticeBoard::kKeep; ++i) post(api, "http://a/");
+  for (size_t i = 0; i < control::NoticeBoard::kKeep; ++i) post(api, "http://a/");
   EXPECT_EQ(stream.next(), "end");
 }
 
 TEST(NoticeStream, PiecesAreBounded) {
   TestApi api;
-  for (size_t i = 0; i < store::NoticeBoard::kKeep; ++i)
+  for (size_t i = 0; i < control::NoticeBoard::kKeep; ++i)
     post(api, "http://a/" + std::string(2000, 'x'));
   Stream stream(api, TestApi::request("GET", kStream + std::string("?after=0")));
   size_t pieces = 0;

@@ -15,7 +15,7 @@
 namespace eventhorn::api {
 namespace {
 
-using store::ReplayAction;
+using control::ReplayAction;
 
 constexpr size_t kEventsPerStep = 16;  // of up to a megabyte each
 
@@ -114,10 +114,10 @@ Task<http::Response> replay_events(Services& services, const ReplayWish& wish) {
 struct LiveReplays {
   struct Live {
     bool paused = false;
-    std::vector<std::pair<const store::LaneStatus*, const store::SegmentRow*>> segments;
+    std::vector<std::pair<const control::LaneStatus*, const store::SegmentRow*>> segments;
   };
 
-  std::vector<store::LaneStatus> lanes;
+  std::vector<control::LaneStatus> lanes;
   std::unordered_map<uint64_t, Live> by_id;
 
   std::unordered_set<uint64_t> ids() const {
@@ -217,11 +217,11 @@ Status check_room(const std::vector<PlannedLane>& plan, const LiveReplays& live)
   for (const auto& planned : plan) {
     const auto it = used.find(planned.lane.config->id);
     const size_t have = it == used.end() ? 0 : it->second;
-    if (have + planned.segments.size() <= store::kMaxReplaySegments) continue;
+    if (have + planned.segments.size() <= control::kMaxReplaySegments) continue;
     return fail(Errc::kRateLimited,
                 fmt::format("lane {} has {} segments of replays, of at most {}: wait until a "
                             "replay has ended, or cancel one",
-                            planned.lane.config->id.value, have, store::kMaxReplaySegments));
+                            planned.lane.config->id.value, have, control::kMaxReplaySegments));
   }
   return {};
 }

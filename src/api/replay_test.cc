@@ -359,7 +359,7 @@ TEST(Replay, ListsNewestFirst) {
 TEST(Replay, LanesHaveRoomForSomeOnly) {
   RangeApi api;
   const Pairs one_segment = api.range(0, 10, {{"url", kUrl}});
-  for (size_t i = 0; i < store::kMaxReplaySegments - 1; ++i)
+  for (size_t i = 0; i < control::kMaxReplaySegments - 1; ++i)
     EXPECT_EQ(api.post(one_segment).status, 200);
   const auto records = column(api.ok("GET", kReplay), "id");
   // This one wants two segments.

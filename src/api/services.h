@@ -2,20 +2,20 @@
 // member is safe to use from any core.
 #pragma once
 
-#include "api/keys.h"
 #include "async/task.h"
 #include "base/time.h"
 #include "bin/bins.h"
 #include "bin/own_bins.h"
-#include "http/address.h"
+#include "control/deliveries.h"
+#include "control/keys.h"
+#include "control/notices.h"
 #include "http/basic_auth.h"
-#include "http/client.h"
-#include "http/resolver.h"
 #include "http/router.h"
+#include "net/address.h"
+#include "outbound/client.h"
+#include "outbound/resolver.h"
 #include "store/commit_queue.h"
-#include "store/deliveries.h"
 #include "store/directory.h"
-#include "store/notices.h"
 #include "store/store.h"
 
 #include <atomic>
@@ -61,23 +61,23 @@ struct Services {
   /// One thread: changes of settings and of records of replays are made there, one after the other,
   /// so that none undoes another and no reader waits for the disk.
   asio::thread_pool& writer;
-  Keys& keys;
+  control::Keys& keys;
   http::AuthLimiter& limiter;
   bin::Bins& bins;
   const bin::OwnBins& own_bins;
-  const http::AddressGuard& guard;
+  const net::AddressGuard& guard;
   const Settings& settings;
-  store::Deliveries& deliveries;
+  control::Deliveries& deliveries;
   /// POSTs a body to a webhook URL from the current core, under the guard of deliveries, bins in
   /// process included, with the header fields and the client certificate that are set for it.
-  /// `extra_head`: as of http::Client::post; bins do not record it.
-  std::function<Task<http::ClientReply>(const std::string& url,
-                                        const store::EndpointSettings& for_url, std::string body,
-                                        std::string extra_head, Deadline deadline)>
+  /// `extra_head`: as of outbound::Client::post; bins do not record it.
+  std::function<Task<outbound::ClientReply>(
+      const std::string& url, const store::EndpointSettings& for_url, std::string body,
+      std::string extra_head, Deadline deadline)>
       post;
   /// Host names, on any core.
-  http::Resolver& resolver;
-  store::NoticeBoard& notices;
+  outbound::Resolver& resolver;
+  control::NoticeBoard& notices;
   /// Set when the server is about to end; null: never.
   const std::atomic<bool>* draining = nullptr;
 };

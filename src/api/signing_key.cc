@@ -6,7 +6,7 @@
 namespace eventhorn::api {
 namespace {
 
-using Step = Result<KeyStates> (SigningKeyring::*)();
+using Step = Result<control::KeyStates> (control::SigningKeyring::*)();
 
 void write_time(json::Writer& w, const char* name, const std::optional<SystemTime>& time) {
   w.key(name);
@@ -19,13 +19,13 @@ void write_time(json::Writer& w, const char* name, const std::optional<SystemTim
 
 // The texts are shown where an operator must copy them to a receiver: that of the previous key has
 // no use any more.
-void write_key(json::Writer& w, const char* name, const NamedKey& key, bool with_text) {
+void write_key(json::Writer& w, const char* name, const control::NamedKey& key, bool with_text) {
   w.key(name).begin_object().key("id").value(key.id());
   if (with_text) w.key("key").value(key.text);
   write_time(w, "created_at", key.created_at);
 }
 
-http::Response states_response(const KeyStates& states) {
+http::Response states_response(const control::KeyStates& states) {
   std::string body;
   json::Writer w(body);
   w.begin_object();
@@ -44,7 +44,7 @@ http::Response states_response(const KeyStates& states) {
   return http::json_response(200, std::move(body));
 }
 
-http::Response mailgun_response(const char* message, const KeyStates& states) {
+http::Response mailgun_response(const char* message, const control::KeyStates& states) {
   std::string body;
   json::Writer w(body);
   w.begin_object().key("message").value(message);
@@ -52,7 +52,7 @@ http::Response mailgun_response(const char* message, const KeyStates& states) {
   return http::json_response(200, std::move(body));
 }
 
-Task<Result<KeyStates>> take(Services& services, Step step) {
+Task<Result<control::KeyStates>> take(Services& services, Step step) {
   const auto work = [&] { return (services.keys.signing().*step)(); };
   auto states = co_await run_blocking(services.readers, work);
   co_return states;
@@ -74,7 +74,7 @@ Task<http::Response> get_as_mailgun(Services& services, http::RequestContext&) {
 }
 
 Task<http::Response> regenerate_as_mailgun(Services& services, http::RequestContext&) {
-  const auto states = co_await take(services, &SigningKeyring::regenerate);
+  const auto states = co_await take(services, &control::SigningKeyring::regenerate);
   if (!states) co_return error_response(states.error());
   co_return mailgun_response("regenerated HTTP signing key for account", *states);
 }
@@ -87,11 +87,11 @@ std::vector<http::Route> signing_key_routes(Services& services) {
   return {
       {"GET", base, Access::kKey, kNoBody, bound(services, show)},
       {"POST", base + "/stage", Access::kKey, kNoBody,
-       without_fields(bound(services, change<&SigningKeyring::stage>))},
+       without_fields(bound(services, change<&control::SigningKeyring::stage>))},
       {"POST", base + "/promote", Access::kKey, kNoBody,
-       without_fields(bound(services, change<&SigningKeyring::promote>))},
+       without_fields(bound(services, change<&control::SigningKeyring::promote>))},
       {"POST", base + "/retire", Access::kKey, kNoBody,
-       without_fields(bound(services, change<&SigningKeyring::retire>))},
+       without_fields(bound(services, change<&control::SigningKeyring::retire>))},
       {"GET", mailgun, Access::kKey, kNoBody, bound(services, get_as_mailgun)},
       {"POST", mailgun, Access::kKey, kNoBody,
        without_fields(bound(services, regenerate_as_mailgun))},

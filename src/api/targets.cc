@@ -22,7 +22,7 @@ Task<Status> check_target(Services& services, const std::string& url) {
   if (services.own_bins.has(*target)) co_return Status();
   const auto allowed = services.guard.check_host(target->host);
   if (!allowed) co_return refuse(url, allowed.error().message);
-  if (!services.settings.verify_host || http::IpAddress::parse(target->host)) co_return Status();
+  if (!services.settings.verify_host || net::IpAddress::parse(target->host)) co_return Status();
   const Deadline deadline = std::chrono::steady_clock::now() + services.settings.attempt_timeout;
   const auto found = co_await services.resolver.resolve(target->host, deadline);
   if (!found) co_return refuse(url, found.error().message);

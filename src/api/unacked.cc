@@ -139,7 +139,7 @@ class ExceptionSource final : public Source {
 };
 
 std::vector<std::unique_ptr<Source>> make_sources(const store::Domain& domain,
-                                                  const store::LaneStatus& lane,
+                                                  const control::LaneStatus& lane,
                                                   const Token& token) {
   std::vector<std::unique_ptr<Source>> out;
   for (const auto& segment : lane.segments) {

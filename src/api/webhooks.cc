@@ -3,10 +3,10 @@
 #include "api/requests.h"
 #include "api/targets.h"
 #include "base/strings.h"
+#include "control/endpoint_settings.h"
 #include "crypto/random.h"
 #include "event/sample.h"
 #include "json/writer.h"
-#include "store/settings.h"
 #include "webhook/payload.h"
 #include "webhook/standard.h"
 
@@ -199,13 +199,13 @@ SignedSample signed_sample(const Services& services, std::string_view domain, Ho
   body += webhook::kPayloadSuffix;
   std::string head = webhook::previous_signature_head(keys, signature);
   const std::array<std::string_view, 1> pieces = {body};
-  head += webhook::standard_head(store::standard_secrets(for_url), id, now, pieces);
+  head += webhook::standard_head(control::standard_secrets(for_url), id, now, pieces);
   return {std::move(body), std::move(head)};
 }
 
 // `code` is null for 200 and otherwise what came back; an attempt without answer is reported as a
 // bad gateway.
-std::string test_report(const http::ClientReply& reply) {
+std::string test_report(const outbound::ClientReply& reply) {
   const auto& result = reply.result;
   std::string body;
   json::Writer w(body);
@@ -231,7 +231,7 @@ Task<http::Response> test(Services& services, http::RequestContext& context) {
   if (!urls) co_return urls.error();
   const auto domain = co_await find_domain(services, *name, true);
   if (!domain) co_return error_response(domain.error());
-  const auto read = [&] { return store::load_endpoint_settings(services.store, urls->front()); };
+  const auto read = [&] { return control::load_endpoint_settings(services.store, urls->front()); };
   const auto for_url = co_await run_blocking(services.readers, read);
   if (!for_url) co_return error_response(for_url.error());
   auto sample = signed_sample(services, (*domain)->name, *hook, *for_url);

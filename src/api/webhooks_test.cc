@@ -1,5 +1,5 @@
 #include "api/api_test_support.h"
-#include "store/settings.h"
+#include "control/endpoint_settings.h"
 #include "webhook/signature.h"
 #include "webhook/standard.h"
 
@@ -293,7 +293,7 @@ TEST(Webhooks, GuardedAddressesAreRefused) {
 
 TEST(Webhooks, AllowedNetworksAreNotRefused) {
   TestOptions options;
-  options.allow_networks = {expect(http::parse_cidr("127.0.0.0/8"))};
+  options.allow_networks = {expect(net::parse_cidr("127.0.0.0/8"))};
   WithDomain api(options);
   EXPECT_EQ(
       api.send("POST", kHooks, Pairs{{"id", "opened"}, {"url", "http://127.0.0.1:9000/"}}).status,
@@ -472,13 +472,13 @@ TEST(TestCall, HasTheSettingsOfItsUrl) {
   settings.standard_webhooks = true;
   settings.secrets.push_back({"1", webhook::make_standard_secret(), {}});
   const std::string url = "https://a.example/hook";
-  ASSERT_TRUE(api.store->save_value(store::endpoint_settings_key(url),
-                                    store::encode_endpoint_settings(settings)));
+  ASSERT_TRUE(api.store->save_value(control::endpoint_settings_key(url),
+                                    control::encode_endpoint_settings(settings)));
   api.ask("PUT", std::string(kHooks) + "/opened/test", Pairs{{"url", url}});
   EXPECT_EQ(api.posted_settings.headers, settings.headers);
   const std::array<std::string_view, 1> body = {api.posted_body};
   EXPECT_EQ(api.posted_head,
-            webhook::standard_head(store::standard_secrets(settings),
+            webhook::standard_head(control::standard_secrets(settings),
                                    text_at(*parsed(api.posted_body).find("event-data"), "id"),
                                    api.clock.now(), body));
   EXPECT_NE(api.posted_head, "");

@@ -13,14 +13,14 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "bin/kept_bins.h"
+#include "control/endpoint_settings.h"
+#include "control/kept_notices.h"
 #include "crypto/random.h"
 #include "delivery/alerts.h"
 #include "delivery/deliveries.h"
 #include "delivery/http_sender.h"
 #include "http/server.h"
-#include "store/kept_notices.h"
 #include "store/rocks/rocks_store.h"
-#include "store/settings.h"
 
 #include <algorithm>
 #include <atomic>
@@ -45,11 +45,11 @@ size_t core_count(const config::Config& config) {
                                    : std::max(1U, std::thread::hardware_concurrency());
 }
 
-Result<std::vector<http::Cidr>> parse_networks(const char* key,
-                                               const std::vector<std::string>& texts) {
-  std::vector<http::Cidr> out;
+Result<std::vector<net::Cidr>> parse_networks(const char* key,
+                                              const std::vector<std::string>& texts) {
+  std::vector<net::Cidr> out;
   for (const auto& text : texts) {
-    auto network = http::parse_cidr(text);
+    auto network = net::parse_cidr(text);
     if (!network)
       return fail(Errc::kInvalidArgument,
                   std::string(key) + ": " + text + ": " + network.error().message);
@@ -59,16 +59,16 @@ Result<std::vector<http::Cidr>> parse_networks(const char* key,
 }
 
 // Name servers, proxy and source addresses of deliveries.
-Status set_network(http::ClientOptions& options, const config::Config& config) {
+Status set_network(outbound::ClientOptions& options, const config::Config& config) {
   options.dns_servers = config.dns.servers;
   options.dns_timeout = config.dns.timeout;
   if (!config.delivery.proxy.empty()) {
-    auto proxy = http::parse_proxy(config.delivery.proxy);
+    auto proxy = outbound::parse_proxy(config.delivery.proxy);
     if (!proxy) return fail(Errc::kInvalidArgument, "delivery.proxy: " + proxy.error().message);
     options.proxy = *std::move(proxy);
   }
   for (const auto& text : config.delivery.source_address) {
-    const auto address = http::IpAddress::parse(text);
+    const auto address = net::IpAddress::parse(text);
     if (!address) return fail(Errc::kInvalidArgument, "delivery.source_address: " + text);
     options.source_addresses.push_back(*address);
   }
@@ -110,30 +110,30 @@ http::OriginOptions own_names(const config::Server& config, const config::Listen
 }
 
 bool is_loopback(const std::string& host) {
-  const auto address = http::IpAddress::parse(host);
-  return address && http::classify(*address) == http::AddressClass::kLoopback;
+  const auto address = net::IpAddress::parse(host);
+  return address && net::classify(*address) == net::AddressClass::kLoopback;
 }
 
 }  // namespace
 
 /// What lives on one core.
 struct CoreServices {
-  CoreServices(asio::any_io_executor e, const http::AddressGuard& guard,
-               const http::ClientOptions& options, const delivery::LocalBin& local)
+  CoreServices(asio::any_io_executor e, const net::AddressGuard& guard,
+               const outbound::ClientOptions& options, const delivery::LocalBin& local)
       : executor(e), client(e, guard, options), sender(client, local) {}
 
   asio::any_io_executor executor;
-  http::Client client;
+  outbound::Client client;
   delivery::HttpSender sender;
   std::unique_ptr<delivery::Engine> engine;
 };
 
 /// The resolver of the core that asks.
-class CoreResolver final : public http::Resolver {
+class CoreResolver final : public outbound::Resolver {
  public:
   explicit CoreResolver(const std::vector<std::unique_ptr<CoreServices>>& cores) : cores_(cores) {}
 
-  Task<Result<std::vector<http::IpAddress>>> resolve(std::string host, Deadline deadline) override {
+  Task<Result<std::vector<net::IpAddress>>> resolve(std::string host, Deadline deadline) override {
     const auto executor = co_await asio::this_coro::executor;
     const auto here = std::find_if(cores_.begin(), cores_.end(),
                                    [&](const auto& core) { return core->executor == executor; });
@@ -158,8 +158,8 @@ struct Application::Impl {
   Result<std::string> listen();
   Status check_alerts_url() const;
   http::ServerOptions server_options(const config::ListenAddress& address) const;
-  Task<http::ClientReply> post(std::string url, store::EndpointSettings for_url, std::string body,
-                               std::string extra_head, Deadline deadline);
+  Task<outbound::ClientReply> post(std::string url, store::EndpointSettings for_url,
+                                   std::string body, std::string extra_head, Deadline deadline);
 
   http::Verdict admit(const http::Request& head) {
     // The progress of lanes is not loaded yet: an answer would say that nothing is behind.
@@ -178,10 +178,10 @@ struct Application::Impl {
   SystemClock clock;
   std::unique_ptr<store::RocksStore> store;
   std::unique_ptr<store::KeptTime> kept_time;
-  std::unique_ptr<api::Keys> keys;
+  std::unique_ptr<control::Keys> keys;
   store::Directory directory;
-  store::NoticeBoard notices;
-  std::unique_ptr<store::KeptNotices> kept_notices;
+  control::NoticeBoard notices;
+  std::unique_ptr<control::KeptNotices> kept_notices;
   std::unique_ptr<store::CommitQueue> commits;
   std::unique_ptr<asio::thread_pool> readers;           // of requests, and retention
   std::unique_ptr<asio::thread_pool> searchers;         // see api::Services
@@ -192,7 +192,7 @@ struct Application::Impl {
   std::unique_ptr<bin::KeptBins> kept_bins;
   std::unique_ptr<bin::OwnBins> own_bins;
   std::unique_ptr<LocalBins> local_bins;
-  std::unique_ptr<http::AddressGuard> guard;
+  std::unique_ptr<net::AddressGuard> guard;
   std::unique_ptr<http::AuthLimiter> limiter;
   std::vector<std::unique_ptr<CoreServices>> per_core;
   std::unique_ptr<delivery::Alerts> alerts;  // on the first core
@@ -231,8 +231,8 @@ Status Application::Impl::open_store() {
   TRY(store, store::RocksStore::open(options, clock));
   kept_time = std::make_unique<store::KeptTime>(clock, store->kept_clock());
   TRY(auto loaded,
-      api::Keys::load(config.store.data, secrets.api_key, secrets.signing_key, *kept_time));
-  keys = std::make_unique<api::Keys>(std::move(loaded));
+      control::Keys::load(config.store.data, secrets.api_key, secrets.signing_key, *kept_time));
+  keys = std::make_unique<control::Keys>(std::move(loaded));
   if (!secrets.api_key.empty() && secrets.api_key.size() < kShortKey) {
     log_warn("app",
              "EVENTHORN_API_KEY has less than {} characters and may be guessed: wrong keys are "
@@ -242,7 +242,7 @@ Status Application::Impl::open_store() {
   if (keys->generated())
     log_info("app", "made an API key; it is kept in {}/api_key, the signing key in {}/signing_key",
              config.store.data, config.store.data);
-  kept_notices = std::make_unique<store::KeptNotices>(*store, notices);
+  kept_notices = std::make_unique<control::KeptNotices>(*store, notices);
   TRY_STATUS(kept_notices->load(!config.alerts.url.empty()));
   kept_notices->start();
   store::CommitOptions commit_options;
@@ -272,10 +272,10 @@ Status Application::Impl::build_cores() {
   own_bins = std::make_unique<bin::OwnBins>(*bins, own_names(config.server, address));
   local_bins = std::make_unique<LocalBins>(*bins, *own_bins, clock);
   TRY(auto allowed, parse_networks("delivery.allow_networks", config.delivery.allow_networks));
-  guard = std::make_unique<http::AddressGuard>(std::move(allowed));
+  guard = std::make_unique<net::AddressGuard>(std::move(allowed));
   limiter = std::make_unique<http::AuthLimiter>(clock);
 
-  http::ClientOptions client_options;
+  outbound::ClientOptions client_options;
   client_options.own_port = own_port;
   client_options.connect_timeout = config.delivery.connect_timeout;
   client_options.user_agent = config.delivery.user_agent;
@@ -319,7 +319,7 @@ Status Application::Impl::build_cores() {
 Status Application::Impl::start_delivery() {
   TRY(const auto domains, store->load_domains());
   TRY(const auto progress, store->load_progress());
-  TRY(const auto endpoint_settings, store::load_endpoint_settings(*store));
+  TRY(const auto endpoint_settings, control::load_endpoint_settings(*store));
   if (progress.by_slot.size() != per_core.size())
     TRY_STATUS(
         store->reset_slots(static_cast<uint32_t>(per_core.size()), progress.settled_through));
@@ -352,10 +352,11 @@ Task<void> Application::Impl::end_housekeeping() {
   co_await housekeeping->join(Deadline::max());
 }
 
-Task<http::ClientReply> Application::Impl::post(std::string url, store::EndpointSettings for_url,
-                                                std::string body, std::string extra_head,
-                                                Deadline deadline) {
-  http::ClientReply reply;
+Task<outbound::ClientReply> Application::Impl::post(std::string url,
+                                                    store::EndpointSettings for_url,
+                                                    std::string body, std::string extra_head,
+                                                    Deadline deadline) {
+  outbound::ClientReply reply;
   const auto target = webhook::parse_target_url(url);
   if (!target) {
     reply.result.kind = webhook::FailureKind::kBlocked;
@@ -372,7 +373,7 @@ Task<http::ClientReply> Application::Impl::post(std::string url, store::Endpoint
   auto& client = here == per_core.end() ? per_core.front()->client : (*here)->client;
   const auto opened = client.open(*target, delivery::target_options(for_url));
   const std::array<std::string_view, 1> pieces = {body};
-  reply = co_await client.post(*opened, pieces, deadline, extra_head, http::Connection::kFresh);
+  reply = co_await client.post(*opened, pieces, deadline, extra_head, outbound::Connection::kFresh);
   co_return reply;
 }
 
@@ -430,9 +431,9 @@ Result<std::string> Application::Impl::listen() {
   TRY(auto proxies, parse_networks("server.trusted_proxies", config.server.trusted_proxies));
   if (!proxies.empty()) {
     options.trusted_proxy = [proxies](std::string_view ip) {
-      const auto parsed = http::IpAddress::parse(ip);
+      const auto parsed = net::IpAddress::parse(ip);
       return parsed && std::any_of(proxies.begin(), proxies.end(),
-                                   [&](const http::Cidr& c) { return c.contains(*parsed); });
+                                   [&](const net::Cidr& c) { return c.contains(*parsed); });
     };
   } else if (!is_loopback(address.address) && !tls) {
     log_warn("app",

@@ -6,13 +6,14 @@
 
 namespace eventhorn::app {
 
-std::optional<Task<http::ClientReply>> LocalBins::post(const webhook::TargetUrl& url,
-                                                       std::string body, Deadline deadline) {
+std::optional<Task<outbound::ClientReply>> LocalBins::post(const webhook::TargetUrl& url,
+                                                           std::string body, Deadline deadline) {
   if (!own_.has(url)) return std::nullopt;
   return answer(url.target, std::move(body), deadline);
 }
 
-Task<http::ClientReply> LocalBins::answer(std::string path, std::string body, Deadline deadline) {
+Task<outbound::ClientReply> LocalBins::answer(std::string path, std::string body,
+                                              Deadline deadline) {
   const std::string_view view = path;
   const auto query_at = std::min(view.find('?'), view.size());
   const std::string_view id = bin::find_id(view).value();
@@ -23,7 +24,7 @@ Task<http::ClientReply> LocalBins::answer(std::string path, std::string body, De
   captured.body = std::move(body);
   captured.remote_address = "in process";
   captured.time = clock_.now();
-  http::ClientReply reply;
+  outbound::ClientReply reply;
   const auto repeat = bins_.capture(id, std::move(captured));
   const auto wish =
       bin::parse_wish(query_at < view.size() ? view.substr(query_at + 1) : std::string_view());

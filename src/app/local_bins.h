@@ -6,7 +6,7 @@
 #include "base/time.h"
 #include "bin/bins.h"
 #include "bin/own_bins.h"
-#include "http/client.h"
+#include "outbound/client.h"
 #include "webhook/url.h"
 
 #include <string>
@@ -20,11 +20,11 @@ class LocalBins {
       : bins_(bins), own_(own), clock_(clock) {}
 
   /// The answer of one of our bins; nullopt when the URL is none.
-  std::optional<Task<http::ClientReply>> post(const webhook::TargetUrl& url, std::string body,
-                                              Deadline deadline);
+  std::optional<Task<outbound::ClientReply>> post(const webhook::TargetUrl& url, std::string body,
+                                                  Deadline deadline);
 
  private:
-  Task<http::ClientReply> answer(std::string path, std::string body, Deadline deadline);
+  Task<outbound::ClientReply> answer(std::string path, std::string body, Deadline deadline);
 
   bin::Bins& bins_;
   const bin::OwnBins& own_;

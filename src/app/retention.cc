@@ -28,8 +28,9 @@ milliseconds expire_interval(milliseconds retention) {
 
 }  // namespace
 
-Retention::Retention(const config::Config& config, store::Store& store, store::NoticeBoard& notices,
-                     const Clock& clock, asio::thread_pool& pool, Expired expired)
+Retention::Retention(const config::Config& config, store::Store& store,
+                     control::NoticeBoard& notices, const Clock& clock, asio::thread_pool& pool,
+                     Expired expired)
     : config_(config),
       store_(store),
       notices_(notices),
@@ -67,8 +68,8 @@ void Retention::watch_clock() {
              ahead.count());
     return;
   }
-  store::Notice notice;
-  notice.kind = store::NoticeKind::kClock;
+  control::Notice notice;
+  notice.kind = control::NoticeKind::kClock;
   notice.at = clock_.now();
   const auto gap = format_duration(std::chrono::duration_cast<seconds>(watch.ahead));
   notice.reason =

@@ -4,7 +4,7 @@
 #include "async/task.h"
 #include "base/metrics.h"
 #include "config/config.h"
-#include "store/notices.h"
+#include "control/notices.h"
 #include "store/store.h"
 
 #include <functional>
@@ -17,7 +17,7 @@ class Retention {
   using Expired = std::function<Task<void>(Position last)>;
 
   /// All must outlive run(). The store's reads and writes run on `pool`.
-  Retention(const config::Config& config, store::Store& store, store::NoticeBoard& notices,
+  Retention(const config::Config& config, store::Store& store, control::NoticeBoard& notices,
             const Clock& clock, asio::thread_pool& pool, Expired expired);
 
   /// How long a wall clock that is ahead is watched before the kept clock believes it: an hour, or
@@ -33,7 +33,7 @@ class Retention {
 
   const config::Config& config_;
   store::Store& store_;
-  store::NoticeBoard& notices_;
+  control::NoticeBoard& notices_;
   const Clock& clock_;
   asio::thread_pool& pool_;
   const Expired expired_;

@@ -47,7 +47,7 @@ struct Process {
 
 class KeptBinsTest : public ::testing::Test {
  protected:
-  const store::TempDir dir;
+  const TempDir dir;
   FakeClock clock;
   std::unique_ptr<store::Store> store = store::open_rocks(dir, clock);
 };

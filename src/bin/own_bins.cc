@@ -1,7 +1,7 @@
 #include "bin/own_bins.h"
 
-#include "http/address.h"
-#include "http/endpoint.h"
+#include "net/address.h"
+#include "net/socket_address.h"
 
 #include <algorithm>
 
@@ -21,8 +21,8 @@ bool OwnBins::has(const webhook::TargetUrl& url) const {
   const auto id = find_id(url.target);
   if (!id) return false;
   if (names_.answers_to(url.host)) return true;
-  const auto address = http::IpAddress::parse(url.host);
-  return address && (http::is_own_address(*address) || bins_.has(*id));
+  const auto address = net::IpAddress::parse(url.host);
+  return address && (net::is_own_address(*address) || bins_.has(*id));
 }
 
 }  // namespace eventhorn::bin

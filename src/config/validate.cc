@@ -1,7 +1,7 @@
-#include "base/authority.h"
 #include "base/strings.h"
 #include "config/config.h"
 #include "config/fields.h"
+#include "net/authority.h"
 #include "webhook/retry_schedule.h"
 #include "webhook/url.h"
 
@@ -83,7 +83,7 @@ class Validator {
     }
     check_networks("server.trusted_proxies", server.trusted_proxies);
     for (const std::string& host : server.allowed_hosts) {
-      if (!parse_authority(host)) {
+      if (!net::parse_authority(host)) {
         error("server.allowed_hosts",
               quoted(host) +
                   " must be a whole host name or IP address, an IPv6 address in "
@@ -193,7 +193,8 @@ class Validator {
 
   static bool is_origin(std::string_view url) {
     for (const std::string_view scheme : {"http://", "https://"}) {
-      if (url.starts_with(scheme)) return parse_authority(url.substr(scheme.size())).has_value();
+      if (url.starts_with(scheme))
+        return net::parse_authority(url.substr(scheme.size())).has_value();
     }
     return false;
   }

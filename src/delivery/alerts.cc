@@ -41,7 +41,7 @@ std::string describe(const webhook::AttemptResult& result) {
 
 }  // namespace
 
-Alerts::Alerts(asio::any_io_executor executor, store::NoticeBoard& board, Sender& sender,
+Alerts::Alerts(asio::any_io_executor executor, control::NoticeBoard& board, Sender& sender,
                const Clock& clock, std::function<webhook::SigningKeys()> keys, AlertOptions options)
     : executor_(executor),
       board_(board),
@@ -59,7 +59,7 @@ Alerts::Alerts(asio::any_io_executor executor, store::NoticeBoard& board, Sender
               outcome_counter("suppressed"), outcome_counter("dropped")} {}
 
 void Alerts::start() {
-  listener_ = board_.listen([bell = posted_](const store::Notice&) { bell->ring(); });
+  listener_ = board_.listen([bell = posted_](const control::Notice&) { bell->ring(); });
   asio::post(executor_, [this] {
     target_ = sender_.open(options_.url, {});
     tasks_.spawn("alerts take", take());
@@ -107,7 +107,7 @@ void Alerts::take_new() {
   }
 }
 
-void Alerts::admit(const store::Notice& notice) {
+void Alerts::admit(const control::Notice& notice) {
   if (options_.min_interval == std::chrono::milliseconds(0)) {
     enqueue({notice});
     return;

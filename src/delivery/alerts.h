@@ -15,9 +15,9 @@
 #include "async/task_group.h"
 #include "base/metrics.h"
 #include "base/time.h"
+#include "control/notices.h"
 #include "crypto/random.h"
 #include "delivery/sender.h"
-#include "store/notices.h"
 #include "webhook/signature.h"
 
 #include <boost/asio/steady_timer.hpp>
@@ -57,7 +57,7 @@ class Alerts {
  public:
   /// Sends what is posted from now on, and what is on the board after options.after, once started.
   /// `keys` gives the keys that sign now.
-  Alerts(asio::any_io_executor executor, store::NoticeBoard& board, Sender& sender,
+  Alerts(asio::any_io_executor executor, control::NoticeBoard& board, Sender& sender,
          const Clock& clock, std::function<webhook::SigningKeys()> keys, AlertOptions options);
   Alerts(const Alerts&) = delete;
   Alerts& operator=(const Alerts&) = delete;
@@ -71,22 +71,22 @@ class Alerts {
 
  private:
   struct Alert {
-    store::Notice notice;
+    control::Notice notice;
     uint64_t suppressed = 0;
   };
 
   // The interval of one kind about one endpoint.
   struct Interval {
     SteadyTime end;
-    std::optional<store::Notice> held;  // the last that came within
-    uint64_t suppressed = 0;            // those before it
+    std::optional<control::Notice> held;  // the last that came within
+    uint64_t suppressed = 0;              // those before it
   };
 
-  using Intervals = std::map<std::pair<store::NoticeKind, std::string>, Interval>;
+  using Intervals = std::map<std::pair<control::NoticeKind, std::string>, Interval>;
 
   Task<void> take();
   void take_new();
-  void admit(const store::Notice& notice);
+  void admit(const control::Notice& notice);
   size_t room() const;
   SteadyTime end_intervals(SteadyTime until);
   bool release(Interval& interval);
@@ -104,7 +104,7 @@ class Alerts {
 
   // Constant after construction.
   const asio::any_io_executor executor_;
-  store::NoticeBoard& board_;
+  control::NoticeBoard& board_;
   Sender& sender_;
   const Clock& clock_;
   const std::function<webhook::SigningKeys()> keys_;

@@ -17,7 +17,7 @@ namespace eventhorn::delivery {
 namespace {
 
 using namespace std::chrono_literals;
-using store::NoticeKind;
+using control::NoticeKind;
 using testing::ElementsAre;
 
 constexpr const char* kUrl = "https://ops.example.org/alerts";
@@ -136,7 +136,7 @@ class AlertsTest : public testing::Test {
   }
 
   void post(const std::string& url, NoticeKind kind = NoticeKind::kParked) {
-    store::Notice notice;
+    control::Notice notice;
     notice.kind = kind;
     notice.at = clock_.now();
     notice.url = url;
@@ -144,7 +144,7 @@ class AlertsTest : public testing::Test {
   }
 
   SystemClock clock_;
-  store::NoticeBoard board_;
+  control::NoticeBoard board_;
   FakeSender sender_;
   std::shared_ptr<crypto::HmacKey> key_ = std::make_shared<crypto::HmacKey>("signing-key");
   Cores cores_{1};
@@ -327,7 +327,7 @@ TEST_F(AlertsTest, CountsWhatTheBoardPushedOff) {
   // On the alerts' own core, so that they come to it only when all is posted.
   std::promise<void> all_posted;
   asio::post(cores_.at(0), [&] {
-    for (size_t i = 0; i < store::NoticeBoard::kKeep + 5; ++i) post("http://a/");
+    for (size_t i = 0; i < control::NoticeBoard::kKeep + 5; ++i) post("http://a/");
     all_posted.set_value();
   });
   all_posted.get_future().wait();

@@ -342,12 +342,12 @@ void Engine::tell_missed(Endpoint& endpoint, const Lane& lane, std::string event
                       now - endpoint.noticed_miss < kBetweenMissNotices;
   if (lately || std::exchange(endpoint.missing, true)) return;
   endpoint.noticed_miss = now;
-  store::Notice told;
+  control::Notice told;
   told.event = std::move(event);
   told.reason = std::move(reason);
   if (const auto it = routes_.find(lane.domain()); it != routes_.end())
     told.domain = it->second.domain->name;
-  notice(store::NoticeKind::kMissed, endpoint, std::move(told));
+  notice(control::NoticeKind::kMissed, endpoint, std::move(told));
 }
 
 void Engine::set_waiting(Lane& lane, Position position, const Waiting& waiting) {

@@ -150,11 +150,11 @@ void Engine::on_read_failure(const LanePtr& lane, const Error& error) {
     lane->read_error = lane->endpoint->read_error = error.message;
     ++lane->endpoint->unreadable_lanes;
     meters_.unreadable.add(1);
-    store::Notice told;
+    control::Notice told;
     told.reason = "cannot read the log: " + error.message;
     if (const auto it = routes_.find(lane->domain()); it != routes_.end())
       told.domain = it->second.domain->name;
-    notice(store::NoticeKind::kUnreadable, *lane->endpoint, std::move(told));
+    notice(control::NoticeKind::kUnreadable, *lane->endpoint, std::move(told));
   }
   const std::weak_ptr<Lane> weak = lane;
   lane->read_due = now + pause;
@@ -179,12 +179,12 @@ void Engine::on_expired(const Lane& lane, uint64_t count) {
              "left_out_before={}",
              lane.id().value, webhook::masked(lane.url()), count, expiry_lines_.left_out());
   }
-  store::Notice told;
+  control::Notice told;
   told.count = count;
   told.reason = "retention dropped events before they were delivered";
   if (const auto it = routes_.find(lane.domain()); it != routes_.end())
     told.domain = it->second.domain->name;
-  notice(store::NoticeKind::kExpired, *lane.endpoint, std::move(told));
+  notice(control::NoticeKind::kExpired, *lane.endpoint, std::move(told));
 }
 
 Task<void> Engine::expire(Position last) {

@@ -14,14 +14,14 @@ constexpr size_t kLanesPerStep = 32;  // each may have thousands of settled rang
 
 }  // namespace
 
-store::EndpointState Engine::state_of(const Endpoint& endpoint) const {
+control::EndpointState Engine::state_of(const Endpoint& endpoint) const {
   switch (endpoint.health.state()) {
     case Health::State::kParked:
-      return store::EndpointState::kParked;
+      return control::EndpointState::kParked;
     case Health::State::kGone:
-      return store::EndpointState::kGone;
+      return control::EndpointState::kGone;
     case Health::State::kPaused:
-      return store::EndpointState::kPaused;
+      return control::EndpointState::kPaused;
     case Health::State::kActive:
       break;
   }
@@ -29,19 +29,19 @@ store::EndpointState Engine::state_of(const Endpoint& endpoint) const {
       endpoint.waiting > 0 &&
       std::any_of(endpoint.lanes.begin(), endpoint.lanes.end(),
                   [&](const auto& entry) { return !segments_allowed(*entry.second); });
-  return throttled ? store::EndpointState::kThrottled : store::EndpointState::kActive;
+  return throttled ? control::EndpointState::kThrottled : control::EndpointState::kActive;
 }
 
-store::EndpointStatus Engine::status_of(const Endpoint& endpoint) const {
+control::EndpointStatus Engine::status_of(const Endpoint& endpoint) const {
   const auto now = services_.clock.steady_now();
-  store::EndpointStatus out;
+  control::EndpointStatus out;
   out.id = endpoint.id;
   out.url = endpoint.url;
   out.state = state_of(endpoint);
   out.reason = endpoint.reason;
-  if (out.state == store::EndpointState::kThrottled && out.reason.empty())
+  if (out.state == control::EndpointState::kThrottled && out.reason.empty())
     out.reason = "as many events wait for a retry as may";
-  out.since = out.state == store::EndpointState::kThrottled && endpoint.throttled_since
+  out.since = out.state == control::EndpointState::kThrottled && endpoint.throttled_since
                   ? endpoint.throttled_since
                   : std::optional(endpoint.since);
   out.last_success = endpoint.last_success;
@@ -62,10 +62,10 @@ store::EndpointStatus Engine::status_of(const Endpoint& endpoint) const {
   return out;
 }
 
-Task<std::vector<store::EndpointStatus>> Engine::endpoints(
+Task<std::vector<control::EndpointStatus>> Engine::endpoints(
     std::optional<store::EndpointId> after, size_t limit,
-    std::optional<store::EndpointState> state) {
-  std::vector<store::EndpointStatus> out;
+    std::optional<control::EndpointState> state) {
+  std::vector<control::EndpointStatus> out;
   auto it = after ? endpoints_by_id_.upper_bound(*after) : endpoints_by_id_.begin();
   for (size_t seen = 1; it != endpoints_by_id_.end() && out.size() < limit; ++seen) {
     const auto id = it->first;
@@ -76,8 +76,8 @@ Task<std::vector<store::EndpointStatus>> Engine::endpoints(
   co_return out;
 }
 
-Task<std::vector<store::EndpointStatus>> Engine::endpoints_of(std::vector<std::string> urls) {
-  std::vector<store::EndpointStatus> out;
+Task<std::vector<control::EndpointStatus>> Engine::endpoints_of(std::vector<std::string> urls) {
+  std::vector<control::EndpointStatus> out;
   for (const auto& url : urls) {
     out.push_back(endpoint(url));
     if (out.size() % kEndpointsPerStep == 0) co_await yield_now();
@@ -85,17 +85,17 @@ Task<std::vector<store::EndpointStatus>> Engine::endpoints_of(std::vector<std::s
   co_return out;
 }
 
-store::EndpointStatus Engine::endpoint(const std::string& url) const {
+control::EndpointStatus Engine::endpoint(const std::string& url) const {
   if (const auto it = endpoints_.find(url); it != endpoints_.end()) return status_of(*it->second);
-  store::EndpointStatus idle;
+  control::EndpointStatus idle;
   idle.id = store::endpoint_id(url);
   idle.url = url;
   idle.concurrency = Health(options_.health).limit(services_.clock.steady_now());
   return idle;
 }
 
-store::LaneStatus Engine::status_of(Lane& lane) const {
-  store::LaneStatus out;
+control::LaneStatus Engine::status_of(Lane& lane) const {
+  control::LaneStatus out;
   out.id = lane.id();
   out.domain = lane.domain();
   out.url = lane.url();
@@ -108,8 +108,8 @@ store::LaneStatus Engine::status_of(Lane& lane) const {
   return out;
 }
 
-Task<std::vector<store::LaneStatus>> Engine::statuses(std::vector<LanePtr> lanes) {
-  std::vector<store::LaneStatus> out;
+Task<std::vector<control::LaneStatus>> Engine::statuses(std::vector<LanePtr> lanes) {
+  std::vector<control::LaneStatus> out;
   for (size_t i = 0; i < lanes.size(); ++i) {
     if (!lanes[i]->ended) out.push_back(status_of(*lanes[i]));
     if ((i + 1) % kLanesPerStep == 0) co_await yield_now();
@@ -117,7 +117,7 @@ Task<std::vector<store::LaneStatus>> Engine::statuses(std::vector<LanePtr> lanes
   co_return out;
 }
 
-Task<std::vector<store::LaneStatus>> Engine::lanes(std::vector<LaneId> ids) {
+Task<std::vector<control::LaneStatus>> Engine::lanes(std::vector<LaneId> ids) {
   std::vector<LanePtr> found;
   for (const LaneId id : ids) {
     if (const auto it = lanes_.find(id); it != lanes_.end()) found.push_back(it->second);
@@ -125,7 +125,7 @@ Task<std::vector<store::LaneStatus>> Engine::lanes(std::vector<LaneId> ids) {
   return statuses(std::move(found));
 }
 
-Task<std::vector<store::LaneStatus>> Engine::lanes_of(std::string url) {
+Task<std::vector<control::LaneStatus>> Engine::lanes_of(std::string url) {
   std::vector<LanePtr> found;
   if (const auto it = endpoints_.find(url); it != endpoints_.end()) {
     for (const auto& [id, lane] : it->second->lanes) found.push_back(lane);
@@ -145,14 +145,14 @@ std::vector<Engine::LanePtr> Engine::replaying_lanes() {
   return out;
 }
 
-Task<std::vector<store::LaneStatus>> Engine::replaying() {
+Task<std::vector<control::LaneStatus>> Engine::replaying() {
   return statuses(replaying_lanes());
 }
 
 // The picture first: what is decided while it is being saved shows as unsettled, never the other
 // way round.
-Task<store::LaneStatus> Engine::lane(LaneId id, DomainUid domain, std::string url) {
-  store::LaneStatus out;
+Task<control::LaneStatus> Engine::lane(LaneId id, DomainUid domain, std::string url) {
+  control::LaneStatus out;
   out.id = id;
   out.domain = domain;
   out.url = std::move(url);
@@ -219,7 +219,7 @@ Task<Status> Engine::add_segments(LaneId id, DomainUid domain,
   const auto lane = find_or_make_lane(id, domain);
   if (!lane) co_return fail(Errc::kNotFound, "the webhook was removed");
   const auto replays = static_cast<size_t>(std::ranges::count_if(lane->segments(), is_replaying));
-  if (replays + segments.size() > store::kMaxReplaySegments)
+  if (replays + segments.size() > control::kMaxReplaySegments)
     co_return fail(Errc::kRateLimited, "the webhook has too many replays under way");
   for (auto& segment : segments) {
     // What comes after it is sent anyway, and cannot be read before it is handed over.
@@ -258,12 +258,12 @@ Task<Status> Engine::attempt_again(LaneId id, std::vector<EventPtr> events) {
   co_return saved;
 }
 
-Task<Status> Engine::change_replay(uint64_t replay, store::ReplayAction action) {
+Task<Status> Engine::change_replay(uint64_t replay, control::ReplayAction action) {
   std::vector<LanePtr> touched;
   for (const auto& lane : replaying_lanes()) {
-    const bool has = action == store::ReplayAction::kCancel
+    const bool has = action == control::ReplayAction::kCancel
                          ? lane->cancel_replay(replay)
-                         : lane->pause_replay(replay, action == store::ReplayAction::kPause);
+                         : lane->pause_replay(replay, action == control::ReplayAction::kPause);
     if (has) touched.push_back(lane);
   }
   for (const auto& lane : touched) {

@@ -9,7 +9,7 @@
 namespace eventhorn::delivery {
 namespace {
 
-Task<store::EndpointStatus> read_endpoint(Engine& engine, std::string url) {
+Task<control::EndpointStatus> read_endpoint(Engine& engine, std::string url) {
   co_return engine.endpoint(url);
 }
 
@@ -38,22 +38,22 @@ Engine& EngineDeliveries::owner(const std::string& url) const {
 }
 
 // Each core gives its first `limit`: the first of all are among them.
-Task<std::vector<store::EndpointStatus>> EngineDeliveries::endpoints(
+Task<std::vector<control::EndpointStatus>> EngineDeliveries::endpoints(
     std::optional<store::EndpointId> after, size_t limit,
-    std::optional<store::EndpointState> state) {
-  std::vector<store::EndpointStatus> out;
+    std::optional<control::EndpointState> state) {
+  std::vector<control::EndpointStatus> out;
   for (auto* engine : engines_) {
     auto some = co_await run_on(engine->executor(), engine->endpoints(after, limit, state));
     append(out, std::move(some));
   }
-  std::ranges::sort(out, {}, &store::EndpointStatus::id);
+  std::ranges::sort(out, {}, &control::EndpointStatus::id);
   if (out.size() > limit) out.resize(limit);
   co_return out;
 }
 
-Task<std::vector<store::EndpointStatus>> EngineDeliveries::endpoints_of(
+Task<std::vector<control::EndpointStatus>> EngineDeliveries::endpoints_of(
     std::vector<std::string> urls) {
-  std::vector<store::EndpointStatus> out(urls.size());
+  std::vector<control::EndpointStatus> out(urls.size());
   for (auto* engine : engines_) {
     std::vector<size_t> mine;
     std::vector<std::string> of_core;
@@ -69,13 +69,13 @@ Task<std::vector<store::EndpointStatus>> EngineDeliveries::endpoints_of(
   co_return out;
 }
 
-Task<store::EndpointStatus> EngineDeliveries::endpoint(std::string url) {
+Task<control::EndpointStatus> EngineDeliveries::endpoint(std::string url) {
   auto& engine = owner(url);
   return run_on(engine.executor(), read_endpoint(engine, std::move(url)));
 }
 
-Task<std::vector<store::LaneStatus>> EngineDeliveries::lanes(std::vector<LaneId> ids) {
-  std::vector<store::LaneStatus> out;
+Task<std::vector<control::LaneStatus>> EngineDeliveries::lanes(std::vector<LaneId> ids) {
+  std::vector<control::LaneStatus> out;
   for (auto* engine : engines_) {
     auto some = co_await run_on(engine->executor(), engine->lanes(ids));
     append(out, std::move(some));
@@ -83,13 +83,13 @@ Task<std::vector<store::LaneStatus>> EngineDeliveries::lanes(std::vector<LaneId>
   co_return out;
 }
 
-Task<std::vector<store::LaneStatus>> EngineDeliveries::lanes_of(std::string url) {
+Task<std::vector<control::LaneStatus>> EngineDeliveries::lanes_of(std::string url) {
   auto& engine = owner(url);
   return run_on(engine.executor(), engine.lanes_of(std::move(url)));
 }
 
-Task<std::vector<store::LaneStatus>> EngineDeliveries::replaying() {
-  std::vector<store::LaneStatus> out;
+Task<std::vector<control::LaneStatus>> EngineDeliveries::replaying() {
+  std::vector<control::LaneStatus> out;
   for (auto* engine : engines_) {
     auto some = co_await run_on(engine->executor(), engine->replaying());
     append(out, std::move(some));
@@ -97,7 +97,7 @@ Task<std::vector<store::LaneStatus>> EngineDeliveries::replaying() {
   co_return out;
 }
 
-Task<store::LaneStatus> EngineDeliveries::lane(LaneId lane, DomainUid domain, std::string url) {
+Task<control::LaneStatus> EngineDeliveries::lane(LaneId lane, DomainUid domain, std::string url) {
   auto& engine = owner(url);
   return run_on(engine.executor(), engine.lane(lane, domain, std::move(url)));
 }
@@ -141,7 +141,7 @@ Task<Status> EngineDeliveries::attempt_again(LaneId lane, std::string url,
   return run_on(engine.executor(), engine.attempt_again(lane, std::move(events)));
 }
 
-Task<Status> EngineDeliveries::change_replay(uint64_t replay, store::ReplayAction action) {
+Task<Status> EngineDeliveries::change_replay(uint64_t replay, control::ReplayAction action) {
   for (auto* engine : engines_) {
     auto changed = co_await run_on(engine->executor(), engine->change_replay(replay, action));
     if (!changed) co_return changed;

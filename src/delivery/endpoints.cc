@@ -1,8 +1,8 @@
 // Endpoints: who may send next, and what their health makes of their lanes.
 #include "base/log.h"
 #include "base/strings.h"
+#include "control/endpoint_settings.h"
 #include "delivery/attempt.h"
-#include "store/settings.h"
 #include "webhook/url.h"
 
 #include <algorithm>
@@ -30,7 +30,7 @@ metrics::Counter probe_counter(const char* outcome) {
                           {{"outcome", outcome}});
 }
 
-metrics::Gauge state_gauge(store::EndpointState state) {
+metrics::Gauge state_gauge(control::EndpointState state) {
   return metrics::gauge("eventhorn_endpoints", "Endpoints in use or not well, by state",
                         {{"state", std::string(to_string(state))}});
 }
@@ -58,10 +58,11 @@ Engine::Meters::Meters()
       unreadable(metrics::gauge("eventhorn_lanes_unreadable",
                                 "Lanes that cannot go on because the log cannot be read")),
       replays(metrics::gauge("eventhorn_replays_active", "Segments of replays not yet done")),
-      endpoints{
-          state_gauge(store::EndpointState::kActive), state_gauge(store::EndpointState::kThrottled),
-          state_gauge(store::EndpointState::kParked), state_gauge(store::EndpointState::kGone),
-          state_gauge(store::EndpointState::kPaused)},
+      endpoints{state_gauge(control::EndpointState::kActive),
+                state_gauge(control::EndpointState::kThrottled),
+                state_gauge(control::EndpointState::kParked),
+                state_gauge(control::EndpointState::kGone),
+                state_gauge(control::EndpointState::kPaused)},
       attempt_seconds(metrics::histogram("eventhorn_attempt_seconds", "Time of an attempt",
                                          metrics::latency_buckets())),
       lag_seconds(metrics::histogram("eventhorn_delivery_lag_seconds",
@@ -95,7 +96,7 @@ void Engine::apply_settings(Endpoint& endpoint) {
   endpoint.schedule.reset();
   if (settings.retry_schedule)
     endpoint.schedule.emplace(*settings.retry_schedule, options_.retry_jitter);
-  endpoint.secrets = store::standard_secrets(settings);
+  endpoint.secrets = control::standard_secrets(settings);
   endpoint.target = services_.sender.open(endpoint.url, settings);
 }
 
@@ -270,13 +271,13 @@ void Engine::changed(const EndpointPtr& endpoint, Health::Change change,
   auto& e = *endpoint;
   e.since = services_.clock.now();
   e.reason = reason;
-  store::Notice told;
+  control::Notice told;
   told.reason = reason;
   switch (change) {
     case Health::Change::kParked:
       log_warn("delivery", "endpoint parked: only probes are sent url={} failures={} reason={}",
                webhook::masked(e.url), e.health.failures_in_row(), escape_for_log(reason));
-      notice(store::NoticeKind::kParked, e, std::move(told));
+      notice(control::NoticeKind::kParked, e, std::move(told));
       spill(e);
       break;
     case Health::Change::kGone:
@@ -284,13 +285,13 @@ void Engine::changed(const EndpointPtr& endpoint, Health::Change change,
                "endpoint is gone: nothing is sent to it until it is resumed or its URL configured "
                "again url={} reason={}",
                webhook::masked(e.url), escape_for_log(reason));
-      notice(store::NoticeKind::kGone, e, std::move(told));
+      notice(control::NoticeKind::kGone, e, std::move(told));
       spill(e);
       break;
     default:
       log_info("delivery", "endpoint returned url={} reason={}", webhook::masked(e.url),
                escape_for_log(reason));
-      notice(store::NoticeKind::kReturned, e, std::move(told));
+      notice(control::NoticeKind::kReturned, e, std::move(told));
       e.reason.clear();
       retime(e);
   }
@@ -337,7 +338,7 @@ void Engine::unload(const LanePtr& lane) {
   mark(*lane);
 }
 
-void Engine::notice(store::NoticeKind kind, const Endpoint& endpoint, store::Notice notice) {
+void Engine::notice(control::NoticeKind kind, const Endpoint& endpoint, control::Notice notice) {
   notice.kind = kind;
   notice.at = services_.clock.now();
   notice.url = webhook::masked(endpoint.url);
@@ -401,7 +402,7 @@ Task<void> Engine::sweep() {
     } else {
       const auto state = state_of(e);
       ++counts[static_cast<size_t>(state)];
-      if ((state == store::EndpointState::kThrottled) != e.throttled_since.has_value())
+      if ((state == control::EndpointState::kThrottled) != e.throttled_since.has_value())
         throttle_changed(e);
     }
     if (++seen % kEndpointsPerStep == 0) co_await yield_now();

@@ -17,6 +17,8 @@
 #include "async/task_group.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "control/deliveries.h"
+#include "control/notices.h"
 #include "crypto/random.h"
 #include "delivery/budget.h"
 #include "delivery/endpoint.h"
@@ -24,8 +26,6 @@
 #include "delivery/recent.h"
 #include "delivery/sender.h"
 #include "store/commit_queue.h"
-#include "store/deliveries.h"
-#include "store/notices.h"
 #include "webhook/outcome.h"
 #include "webhook/retry_schedule.h"
 #include "webhook/signature.h"
@@ -82,7 +82,7 @@ struct EngineServices {
   asio::thread_pool& readers;
   store::Store& store;
   store::CommitQueue& commits;
-  store::NoticeBoard& notices;
+  control::NoticeBoard& notices;
   Sender& sender;
   const Clock& clock;
   /// The keys that sign attempts now.
@@ -116,28 +116,28 @@ class Engine {
 
   const asio::any_io_executor& executor() const { return executor_; }
 
-  // What operators see and ask for: store/deliveries.h.
-  Task<std::vector<store::EndpointStatus>> endpoints(std::optional<store::EndpointId> after,
-                                                     size_t limit,
-                                                     std::optional<store::EndpointState> state);
-  Task<std::vector<store::EndpointStatus>> endpoints_of(std::vector<std::string> urls);
-  store::EndpointStatus endpoint(const std::string& url) const;
-  Task<std::vector<store::LaneStatus>> lanes(std::vector<LaneId> ids);
-  Task<std::vector<store::LaneStatus>> lanes_of(std::string url);
-  Task<std::vector<store::LaneStatus>> replaying();
+  // What operators see and ask for: control/deliveries.h.
+  Task<std::vector<control::EndpointStatus>> endpoints(std::optional<store::EndpointId> after,
+                                                       size_t limit,
+                                                       std::optional<control::EndpointState> state);
+  Task<std::vector<control::EndpointStatus>> endpoints_of(std::vector<std::string> urls);
+  control::EndpointStatus endpoint(const std::string& url) const;
+  Task<std::vector<control::LaneStatus>> lanes(std::vector<LaneId> ids);
+  Task<std::vector<control::LaneStatus>> lanes_of(std::string url);
+  Task<std::vector<control::LaneStatus>> replaying();
 
   std::vector<store::AttemptRow> recent_successes(const std::string& url) const {
     return recent_.of(url);
   }
 
-  Task<store::LaneStatus> lane(LaneId id, DomainUid domain, std::string url);
+  Task<control::LaneStatus> lane(LaneId id, DomainUid domain, std::string url);
   Task<Status> pause(std::string url);
   Task<Status> resume(std::string url);
   Task<void> configured(std::string url);
   void settings_changed(const std::string& url, store::EndpointSettings settings, uint64_t version);
   Task<Status> add_segments(LaneId id, DomainUid domain, std::vector<store::SegmentRow> segments);
   Task<Status> attempt_again(LaneId id, std::vector<EventPtr> events);
-  Task<Status> change_replay(uint64_t replay, store::ReplayAction action);
+  Task<Status> change_replay(uint64_t replay, control::ReplayAction action);
 
   /// Retention has dropped everything up to `last`: what lanes had of it is counted and let go.
   Task<void> expire(Position last);
@@ -197,7 +197,7 @@ class Engine {
   void spill(Endpoint& endpoint);
   void unload(const LanePtr& lane);
   void save_endpoint(const EndpointPtr& endpoint);
-  void notice(store::NoticeKind kind, const Endpoint& endpoint, store::Notice notice);
+  void notice(control::NoticeKind kind, const Endpoint& endpoint, control::Notice notice);
   void throttle_changed(Endpoint& endpoint);
   Task<void> run_sweeps();
   Task<void> sweep();
@@ -264,10 +264,10 @@ class Engine {
   Task<Status> flushed();
 
   // For operators (control.cc).
-  store::EndpointState state_of(const Endpoint& endpoint) const;
-  store::EndpointStatus status_of(const Endpoint& endpoint) const;
-  store::LaneStatus status_of(Lane& lane) const;
-  Task<std::vector<store::LaneStatus>> statuses(std::vector<LanePtr> lanes);
+  control::EndpointState state_of(const Endpoint& endpoint) const;
+  control::EndpointStatus status_of(const Endpoint& endpoint) const;
+  control::LaneStatus status_of(Lane& lane) const;
+  Task<std::vector<control::LaneStatus>> statuses(std::vector<LanePtr> lanes);
   std::vector<LanePtr> replaying_lanes();
 
   struct Meters {
@@ -276,7 +276,7 @@ class Engine {
         dropped;
     metrics::Counter probe_success, probe_failure;
     metrics::Gauge in_flight, behind, unreadable, replays;
-    std::array<metrics::Gauge, 5> endpoints;  // by store::EndpointState
+    std::array<metrics::Gauge, 5> endpoints;  // by control::EndpointState
     metrics::Histogram attempt_seconds, lag_seconds;
   };
 

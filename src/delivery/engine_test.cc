@@ -387,7 +387,7 @@ TEST_F(EngineTest, UrlsBelongToOneCore) {
   options_.cores = 2;
   auto second = options_;
   second.slot = 1;
-  store::NoticeBoard notices;
+  control::NoticeBoard notices;
   const EngineServices services{pool, *store, queue, notices, sender_, clock, nullptr};
   Engine a(io.get_executor(), services, options_);
   Engine b(io.get_executor(), services, second);

@@ -306,10 +306,12 @@ class Life {
   /// For coroutines of run().
   Engine& engine() { return *engine_; }
 
-  store::EndpointStatus endpoint(const std::string& url) { return run(deliveries_.endpoint(url)); }
+  control::EndpointStatus endpoint(const std::string& url) {
+    return run(deliveries_.endpoint(url));
+  }
 
   /// Until the endpoint is in the state, or 20 s have passed.
-  bool wait_for_state(const std::string& url, store::EndpointState state) {
+  bool wait_for_state(const std::string& url, control::EndpointState state) {
     const auto end = std::chrono::steady_clock::now() + 20s;
     while (std::chrono::steady_clock::now() < end) {
       if (endpoint(url).state == state) return true;
@@ -319,8 +321,8 @@ class Life {
   }
 
   /// Kinds of the notices so far.
-  std::vector<store::NoticeKind> notices() {
-    std::vector<store::NoticeKind> out;
+  std::vector<control::NoticeKind> notices() {
+    std::vector<control::NoticeKind> out;
     for (const auto& n : notices_.after(0, 1000)) out.push_back(n.kind);
     return out;
   }
@@ -336,7 +338,7 @@ class Life {
   asio::thread_pool pool_;
   Cores cores_;
   asio::any_io_executor executor_;
-  store::NoticeBoard notices_;
+  control::NoticeBoard notices_;
   std::unique_ptr<Engine> engine_;
   EngineDeliveries deliveries_;
   store::LoadedProgress loaded_;

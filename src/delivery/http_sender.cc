@@ -5,13 +5,13 @@ namespace {
 
 struct HttpTarget final : Sender::Target {
   Result<webhook::TargetUrl> url = fail(Errc::kInternal, "not parsed");
-  std::shared_ptr<http::Client::Target> client;
+  std::shared_ptr<outbound::Client::Target> client;
 };
 
 }  // namespace
 
-http::TargetOptions target_options(const store::EndpointSettings& settings) {
-  http::TargetOptions out;
+outbound::TargetOptions target_options(const store::EndpointSettings& settings) {
+  outbound::TargetOptions out;
   out.headers = settings.headers;
   out.client_certificate_pem = settings.client_certificate;
   out.client_key_pem = settings.client_key;
@@ -49,7 +49,7 @@ Task<SendReply> HttpSender::post(Target& target, Message message, Deadline deadl
   const std::array<std::string_view, 3> pieces = {message.prefix, message.event, message.suffix};
   auto reply = co_await client_.post(
       *http_target.client, pieces, deadline, message.head,
-      message.fresh_connection ? http::Connection::kFresh : http::Connection::kAny);
+      message.fresh_connection ? outbound::Connection::kFresh : outbound::Connection::kAny);
   co_return SendReply{std::move(reply.result), std::move(reply.body), reply.stale};
 }
 

@@ -25,9 +25,9 @@ class ListsTest : public EngineTest {
 
   static std::string url(size_t n) { return "http://u" + std::to_string(n) + "/"; }
 
-  static std::vector<store::EndpointStatus> all(Life& life,
-                                                std::optional<store::EndpointState> state) {
-    std::vector<store::EndpointStatus> out;
+  static std::vector<control::EndpointStatus> all(Life& life,
+                                                  std::optional<control::EndpointState> state) {
+    std::vector<control::EndpointStatus> out;
     for (std::optional<store::EndpointId> after;; after = out.back().id) {
       auto page = life.run(life.deliveries().endpoints(after, 70, state));
       EXPECT_LE(page.size(), 70U);
@@ -42,12 +42,12 @@ TEST_F(ListsTest, EveryEndpointComesOnceInTheOrderOfIds) {
   fill(life);
   const auto listed = all(life, {});
   EXPECT_TRUE(
-      std::ranges::is_sorted(listed, std::ranges::less_equal(), &store::EndpointStatus::id));
+      std::ranges::is_sorted(listed, std::ranges::less_equal(), &control::EndpointStatus::id));
   std::set<std::string> urls;
   for (const auto& status : listed) urls.insert(status.url);
   EXPECT_EQ(urls.size(), kUrls);
   EXPECT_TRUE(life.run(life.deliveries().pause(url(7))));
-  const auto paused = all(life, store::EndpointState::kPaused);
+  const auto paused = all(life, control::EndpointState::kPaused);
   ASSERT_EQ(paused.size(), 1U);
   EXPECT_EQ(paused.front().id, store::endpoint_id(url(7)));
   sender_.hold(false);

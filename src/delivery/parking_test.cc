@@ -6,8 +6,8 @@
 namespace eventhorn::delivery {
 namespace {
 
-using store::EndpointState;
-using store::NoticeKind;
+using control::EndpointState;
+using control::NoticeKind;
 using ::testing::ElementsAre;
 
 class ParkingTest : public EngineTest {

@@ -6,7 +6,7 @@
 namespace eventhorn::delivery {
 namespace {
 
-using store::ReplayAction;
+using control::ReplayAction;
 using Source = store::SegmentRow::Source;
 
 class ReplayTest : public EngineTest {
@@ -132,7 +132,7 @@ TEST_F(ReplayTest, SegmentsOfALaneAreBoundedAndALaneThatIsGoneIsSaid) {
   deliver(life, 5);
   auto row = segment(life);
   row.paused = true;
-  for (size_t i = 0; i < store::kMaxReplaySegments; ++i) ASSERT_TRUE(add(life, row));
+  for (size_t i = 0; i < control::kMaxReplaySegments; ++i) ASSERT_TRUE(add(life, row));
   const auto refused = add(life, row);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Errc::kRateLimited);

@@ -1,5 +1,5 @@
-// The seam between the engine and the network. Implemented over http::Client (http_sender.h) and by
-// fakes in tests.
+// The seam between the engine and the network. Implemented over outbound::Client (http_sender.h)
+// and by fakes in tests.
 #pragma once
 
 #include "async/task.h"

@@ -8,7 +8,7 @@
 namespace eventhorn::delivery {
 namespace {
 
-using store::NoticeKind;
+using control::NoticeKind;
 using ::testing::Contains;
 
 class UnreadableTest : public EngineTest {
@@ -69,7 +69,7 @@ TEST_F(UnreadableTest, C14AParkedEndpointIsProbedWithWhatCanBeRead) {
   auto life = start();
   life.set_hook("a.example", Hook::kDelivered, {kUrl});
   life.append("a.example", {"bad"});
-  ASSERT_TRUE(life.wait_for_state(kUrl, store::EndpointState::kParked));
+  ASSERT_TRUE(life.wait_for_state(kUrl, control::EndpointState::kParked));
   const Position bad = life.store().head();
   life.append("a.example", {"good"});
   life.watched().damage(bad);

@@ -22,7 +22,7 @@ class WaitingTest : public EngineTest {
       life.append(domain, range("b", 50));
     }
     for (int n = 0; n < urls; ++n)
-      ASSERT_TRUE(life.wait_for_state(url(n), store::EndpointState::kThrottled));
+      ASSERT_TRUE(life.wait_for_state(url(n), control::EndpointState::kThrottled));
   }
 };
 
@@ -47,7 +47,7 @@ TEST_F(WaitingTest, L16EveryLaneMayHaveAFewWaiting) {
   life.set_hook("a.example", Hook::kDelivered, {url(0)});
   sender_.script(url(0), "", {500});
   life.append("a.example", range("e", 50));
-  ASSERT_TRUE(life.wait_for_state(url(0), store::EndpointState::kThrottled));
+  ASSERT_TRUE(life.wait_for_state(url(0), control::EndpointState::kThrottled));
   EXPECT_GE(life.endpoint(url(0)).waiting, 16U);
   EXPECT_LE(life.endpoint(url(0)).waiting, 16U + 4U);
 }

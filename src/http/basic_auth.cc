@@ -1,7 +1,7 @@
 #include "http/basic_auth.h"
 
 #include "base/strings.h"
-#include "http/address.h"
+#include "net/address.h"
 
 #include <algorithm>
 
@@ -43,7 +43,7 @@ AuthLimiter::AuthLimiter(const Clock& clock, Options options) : clock_(clock), o
 std::optional<std::chrono::seconds> AuthLimiter::retry_after(std::string_view address) const {
   const auto now = clock_.steady_now();
   const std::lock_guard lock(mutex_);
-  const auto found = by_key_.find(network_of(address));
+  const auto found = by_key_.find(net::network_of(address));
   if (found == by_key_.end()) return std::nullopt;
   const Window& window = *found->second;
   if (window.failures < options_.max_failures || window.end <= now) return std::nullopt;
@@ -52,7 +52,7 @@ std::optional<std::chrono::seconds> AuthLimiter::retry_after(std::string_view ad
 
 void AuthLimiter::record_failure(std::string_view address) {
   const auto now = clock_.steady_now();
-  auto key = network_of(address);
+  auto key = net::network_of(address);
   const std::lock_guard lock(mutex_);
   const auto found = by_key_.find(key);
   if (found != by_key_.end()) {

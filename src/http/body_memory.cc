@@ -1,6 +1,6 @@
 #include "http/body_memory.h"
 
-#include "http/address.h"
+#include "net/address.h"
 
 #include <functional>
 
@@ -17,7 +17,7 @@ BodyMemory::Owner BodyMemory::key(std::string_view key_id) {
 }
 
 BodyMemory::Owner BodyMemory::address(std::string_view address) {
-  return {~std::hash<std::string>()(network_of(address)), false};
+  return {~std::hash<std::string>()(net::network_of(address)), false};
 }
 
 bool BodyMemory::has_room(const Share& share, Held& owners, size_t bytes) const {

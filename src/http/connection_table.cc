@@ -1,21 +1,21 @@
 #include "http/connection_table.h"
 
 #include "base/check.h"
-#include "http/address.h"
+#include "net/address.h"
 
 #include <algorithm>
 
 namespace eventhorn::http {
 
 void ConnectionTable::add(std::string_view address, ConnectionEntryPtr entry) {
-  auto network = network_of(address);
+  auto network = net::network_of(address);
   const std::lock_guard lock(mutex_);
   by_network_[std::move(network)].push_back(std::move(entry));
 }
 
 void ConnectionTable::remove(std::string_view address, const ConnectionEntry& entry) {
   const std::lock_guard lock(mutex_);
-  const auto at = by_network_.find(network_of(address));
+  const auto at = by_network_.find(net::network_of(address));
   CHECK(at != by_network_.end());
   auto& entries = at->second;
   const auto found =

@@ -1,8 +1,8 @@
 #include "http/origin.h"
 
-#include "base/authority.h"
 #include "base/log.h"
 #include "base/strings.h"
+#include "net/authority.h"
 
 #include <algorithm>
 
@@ -29,8 +29,8 @@ std::vector<std::string_view> elements(const Fields& fields, std::string_view na
 
 // One hop of X-Forwarded-For; some proxies add the port, as "1.2.3.4:5" or "[::1]:5".
 std::optional<std::string> hop_address(std::string_view hop) {
-  if (auto ip = canonical_ip(hop)) return ip;
-  auto host = parse_authority(hop);
+  if (auto ip = net::canonical_ip(hop)) return ip;
+  auto host = net::parse_authority(hop);
   if (!host || !host->is_ip) return std::nullopt;
   return std::move(host->name);
 }
@@ -73,28 +73,28 @@ bool is_loopback(std::string_view ip) {
 
 OriginPolicy::OriginPolicy(OriginOptions options) : options_(std::move(options)) {
   while (options_.public_url.ends_with('/')) options_.public_url.pop_back();
-  if (const auto host = authority_of_url(options_.public_url)) {
+  if (const auto host = net::authority_of_url(options_.public_url)) {
     public_authority_ = host->to_string();
     names_.push_back(host->name);
   }
-  const auto listen = canonical_ip(options_.listen_address).value_or(options_.listen_address);
+  const auto listen = net::canonical_ip(options_.listen_address).value_or(options_.listen_address);
   everywhere_ = listen == "0.0.0.0" || listen == "::";
   names_.push_back(listen);
   if (everywhere_ || is_loopback(listen))
     names_.insert(names_.end(), {"127.0.0.1", "localhost", "::1"});
   for (const auto& entry : options_.allowed_hosts) {
-    if (auto host = parse_authority(entry)) names_.push_back(std::move(host->name));
+    if (auto host = net::parse_authority(entry)) names_.push_back(std::move(host->name));
   }
   default_host_.name = everywhere_ ? "127.0.0.1" : listen;
   default_host_.port = options_.listen_port;
 }
 
-bool OriginPolicy::is_ours(const Authority& host) const {
+bool OriginPolicy::is_ours(const net::Authority& host) const {
   return (everywhere_ && host.is_ip) || answers_to(host.name);
 }
 
 bool OriginPolicy::answers_to(std::string_view host) const {
-  const auto name = canonical_ip(host).value_or(to_lower(host));
+  const auto name = net::canonical_ip(host).value_or(to_lower(host));
   return std::find(names_.begin(), names_.end(), name) != names_.end();
 }
 
@@ -104,7 +104,7 @@ bool OriginPolicy::is_foreign(const Request& request, std::string_view authority
   const auto site = request.fields.get("Sec-Fetch-Site");
   if (!site.empty() && site != "same-origin" && site != "none") return true;
   if (!request.fields.has("Origin")) return false;
-  const auto origin = authority_of_url(request.fields.get("Origin"));
+  const auto origin = net::authority_of_url(request.fields.get("Origin"));
   if (!origin) return true;
   const auto text = origin->to_string();
   const auto bare = without_default_port(text);
@@ -113,18 +113,18 @@ bool OriginPolicy::is_foreign(const Request& request, std::string_view authority
 
 // The host that the client asked for: Host, or what trusted proxies say it was to the first of
 // them.
-std::optional<Authority> OriginPolicy::host_of(const Request& request, std::string_view scheme,
-                                               size_t proxies) const {
+std::optional<net::Authority> OriginPolicy::host_of(const Request& request, std::string_view scheme,
+                                                    size_t proxies) const {
   const auto host_field = request.fields.get("Host");
-  auto host = host_field.empty() ? default_host_ : parse_authority(host_field);
+  auto host = host_field.empty() ? default_host_ : net::parse_authority(host_field);
   if (proxies == 0) return host;
   auto views = elements(request.fields, "X-Forwarded-Host");
   if (const auto view = first_view(views, proxies); !view.empty()) {
-    host = parse_authority(view);
+    host = net::parse_authority(view);
     // A proxy before them that is not trusted wrote elements too. Only our own names are believed.
     while (host && !is_ours(*host) && views.size() > 1) {
       views.pop_back();
-      const auto before = parse_authority(views.back());
+      const auto before = net::parse_authority(views.back());
       if (before && is_ours(*before)) host = before;
     }
   }
@@ -146,7 +146,7 @@ void OriginPolicy::warn_of_proxy(const Request& request, std::string_view peer) 
 }
 
 std::optional<Response> OriginPolicy::admit(Request& request, std::string_view peer) const {
-  Way way{canonical_ip(peer).value_or(std::string(peer))};
+  Way way{net::canonical_ip(peer).value_or(std::string(peer))};
   std::string_view scheme = options_.tls ? "https" : "http";
   if (options_.trusted_proxy && options_.trusted_proxy(way.client)) {
     way = way_of(std::move(way.client), request.fields, options_.trusted_proxy);
@@ -183,7 +183,7 @@ std::optional<Response> OriginPolicy::admit(Request& request, std::string_view p
 void OriginPolicy::take_url_in_path(Request& request) const {
   constexpr std::string_view kBase = "/v3";
   if (!request.path.starts_with("/v3http")) return;
-  const auto host = authority_of_url(std::string_view(request.path).substr(kBase.size()));
+  const auto host = net::authority_of_url(std::string_view(request.path).substr(kBase.size()));
   if (!host || !is_ours(*host)) return;
   const auto slash = request.target.find('/', request.target.find("://") + 3);
   if (slash >= request.path.size()) return;

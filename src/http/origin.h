@@ -3,8 +3,8 @@
 // pages make (design.md section 6). Pure, but for one warning in the log.
 #pragma once
 
-#include "base/authority.h"
 #include "http/message.h"
+#include "net/authority.h"
 
 #include <atomic>
 #include <cstdint>
@@ -58,15 +58,15 @@ class OriginPolicy {
   bool answers_to(std::string_view host) const;
 
  private:
-  bool is_ours(const Authority& host) const;
-  std::optional<Authority> host_of(const Request& request, std::string_view scheme,
-                                   size_t proxies) const;
+  bool is_ours(const net::Authority& host) const;
+  std::optional<net::Authority> host_of(const Request& request, std::string_view scheme,
+                                        size_t proxies) const;
   void warn_of_proxy(const Request& request, std::string_view peer) const;
   void take_url_in_path(Request& request) const;
   bool is_foreign(const Request& request, std::string_view authority) const;
 
   OriginOptions options_;
-  Authority default_host_;
+  net::Authority default_host_;
   std::string public_authority_;
   std::vector<std::string> names_;
   bool everywhere_ = false;

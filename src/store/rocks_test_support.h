@@ -1,6 +1,7 @@
 // Helpers of the tests of the embedded engine.
 #pragma once
 
+#include "base/test_support.h"
 #include "store/rocks/rocks_store.h"
 
 #include <gtest/gtest.h>
@@ -12,29 +13,6 @@
 #include <string>
 
 namespace eventhorn::store {
-
-/// A directory that goes with the object.
-class TempDir {
- public:
-  TempDir() {
-    std::string path = testing::TempDir() + "eventhorn-store-XXXXXX";
-    EXPECT_NE(mkdtemp(path.data()), nullptr);
-    path_ = path;
-  }
-
-  ~TempDir() {
-    std::error_code ec;
-    std::filesystem::remove_all(path_, ec);
-  }
-
-  TempDir(const TempDir&) = delete;
-  TempDir& operator=(const TempDir&) = delete;
-
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 /// Options for tests: no ballast, and the indexer moves only when told (or when a run is full).
 inline RocksOptions rocks_options(const TempDir& dir, rocksdb::Env* env = nullptr) {

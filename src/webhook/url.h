@@ -1,6 +1,6 @@
 // The URL of a webhook, as configured and as used for a request. Stricter than a browser: what two
 // programs could read in two ways is refused (reliability S2, S9, S11). Whether the host may be
-// reached is not decided here: the address guard (http/address.h) judges the addresses that the
+// reached is not decided here: the address guard (net/address.h) judges the addresses that the
 // host stands for.
 #pragma once
 
@@ -30,7 +30,7 @@ struct UserInfo {
 struct TargetUrl {
   Scheme scheme = Scheme::kHttps;
   /// One spelling for each host: a lower-case ASCII name without final dot, or an IP address in its
-  /// usual form, IPv6 without brackets. http::IpAddress::parse(host) succeeds exactly when the URL
+  /// usual form, IPv6 without brackets. net::IpAddress::parse(host) succeeds exactly when the URL
   /// named an address.
   std::string host;
   uint16_t port = 443;

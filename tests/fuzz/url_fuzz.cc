@@ -1,6 +1,6 @@
 // Webhook URLs: never a crash, and an accepted one has exactly one reading.
 #include "base/check.h"
-#include "http/address.h"
+#include "net/address.h"
 #include "webhook/url.h"
 
 #include <algorithm>
@@ -25,7 +25,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   CHECK(url->host.find_first_of("@/?#%[]\\ABCDEFGHIJKLMNOPQRSTUVWXYZ") == std::string::npos);
 
   // A host is an address for the guard exactly when it is one here, and is written the guard's way.
-  const auto address = http::IpAddress::parse(url->host);
+  const auto address = net::IpAddress::parse(url->host);
   CHECK(address || url->host.find(':') == std::string::npos);
   CHECK(!address || address->to_string() == url->host);
   CHECK(url->host_as_ipv4().has_value() == (address && address->is_v4()));
