@@ -226,7 +226,7 @@ Task<void> Engine::expire_lane(LanePtr lane, Position last) {
     }
     if (!segment.idle()) continue;  // it is being read, and counts there
     if (segment.replay() == 0) gone += counted->events;
-    lane->skip_to(segment, last);
+    lane->settle_through(segment, last);
   }
   if (gone > 0) on_expired(*lane, gone);
   mark(*lane);

@@ -94,7 +94,7 @@ control::EndpointStatus Engine::endpoint(const std::string& url) const {
   return idle;
 }
 
-control::LaneStatus Engine::status_of(Lane& lane) const {
+control::LaneStatus Engine::status_of(const Lane& lane) const {
   control::LaneStatus out;
   out.id = lane.id();
   out.domain = lane.domain();

@@ -266,7 +266,7 @@ class Engine {
   // For operators (control.cc).
   control::EndpointState state_of(const Endpoint& endpoint) const;
   control::EndpointStatus status_of(const Endpoint& endpoint) const;
-  control::LaneStatus status_of(Lane& lane) const;
+  control::LaneStatus status_of(const Lane& lane) const;
   Task<std::vector<control::LaneStatus>> statuses(std::vector<LanePtr> lanes);
   std::vector<LanePtr> replaying_lanes();
 

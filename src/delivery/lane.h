@@ -1,56 +1,48 @@
-// A lane: how far one URL of one domain has got in the log, as a few segments over it, and the
-// events that wait for another attempt. Pure state, no I/O; lives on the core of its endpoint.
+// A lane: how far one URL of one domain has got in the log. Pure state, no I/O; owned by the
+// engine, and lives on the core of its endpoint.
 //
-// What is live goes first: a caught-up segment, urgent before normal before bulk; every fourth time
-// the backlog goes before it: retries that are due, then segments that are behind, then replays.
+// It is three things, which know nothing of each other, and the hooks that name it:
 //
-// First attempts of one message and recipient (an order key) take turns. A live event takes its
-// place among those of its key when it arrives, whatever its class; an event that was read from the
-// log does when it would be sent. One slot of a key has the turn: it waits for a worker, is in
-// flight, or was given back. The others are deferred, and the lane goes on without them.
+//   SegmentSet  what of the log is to be sent, and how far that is (segment_set.h, segment.h);
+//   KeyOrder    whose turn it is among the first attempts of one message and recipient
+//               (key_order.h);
+//   Retries     the events that failed and wait for another attempt (retries.h).
+//
+// take() gives the next attempt: what is ready by its turn, then what is live, urgent before normal
+// before bulk; every fourth time the backlog goes before that: retries that are due, then segments
+// that are behind, then replays.
+//
+// A live event claims its turn when it arrives, whatever its class; an event that was read from the
+// log does when it would be sent. What has to wait for its turn is deferred, and the lane goes on
+// without it.
+//
+// Ways to let go, here and in the parts of a lane. settle: the event is done with. give back: the
+// attempt does not count, and the event is taken again. drop: nobody wants the event any more; the
+// caller counts it. spill: what waits in memory is read again later. cancel, pause: of replays, by
+// their operator.
+//
+// Invariants: an entry is deferred exactly while its claim is kept in the order of keys. Each entry
+// that has its turn, and each attempt in flight of a key, is one of the turns of that key.
 #pragma once
 
-#include "delivery/segment.h"
+#include "delivery/key_order.h"
+#include "delivery/retries.h"
+#include "delivery/segment_set.h"
 
 #include <array>
 #include <cstdint>
-#include <deque>
-#include <list>
-#include <map>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <utility>
-#include <vector>
 
 namespace eventhorn::delivery {
 
 struct Endpoint;
 
-/// Closed segments of its own that a lane has of one class, at most; an open one that falls behind
-/// beyond it stays so.
-inline constexpr size_t kMaxClosed = 16;
-
-/// An event that failed and waits for its next attempt.
-struct Waiting {
-  uint16_t attempts = 0;
-  SystemTime last_attempt;
-  Micros delay{};
-  int last_status = 0;
-  Hook hook{};
-  SteadyTime due{};
-  uint64_t tried = 0;  // set by wait(): the order of the last attempts
-  bool in_flight = false;
-  /// A probe of it failed, which counts as an attempt once another event has got through.
-  bool probed = false;
-  uint8_t failed_reads = 0;  // that found its event damaged
-  SteadyTime read_due{};     // no probe takes it before, after such a read
-};
-
 /// One attempt of one event, from take() to settle() or give_back().
 struct Job {
   Segment* segment = nullptr;  // null for a retry
-  Slot* slot = nullptr;
+  Entry* entry = nullptr;      // of the segment
   Position position;
   EventPtr event;  // null for a retry until it is read
   uint16_t attempt = 1;
@@ -88,7 +80,7 @@ class Lane {
   /// True when a job of a replay may be of an event that is in the list of missed ones.
   bool may_be_missed(const Job& job) const {
     return misses_lately || job.segment->source() == store::SegmentRow::Source::kMissed ||
-           job.slot->may_be_missed;
+           job.entry->may_be_missed;
   }
 
   /// What is asked of the log for a segment. A replay takes whatever the hooks name now.
@@ -99,19 +91,19 @@ class Lane {
 
   void load(const store::LaneRow& row);
 
-  /// The open segment of a class; made, starting after `after`, when there is none. `caught_up`
-  /// says whether a new one gets its events from commits or begins by reading the log.
-  Segment& open_segment(Class cls, Position after, bool caught_up);
+  /// SegmentSet::open().
+  Segment& open_segment(Class cls, Position after, bool caught_up) {
+    return segments_.open(cls, after, caught_up);
+  }
 
-  /// Closes the open segment of a class at `at`, where it is behind, and opens a live one there.
-  /// Null when the lane has so many closed ones that the open one has to do.
+  /// SegmentSet::begin_live().
   Segment* begin_live(Class cls, Position at);
 
   /// Takes an event handed over by a commit into a segment of open_segment() or begin_live(), as
   /// Segment::offer does.
   bool offer(Segment& segment, const EventPtr& event, Hook hook);
 
-  void add(const store::SegmentRow& row) { segments_.emplace_back(row); }
+  void add(const store::SegmentRow& row) { segments_.add(row); }
 
   /// The next attempt to make; never two at once of one message and recipient. `segments_allowed`
   /// false: retries only.
@@ -129,43 +121,34 @@ class Lane {
   /// The attempt does not count: the event is to be taken again.
   void give_back(const Job& job);
 
-  /// Records a failed attempt; the caller settles the job and calls due() in time.
-  void wait(Position position, const Waiting& waiting) {
-    waiting_[position] = waiting;
-    waiting_[position].tried = ++tried_;
-  }
+  // Retries (retries.h).
+  void wait(Position position, const Waiting& waiting) { retries_.wait(position, waiting); }
 
-  std::map<Position, Waiting>& waiting() { return waiting_; }
+  Retries::Table& waiting() { return retries_.all(); }
 
-  const std::map<Position, Waiting>& waiting() const { return waiting_; }
+  const Retries::Table& waiting() const { return retries_.all(); }
 
-  Waiting* find_waiting(Position position) {
-    const auto it = waiting_.find(position);
-    return it == waiting_.end() ? nullptr : &it->second;
-  }
+  Waiting* find_waiting(Position position) { return retries_.find(position); }
 
-  void end_waiting(Position position) { waiting_.erase(position); }
+  void end_waiting(Position position) { retries_.end(position); }
 
-  /// The retry's time has come, unless it was put off.
-  void due(Position position, SteadyTime now);
+  void due(Position position, SteadyTime now) { retries_.due(position, now); }
 
-  /// No retry is due, for now.
-  void forget_due() { due_.clear(); }
+  void forget_due() { retries_.forget_due(); }
 
-  /// The first segment, in the order of take(), that has fewer than `below` slots to offer and more
-  /// to read; null when there is none, or a read is under way.
-  Segment* wants_read(size_t below);
+  /// SegmentSet::wants_read().
+  Segment* wants_read(size_t below) { return segments_.wants_read(below); }
 
   size_t in_flight() const { return in_flight_; }
 
-  std::list<Segment>& segments() { return segments_; }
+  SegmentSet& segments() { return segments_; }
 
-  const std::list<Segment>& segments() const { return segments_; }
+  const SegmentSet& segments() const { return segments_; }
 
   /// Lets go of what waits in memory; it is read again.
   void spill();
   /// Everything of an idle segment up to `to` is settled, whatever it was.
-  void skip_to(Segment& segment, Position to);
+  void settle_through(Segment& segment, Position to);
   /// Holds a replay, or lets it go on. False when the lane has none of it.
   bool pause_replay(uint64_t replay, bool paused);
   /// Ends a replay: nothing more of it is sent. False when the lane has none of it.
@@ -174,15 +157,22 @@ class Lane {
   /// True when take() itself settled something since the last call: the lane wants saving.
   bool take_changed() { return std::exchange(changed_, false); }
 
-  /// Segments that hold something, in durable form; drops those that are settled and joins those
-  /// that may be one.
-  store::LaneRow row();
+  /// The durable form of the segments that are not settled.
+  store::LaneRow row() const { return {id_, domain_, segments_.rows()}; }
 
-  bool settled() const;
+  /// Lets go of segments that are settled.
+  void remove_settled_segments() { segments_.remove_settled(); }
+
+  bool settled() const { return retries_.all().empty() && in_flight_ == 0 && segments_.settled(); }
+
   /// True when something up to the position waits for a retry, or is to be read from the log.
   bool reaches_back_to(Position position) const;
+
   /// True when a segment reads the log.
-  bool behind() const;
+  bool behind() const { return segments_.behind(); }
+
+  /// Aborts when an invariant of the above, or of a part, does not hold. For tests.
+  void check_invariants() const;
 
   // The engine's marks.
   Endpoint* endpoint = nullptr;  // lives as long as it has lanes
@@ -198,41 +188,44 @@ class Lane {
   std::string read_error;      // of the first of them; empty when the last was good
 
  private:
-  std::optional<Job> take_again();
-  std::optional<Job> take_due(SteadyTime now);
-  std::optional<Job> take_backlog(bool segments_allowed, SteadyTime now);
-  std::optional<Job> take_live();
-  std::optional<Job> take_slot(Segment& segment);
-  std::optional<Job> take_any_slot();
-  std::optional<Job> take_oldest_waiting(SteadyTime now);
-  Job start_retry(Position position, Waiting& waiting);
-  bool drop_unwanted(Segment& segment, Slot& slot);
-  using Held = std::pair<Segment*, Slot*>;
+  /// An entry with its segment, as it claims a turn.
+  struct Claim {
+    Segment* segment;
+    Entry* entry;
 
-  Job start(Segment& segment, Slot& slot);
-  std::optional<Job> start_out_of_turn(Segment& segment);
-  bool take_turn(Segment& segment, Slot& slot);
+    uint64_t key() const { return entry->order_key(); }
+
+    bool live() const { return segment->caught_up(); }
+
+    friend bool operator==(const Claim&, const Claim&) = default;
+  };
+
+  std::optional<Job> take_ready();
+  std::optional<Job> take_due(SteadyTime now);
+  std::optional<Job> take_backlog(SteadyTime now);
+  std::optional<Job> take_live();
+  std::optional<Job> take_next(Segment& segment);
+  std::optional<Job> take_any_next();
+  std::optional<Job> take_oldest_waiting(SteadyTime now);
+  std::optional<Job> take_crowding(Segment& segment);
+  Job start(const Claim& claim);
+  Job start_retry(Retries::Table::value_type& retry);
+  bool drop_unwanted(const Claim& claim);
+  bool take_turn(const Claim& claim);
   void end_turn(uint64_t key);
-  void let_go(Segment& segment, Position after);
+  void withdraw(Segment& segment, Position after);
   void spill(Segment& segment);
-  void join_segments();
 
   LaneId id_;
   DomainUid domain_;
   std::string url_;
   Since since_;
   std::array<uint32_t, webhook::kHooks> lives_{};  // how often each hook has ended
-  std::list<Segment> segments_;                    // own ones by class, oldest first; then replays
-  std::map<Position, Waiting> waiting_;            // bounded by delivery.max_exceptions
-  std::deque<Position> due_;                       // may be: the time in waiting_ decides
-  std::deque<Held> again_;                         // taken before everything else
-  // By order key: how many slots have the turn (more than one when a segment was crowded), and
-  // those that wait for it.
-  std::unordered_map<uint64_t, uint32_t> turns_;
-  std::unordered_map<uint64_t, std::deque<Held>> deferred_;
+  SegmentSet segments_;
+  KeyOrder<Claim> order_;
+  Retries retries_;
   size_t in_flight_ = 0;
-  uint64_t tried_ = 0;
-  uint8_t turn_ = 0;
+  uint8_t taken_ = 0;  // by take(), to find every fourth
   bool probe_waiting_ = false;
   bool changed_ = false;
 };

@@ -15,6 +15,26 @@ class LaneModel {
   explicit LaneModel(uint32_t seed) : random_(seed) {}
 
   void step() {
+    act();
+    lane_->check_invariants();
+  }
+
+  void finish() {
+    for (int idle = 0; idle < 3; ++idle) {
+      while (!in_flight_.empty()) settle();
+      if (read()) idle = 0;
+      take();
+      if (!in_flight_.empty()) idle = 0;
+    }
+    lane_->check_invariants();
+    EXPECT_TRUE(unsettled_.empty()) << unsettled_.size() << " lost";
+    EXPECT_TRUE(lane_->row().segments.empty());
+  }
+
+  size_t committed() const { return log_.size(); }
+
+ private:
+  void act() {
     switch (random_() % 10) {
       case 0:
       case 1:
@@ -34,24 +54,10 @@ class LaneModel {
         break;
     }
     if (random_() % 5 == 0) lane_->spill();
-    if (random_() % 20 == 0) lane_->row();
+    if (random_() % 20 == 0) lane_->remove_settled_segments();
     if (random_() % 100 == 0) kill();
   }
 
-  void finish() {
-    for (int idle = 0; idle < 3; ++idle) {
-      while (!in_flight_.empty()) settle();
-      if (read()) idle = 0;
-      take();
-      if (!in_flight_.empty()) idle = 0;
-    }
-    EXPECT_TRUE(unsettled_.empty()) << unsettled_.size() << " lost";
-    EXPECT_TRUE(lane_->row().segments.empty());
-  }
-
-  size_t committed() const { return log_.size(); }
-
- private:
   void commit(bool active) {
     const uint64_t position = seen_ + 1 + random_() % 3;
     constexpr event::Name kNames[] = {event::Name::kComplained, event::Name::kDelivered,

@@ -107,7 +107,7 @@ TEST(LaneOrder, L15AFullWindowSendsWhatIsDeferred) {
     while (const auto job = lane->take(true, {})) {
       ASSERT_EQ(job->order_key, 0U);
       lane->settle(*job);
-      if (segment.waiting() == 0) break;
+      if (segment.fresh() == 0) break;
     }
   }
   EXPECT_TRUE(lane->has_work(true));
@@ -185,7 +185,7 @@ TEST(LaneOrder, WhatIsSkippedOrSpilledGivesItsTurnBack) {
   offer(*lane, make_event(2, event::Name::kDelivered, kHot));
   auto& bulk = lane->open_segment(webhook::Class::kBulk, {0}, true);
   bulk.decline({3});
-  lane->skip_to(bulk, {2});
+  lane->settle_through(bulk, {2});
   const auto freed = lane->take(true, {});
   ASSERT_TRUE(freed);
   EXPECT_EQ(freed->position.value, 2U);

@@ -152,7 +152,7 @@ TEST(Lane, FullWindowFallsBehindAndReadsTheLog) {
   EXPECT_EQ(position, kMaxLive + 1);
   EXPECT_FALSE(segment.caught_up());
   EXPECT_EQ(lane->wants_read(kReadBelow), nullptr) << "enough waits in memory";
-  while (segment.waiting() > 0) lane->settle(*lane->take(true, {}));
+  while (segment.fresh() > 0) lane->settle(*lane->take(true, {}));
   ASSERT_EQ(lane->wants_read(kReadBelow), &segment);
   EXPECT_EQ(segment.read_through().value, kMaxLive);
   store::LaneSlice slice;
@@ -163,7 +163,7 @@ TEST(Lane, FullWindowFallsBehindAndReadsTheLog) {
   EXPECT_TRUE(segment.caught_up());
   EXPECT_TRUE(segment.offer(make_event(position + 1), Hook::kDelivered))
       << "what a read brought is not taken twice";
-  EXPECT_EQ(segment.waiting(), 2U);
+  EXPECT_EQ(segment.fresh(), 2U);
 }
 
 // A lane is settled in random order, saved, loaded and filled again from the log: exactly the
@@ -298,18 +298,6 @@ TEST(Lane, WhatLiesBeforeTheFirstEventIsSettled) {
 }
 
 // Whoever waits behind an event of its message goes on when that is let go before its turn.
-TEST(Lane, SegmentAwaitsWhatIsNeitherSettledNorCutOff) {
-  Segment segment(
-      store::SegmentRow{Class::kNormal, {0}, Position{20}, {5}, {{{8}, {9}}, {{12}, {12}}}});
-  std::vector<uint64_t> awaited;
-  for (uint64_t i = 4; i <= 22; ++i) {
-    if (segment.awaits({i})) awaited.push_back(i);
-  }
-  EXPECT_EQ(awaited, (std::vector<uint64_t>{6, 7, 10, 11, 13, 14, 15, 16, 17, 18, 19, 20}));
-  segment.cancel();
-  EXPECT_FALSE(segment.awaits({6}));
-}
-
 TEST(Lane, EventLetGoFreesThoseBehindIt) {
   auto lane = make_lane();
   store::SegmentRow row;

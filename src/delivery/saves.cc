@@ -102,6 +102,7 @@ store::Progress Engine::gather() {
     if (it == lanes_.end()) continue;
     const auto lane = it->second;
     lane->dirty = false;
+    lane->remove_settled_segments();
     auto row = lane->row();
     const bool behind = lane->behind();
     if (behind != lane->counted_behind) meters_.behind.add(behind ? 1 : -1);

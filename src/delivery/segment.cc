@@ -3,6 +3,8 @@
 #include "base/check.h"
 
 #include <algorithm>
+#include <array>
+#include <utility>
 
 namespace eventhorn::delivery {
 namespace {
@@ -27,33 +29,43 @@ Segment::Segment(const store::SegmentRow& row)
       settled_ahead_(row.settled) {}
 
 void Segment::push(const EventPtr& event, Hook hook) {
-  window_.push_back({event->position, hook, Slot::State::kWaiting, false, false, event});
-  ++waiting_;
+  window_.push_back({event->position, hook, Entry::State::kFresh, false, false, event});
+  ++fresh_;
 }
 
-// The slot is no longer what its state says.
-void Segment::leave(const Slot& slot) {
-  switch (slot.state) {
-    case Slot::State::kWaiting:
-      --waiting_;
+// The entry is no longer what its state says.
+void Segment::count_out(const Entry& entry) {
+  switch (entry.state) {
+    case Entry::State::kFresh:
+      CHECK(fresh_ > 0);
+      --fresh_;
       break;
-    case Slot::State::kDeferred:
+    case Entry::State::kDeferred:
+      CHECK(deferred_ > 0);
       --deferred_;
-      deferred_bytes_ -= slot.event->event.bytes.size();
+      deferred_bytes_ -= entry.event->event.bytes.size();
       break;
-    case Slot::State::kInFlight:
+    case Entry::State::kInFlight:
+      CHECK(in_flight_ > 0);
       --in_flight_;
       break;
-    case Slot::State::kSettled:
+    case Entry::State::kSettled:
       break;
   }
 }
 
-void Segment::end(Slot& slot) {
-  leave(slot);
-  slot.state = Slot::State::kSettled;
-  slot.has_turn = false;
-  slot.event.reset();
+void Segment::hold(Entry& entry) {
+  count_out(entry);
+  entry.state = Entry::State::kDeferred;
+  ++deferred_;
+  deferred_bytes_ += entry.event->event.bytes.size();
+}
+
+void Segment::end(Entry& entry) {
+  count_out(entry);
+  entry.state = Entry::State::kSettled;
+  entry.has_turn = false;
+  entry.event.reset();
 }
 
 bool Segment::offer(const EventPtr& event, Hook hook) {
@@ -93,15 +105,14 @@ void Segment::fill(const store::LaneSlice& slice, const MissedRows& missed) {
     push(event, *hook);
     window_.back().may_be_missed = missed.may_have(event->position);
     if (ahead != settled_ahead_.end() && ahead->first <= event->position) {
-      // Keeps its slot, so that row() still knows it once its range is forgotten.
+      // It stays in the window, so that row() still knows it once its range is forgotten.
       end(window_.back());
     }
   }
-  skip_to_waiting();
+  find_first_fresh();
   pop_settled();
   read_through_ = std::max(read_through_, to_ ? std::min(slice.through, *to_) : slice.through);
-  std::erase_if(settled_ahead_,
-                [&](const store::PositionRange& r) { return r.last <= read_through_; });
+  forget_ahead();
   if (window_.empty()) acked_through_ = read_through_;
   if (open() && slice.at_end && read_through_ >= declined_) caught_up_ = true;
 }
@@ -113,88 +124,91 @@ bool Segment::awaits(Position position) const {
   });
 }
 
-Slot* Segment::next() {
-  return has_next() ? &window_[first_waiting_] : nullptr;
+Entry* Segment::next() {
+  return has_next() ? &window_[first_fresh_] : nullptr;
 }
 
-Slot* Segment::first_deferred() {
-  const auto at = std::ranges::find_if(window_, [](const Slot& slot) {
-    return slot.state == Slot::State::kDeferred && !slot.has_turn;
+Entry* Segment::first_deferred() {
+  const auto at = std::ranges::find_if(window_, [](const Entry& entry) {
+    return entry.state == Entry::State::kDeferred && !entry.has_turn;
   });
   return at == window_.end() ? nullptr : &*at;
 }
 
-void Segment::defer(Slot& slot) {
-  CHECK(slot.state == Slot::State::kWaiting);
-  leave(slot);
-  slot.state = Slot::State::kDeferred;
-  ++deferred_;
-  deferred_bytes_ += slot.event->event.bytes.size();
-  skip_to_waiting();
+void Segment::defer(Entry& entry) {
+  CHECK(entry.state == Entry::State::kFresh);
+  hold(entry);
+  find_first_fresh();
 }
 
-void Segment::start(Slot& slot) {
-  CHECK(slot.state == Slot::State::kDeferred || slot.state == Slot::State::kWaiting);
-  leave(slot);
-  slot.state = Slot::State::kInFlight;
+void Segment::start(Entry& entry) {
+  CHECK(entry.state == Entry::State::kDeferred || entry.state == Entry::State::kFresh);
+  count_out(entry);
+  entry.state = Entry::State::kInFlight;
   ++in_flight_;
-  skip_to_waiting();
+  find_first_fresh();
 }
 
-void Segment::put_back(Slot& slot) {
-  CHECK(slot.state == Slot::State::kInFlight);
-  leave(slot);
-  slot.state = Slot::State::kDeferred;
-  ++deferred_;
-  deferred_bytes_ += slot.event->event.bytes.size();
+void Segment::give_back(Entry& entry) {
+  CHECK(entry.state == Entry::State::kInFlight);
+  hold(entry);
 }
 
-void Segment::settle(Slot& slot) {
-  CHECK(slot.state != Slot::State::kSettled);
-  end(slot);
-  skip_to_waiting();
+void Segment::settle(Entry& entry) {
+  CHECK(entry.state != Entry::State::kSettled);
+  end(entry);
+  find_first_fresh();
   pop_settled();
 }
 
-size_t Segment::drop_waiting(const std::function<bool(const Slot&)>& unwanted) {
+size_t Segment::drop(const std::function<bool(const Entry&)>& unwanted) {
   size_t dropped = 0;
-  for (size_t i = first_waiting_; i < window_.size(); ++i) {
-    auto& slot = window_[i];
-    if (slot.state != Slot::State::kWaiting || !unwanted(slot)) continue;
-    end(slot);
+  for (size_t i = first_fresh_; i < window_.size(); ++i) {
+    auto& entry = window_[i];
+    if (entry.state != Entry::State::kFresh || !unwanted(entry)) continue;
+    end(entry);
     ++dropped;
   }
-  skip_to_waiting();
+  find_first_fresh();
   pop_settled();
   return dropped;
 }
 
-void Segment::skip_to_waiting() {
-  while (first_waiting_ < window_.size() &&
-         window_[first_waiting_].state != Slot::State::kWaiting) {
-    ++first_waiting_;
-  }
+// Goes on from where it was: nothing before becomes fresh.
+void Segment::find_first_fresh() {
+  while (first_fresh_ < window_.size() && window_[first_fresh_].state != Entry::State::kFresh)
+    ++first_fresh_;
 }
 
+// After find_first_fresh(): what leaves at the front lies before the first fresh entry.
 void Segment::pop_settled() {
-  while (!window_.empty() && window_.front().state == Slot::State::kSettled) {
+  while (!window_.empty() && window_.front().state == Entry::State::kSettled) {
+    CHECK(first_fresh_ > 0);
     acked_through_ = window_.front().position;
     window_.pop_front();
-    --first_waiting_;
+    --first_fresh_;
   }
   if (window_.empty()) acked_through_ = read_through_;
+}
+
+// What lies up to read_through_ is told by the window.
+void Segment::forget_ahead() {
+  std::erase_if(settled_ahead_,
+                [&](const store::PositionRange& r) { return r.last <= read_through_; });
+  if (settled_ahead_.empty() || settled_ahead_.front().first > read_through_) return;
+  settled_ahead_.front().first = {read_through_.value + 1};
 }
 
 std::vector<store::PositionRange> Segment::settled_from(size_t index) const {
   std::vector<store::PositionRange> out;
   bool in_run = false;
   for (; index < window_.size(); ++index) {
-    const auto& slot = window_[index];
-    const bool settled = slot.state == Slot::State::kSettled;
+    const auto& entry = window_[index];
+    const bool settled = entry.state == Entry::State::kSettled;
     if (settled && in_run) {
-      out.back().last = slot.position;
+      out.back().last = entry.position;
     } else if (settled) {
-      out.push_back({slot.position, slot.position});
+      out.push_back({entry.position, entry.position});
     }
     in_run = settled;
   }
@@ -204,14 +218,14 @@ std::vector<store::PositionRange> Segment::settled_from(size_t index) const {
 Position Segment::last_in_flight() const {
   if (in_flight_ == 0) return kNoPosition;
   const auto at = std::find_if(window_.rbegin(), window_.rend(),
-                               [](const Slot& s) { return s.state == Slot::State::kInFlight; });
+                               [](const Entry& e) { return e.state == Entry::State::kInFlight; });
   return at->position;
 }
 
-std::vector<const Slot*> Segment::turns_behind(Position after) const {
-  std::vector<const Slot*> out;
-  for (auto slot = window_.rbegin(); slot != window_.rend() && slot->position > after; ++slot) {
-    if (slot->has_turn && slot->state != Slot::State::kInFlight) out.push_back(&*slot);
+std::vector<const Entry*> Segment::turns_behind(Position after) const {
+  std::vector<const Entry*> out;
+  for (auto entry = window_.rbegin(); entry != window_.rend() && entry->position > after; ++entry) {
+    if (entry->has_turn && entry->state != Entry::State::kInFlight) out.push_back(&*entry);
   }
   return out;
 }
@@ -220,19 +234,19 @@ void Segment::spill() {
   caught_up_ = false;
   if (window_.empty()) return;
   size_t keep = window_.size();
-  while (keep > 0 && window_[keep - 1].state != Slot::State::kInFlight) --keep;
+  while (keep > 0 && window_[keep - 1].state != Entry::State::kInFlight) --keep;
   auto settled = settled_from(keep);
   settled.insert(settled.end(), settled_ahead_.begin(), settled_ahead_.end());
   settled_ahead_ = std::move(settled);
   while (window_.size() > keep) {
-    leave(window_.back());
+    count_out(window_.back());
     window_.pop_back();
   }
-  first_waiting_ = std::min(first_waiting_, window_.size());
+  first_fresh_ = std::min(first_fresh_, window_.size());
   read_through_ = window_.empty() ? acked_through_ : window_.back().position;
 }
 
-bool Segment::absorb(const Segment& next) {
+bool Segment::join(const Segment& next) {
   CHECK(to_ && next.idle() && next.window_.empty());
   if (next.after_ < *to_) return false;
   auto settled = settled_ahead_;
@@ -252,24 +266,23 @@ bool Segment::absorb(const Segment& next) {
   return true;
 }
 
-void Segment::skip_to(Position to) {
+void Segment::settle_through(Position to) {
   CHECK(idle());
   spill();
   if (to_) to = std::min(to, *to_);
   if (to <= acked_through_) return;
   acked_through_ = read_through_ = to;
-  std::erase_if(settled_ahead_, [&](const store::PositionRange& r) { return r.last <= to; });
+  forget_ahead();
 }
 
 void Segment::cancel() {
   cancelled_ = true;
   paused = false;
   caught_up_ = false;
-  for (auto& slot : window_) {
-    if (slot.state == Slot::State::kInFlight) continue;
-    end(slot);
+  for (auto& entry : window_) {
+    if (entry.state != Entry::State::kInFlight) end(entry);
   }
-  first_waiting_ = window_.size();
+  first_fresh_ = window_.size();
   settled_ahead_.clear();
   to_ = read_through_;
   pop_settled();
@@ -280,6 +293,37 @@ store::SegmentRow Segment::row() const {
                         source_, replay_, paused};
   out.settled.insert(out.settled.end(), settled_ahead_.begin(), settled_ahead_.end());
   return out;
+}
+
+void Segment::check_invariants() const {
+  CHECK(after_ <= acked_through_ && acked_through_ <= read_through_);
+  CHECK(!to_ || read_through_ <= *to_);
+  CHECK(!caught_up_ || (open() && declined_ <= read_through_));
+  CHECK(!window_.empty() || acked_through_ == read_through_);
+  CHECK(window_.empty() || window_.front().state != Entry::State::kSettled);
+  std::array<size_t, 4> counts{};
+  size_t deferred_bytes = 0;
+  size_t first_fresh = window_.size();
+  Position last = acked_through_;
+  for (size_t i = 0; i < window_.size(); ++i) {
+    const auto& entry = window_[i];
+    CHECK(entry.position > std::exchange(last, entry.position));
+    CHECK((entry.event == nullptr) == (entry.state == Entry::State::kSettled));
+    ++counts[static_cast<size_t>(entry.state)];
+    if (entry.state == Entry::State::kFresh) first_fresh = std::min(first_fresh, i);
+    if (entry.state == Entry::State::kDeferred) deferred_bytes += entry.event->event.bytes.size();
+  }
+  CHECK(last <= read_through_);
+  CHECK(counts[static_cast<size_t>(Entry::State::kFresh)] == fresh_ && first_fresh == first_fresh_);
+  CHECK(counts[static_cast<size_t>(Entry::State::kDeferred)] == deferred_);
+  CHECK(counts[static_cast<size_t>(Entry::State::kInFlight)] == in_flight_);
+  CHECK(deferred_bytes == deferred_bytes_);
+  last = read_through_;
+  for (const auto& range : settled_ahead_) {
+    CHECK(last < range.first && range.first <= range.last);
+    last = range.last;
+  }
+  CHECK(!cancelled_ || (fresh_ == 0 && deferred_ == 0 && settled_ahead_.empty()));
 }
 
 }  // namespace eventhorn::delivery

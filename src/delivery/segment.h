@@ -1,10 +1,29 @@
 // A segment of a lane: a range of positions of one class, open at the end or not, and how far it is
-// settled. Pure state, no I/O.
+// settled. A lane owns its segments; they live on its core. Pure state, no I/O.
 //
-// Its window holds the events that are read but not settled, in the order of the log; what is
-// settled ahead of the first unsettled one stays in the window until the gap closes. A segment that
-// is caught up gets its events straight from the commit; any other one is filled by reads of the
-// log. What waits in a window may be spilled at any time: it is read again.
+//   after .. acked_through [ window ] read_through .. settled_ahead .. to
+//   ---------------------- ---------- ------------------------------------>  positions of the log
+//   all settled            read       not read (or no more)
+//
+// The window holds what is read, in the order of the log, from the first event that is not settled.
+// An entry of it is
+//   fresh      read, and nobody has begun to send it,
+//   deferred   held by the lane until its turn comes (key_order.h), or because an attempt of it did
+//              not count,
+//   in flight  being sent,
+//   settled    done: delivered, rejected, missed, waiting for a retry, or dropped. It stays in the
+//              window until all entries before it are settled, too.
+// settled_ahead are ranges of settled positions that are not in memory.
+//
+// A segment that is caught up is open and gets its events from commits. Any other one is behind and
+// is filled by reads of the log. What leaves a window unsettled is read again.
+//
+// Invariants: after <= acked_through <= read_through, and <= to where that is given. The first
+// entry is not settled. Positions in the window rise, and lie in (acked_through, read_through]; an
+// empty window has acked_through == read_through. Ranges of settled_ahead are in order, disjoint,
+// and lie beyond read_through. A segment that is caught up is open and has read what it was
+// offered. The counts of entries by state are those of the window; `first_fresh_` is the first
+// fresh one.
 #pragma once
 
 #include "store/store.h"
@@ -22,29 +41,33 @@ using store::EventPtr;
 using webhook::Class;
 using webhook::Hook;
 
-/// Slots a window may hold: the bound on the settled set of a stored segment.
+/// Entries a window may hold: the bound on the settled set of a stored segment.
 inline constexpr size_t kMaxWindow = 8192;
-/// Slots a caught-up segment may have waiting before it falls behind and reads the log instead.
+/// Entries of a caught-up segment that may wait to be sent before it falls behind and reads the log
+/// instead.
 inline constexpr size_t kMaxLive = 1024;
-/// A segment that is behind is read when fewer slots than this wait.
+/// A segment that is behind is read when it has fewer fresh entries than this.
 inline constexpr size_t kReadBelow = 128;
-/// Slots, and bytes of their events, that a segment may have deferred: beyond it the oldest one is
-/// sent though its turn has not come. One busy message and recipient is bounded so, and never holds
-/// the rest of its lane.
+/// Entries, and bytes of their events, that a segment may have deferred. Beyond it the oldest one
+/// is sent though its turn has not come, because one busy message and recipient must not hold the
+/// rest of its lane.
 inline constexpr size_t kMaxDeferred = kMaxLive;
 inline constexpr size_t kMaxDeferredBytes = 1 << 20;
 
-struct Slot {
-  /// A deferred slot waits for another one of its message and recipient, or was given back.
-  enum class State : uint8_t { kWaiting, kDeferred, kInFlight, kSettled };
+/// An event in the window of a segment.
+struct Entry {
+  enum class State : uint8_t { kFresh, kDeferred, kInFlight, kSettled };
 
   Position position;
   Hook hook{};
-  State state = State::kWaiting;
-  /// It is, or will be, the one of its message and recipient that is under way (lane.h).
+  State state = State::kFresh;
+  /// It has the turn of its key (key_order.h).
   bool has_turn = false;
   bool may_be_missed = false;  // its lane may have a row of it as missed: of a replay
   EventPtr event;              // null once settled
+
+  /// Names its message and recipient; 0 when it has none. Not of a settled one.
+  uint64_t order_key() const { return event->event.order_key; }
 };
 
 /// Positions that a lane has missed, in order. Beyond `known_through` any may be.
@@ -74,29 +97,33 @@ class Segment {
   /// 0 for the lane's own.
   uint64_t replay() const { return replay_; }
 
-  /// Nothing is left to do: no slot waits, and no event may come by a read.
+  /// Nothing is left to do: the window is empty, and no read may bring an event.
   bool settled() const { return window_.empty() && (caught_up_ || read_to_end()); }
 
-  /// Slots that may be started at once.
-  size_t waiting() const { return waiting_; }
+  /// Entries that may be started at once.
+  size_t fresh() const { return fresh_; }
 
-  /// Slots not under way whose events are in memory.
-  size_t held() const { return waiting_ + deferred_; }
+  /// Entries not in flight whose events are in memory.
+  size_t held() const { return fresh_ + deferred_; }
 
-  /// True while no slot of it is held by anyone outside: it may be changed as a whole.
+  size_t deferred() const { return deferred_; }
+
+  /// True while nobody outside holds an entry of it: it may be changed as a whole.
   bool idle() const { return in_flight_ == 0 && deferred_ == 0 && !reading; }
 
-  /// True when a read of the log is due: fewer than `below` slots wait.
+  /// True when a read of the log is due: fewer than `below` entries are fresh.
   bool wants_read(size_t below) const {
-    return !reading && !paused && !caught_up_ && !read_to_end() && waiting() < below && !full();
+    return !reading && !paused && !caught_up_ && !read_to_end() && fresh_ < below && !full();
   }
 
-  /// True when deferred slots are in the way of all others: no more may be deferred, or read.
+  /// True when deferred entries are in the way of all others: no more may be deferred, or read.
   bool crowded() const {
     return !paused && deferred_ > 0 &&
            (deferred_ > kMaxDeferred || deferred_bytes_ > kMaxDeferredBytes ||
-            (full() && waiting_ == 0));
+            (full() && fresh_ == 0));
   }
+
+  Position after() const { return after_; }
 
   Position read_through() const { return read_through_; }
 
@@ -123,51 +150,56 @@ class Segment {
   /// `missed` names those of a replay that may be in the lane's list of missed events.
   void fill(const store::LaneSlice& slice, const MissedRows& missed = {});
 
-  /// The next slot that nobody has started; null when there is none in memory.
-  Slot* next();
+  /// The next fresh entry; null when there is none in memory, or the segment is paused.
+  Entry* next();
 
-  bool has_next() const { return waiting_ > 0 && !paused; }
+  bool has_next() const { return fresh_ > 0 && !paused; }
 
-  /// The last slot; null when there is none.
-  Slot* last() { return window_.empty() ? nullptr : &window_.back(); }
+  /// The last entry; null when there is none.
+  Entry* last() { return window_.empty() ? nullptr : &window_.back(); }
 
-  /// The oldest deferred slot whose turn has not come; null when there is none.
-  Slot* first_deferred();
+  /// The oldest deferred entry that does not have its turn; null when there is none.
+  Entry* first_deferred();
 
-  /// A waiting slot waits for its turn.
-  void defer(Slot& slot);
-  /// A waiting (then it is next()'s) or deferred slot is being sent.
-  void start(Slot& slot);
-  /// A slot in flight becomes a deferred one; the caller keeps it at hand.
-  void put_back(Slot& slot);
-  void settle(Slot& slot);
+  /// A fresh entry waits for its turn.
+  void defer(Entry& entry);
+  /// A fresh (then it is next()'s) or deferred entry is being sent.
+  void start(Entry& entry);
+  /// The attempt of an entry in flight does not count: it becomes a deferred one.
+  void give_back(Entry& entry);
+  /// Any entry that is not settled is, now. The entry may be gone with it.
+  void settle(Entry& entry);
 
-  /// Settles the waiting slots that `unwanted` names, deferred ones apart: how many they are.
-  size_t drop_waiting(const std::function<bool(const Slot&)>& unwanted);
+  /// Settles the fresh entries that `unwanted` names: how many they are.
+  size_t drop(const std::function<bool(const Entry&)>& unwanted);
 
-  /// The last slot in flight; slots behind it are let go by spill(). kNoPosition when none is.
+  /// The last entry in flight: spill() lets those behind it go. kNoPosition when none is.
   Position last_in_flight() const;
 
-  /// Slots behind `after`, not in flight, that have the turn of their message and recipient.
-  std::vector<const Slot*> turns_behind(Position after) const;
+  /// Entries behind `after`, not in flight, that have the turn of their key.
+  std::vector<const Entry*> turns_behind(Position after) const;
 
-  /// Lets go of the slots behind the last one in flight, deferred ones too: nobody may hold one of
-  /// them. The segment is behind then.
+  /// Lets go of the entries behind the last one in flight, deferred ones too: nobody may hold one
+  /// of them. The segment is behind then.
   void spill();
 
   /// Takes over the rest of `next`, a later closed segment that is idle and spilled. False,
   /// changing nothing, when the settled set would grow beyond its bound, or they overlap.
-  bool absorb(const Segment& next);
+  bool join(const Segment& next);
 
   /// Everything up to `to` is settled, whatever it was; only while idle.
-  void skip_to(Position to);
+  void settle_through(Position to);
 
-  /// Nothing more is sent of it than what is in flight.
+  /// Nothing more is sent of it than what is in flight: what is deferred is settled, and nobody may
+  /// hold it.
   void cancel();
 
   bool cancelled() const { return cancelled_; }
 
   store::SegmentRow row() const;
+
+  /// Aborts when an invariant of the above does not hold. For tests: walks the window.
+  void check_invariants() const;
 
   bool reading = false;
   /// A replay that its operator holds.
@@ -181,10 +213,12 @@ class Segment {
   bool full() const { return window_.size() >= kMaxWindow; }
 
   void push(const EventPtr& event, Hook hook);
-  void leave(const Slot& slot);
-  void end(Slot& slot);
-  void skip_to_waiting();
+  void count_out(const Entry& entry);
+  void hold(Entry& entry);
+  void end(Entry& entry);
+  void find_first_fresh();
   void pop_settled();
+  void forget_ahead();
   std::vector<store::PositionRange> settled_from(size_t index) const;
 
   Class cls_;
@@ -197,13 +231,13 @@ class Segment {
   Position declined_;  // the last that was offered and not taken
   bool caught_up_ = false;
   bool cancelled_ = false;
-  std::deque<Slot> window_;   // pointers to slots stay good: only the ends move
-  size_t first_waiting_ = 0;  // index of the first slot that waits
-  size_t waiting_ = 0;
+  std::deque<Entry> window_;  // pointers to entries stay good: only the ends move
+  size_t first_fresh_ = 0;    // index of the first fresh entry; the size of the window without one
+  size_t fresh_ = 0;
   size_t deferred_ = 0;
   size_t deferred_bytes_ = 0;
   size_t in_flight_ = 0;
-  std::vector<store::PositionRange> settled_ahead_;  // beyond read_through_, in order, disjoint
+  std::vector<store::PositionRange> settled_ahead_;
 };
 
 /// True for one of a replay that is not done.
