@@ -5,12 +5,15 @@
 #include "api/services.h"
 #include "base/check.h"
 #include "base/strings.h"
+#include "control/damage_report.h"
 #include "event/filter.h"
 #include "http/forms.h"
 #include "json/writer.h"
 
 #include <algorithm>
 #include <array>
+#include <iterator>
+#include <memory>
 #include <utility>
 
 namespace eventhorn::api {
@@ -36,6 +39,8 @@ struct Page {
   std::optional<PageCursor> previous;
   // Where the page after this one begins; nullopt for the beginning of the range.
   std::optional<PageCursor> next;
+  // Ids of the events that this page would have, were their records in the log not damaged.
+  std::vector<std::string> damaged;
 };
 
 Result<unsigned> parse_limit(std::string_view text) {
@@ -114,7 +119,7 @@ store::PageQuery store_query(DomainUid domain, const PageToken& token,
 // more rows to look at.
 Page make_page(const PageToken& token, std::vector<store::EventPtr> events,
                std::optional<PageCursor> stopped_at) {
-  Page page{std::move(events), {}, {}};
+  Page page{std::move(events), {}, {}, {}};
   auto& here = token.forward ? page.next : page.previous;
   auto& back = token.forward ? page.previous : page.next;
   if (page.events.empty()) {
@@ -143,6 +148,7 @@ Task<Result<Page>> read_page(const Services& services, DomainUid domain, const P
   CO_TRY(const auto filter, event::Filter::parse(token.terms));
   auto query = store_query(domain, token, filter);
   std::vector<store::EventPtr> events;
+  std::vector<std::string> damaged;
   std::optional<PageCursor> stopped_at;
   SteadyTime slice_end{};
   query.give_up = [&] { return services.clock.steady_now() >= slice_end; };
@@ -159,6 +165,7 @@ Task<Result<Page>> read_page(const Services& services, DomainUid domain, const P
       bytes += e->event.bytes.size();
       events.push_back(std::move(e));
     }
+    std::ranges::move(slice->damaged, std::back_inserter(damaged));
     if (slice->at_end) break;
     CHECK(slice->reached);
     query.beyond = std::move(slice->reached);
@@ -172,7 +179,9 @@ Task<Result<Page>> read_page(const Services& services, DomainUid domain, const P
     stopped_at = query.beyond;
     break;
   }
-  co_return make_page(token, std::move(events), std::move(stopped_at));
+  auto page = make_page(token, std::move(events), std::move(stopped_at));
+  page.damaged = std::move(damaged);
+  co_return page;
 }
 
 // `prefix` is the URL up to the token.
@@ -218,8 +227,8 @@ std::string render(const Page& page, const std::string& paging, bool pretty) {
   return out;
 }
 
-Task<http::Response> list_events(Services& services, http::RequestContext& context,
-                                 std::string path_token) {
+Task<http::Response> list_events(Services& services, control::DamageReport& damage,
+                                 http::RequestContext& context, std::string path_token) {
   const auto& name = context.params.at("domain");
   const auto domain = co_await find_domain(services, name, false);
   if (!domain) co_return error_response(domain.error());
@@ -236,17 +245,23 @@ Task<http::Response> list_events(Services& services, http::RequestContext& conte
     return render(*page, paging, token->pretty);
   };
   auto body = co_await run_blocking(services.readers, write);
-  co_return http::json_response(200, std::move(body));
+  auto response = http::json_response(200, std::move(body));
+  if (!page->damaged.empty()) {
+    damage.add((*domain)->name, page->damaged);
+    response.fields.add("X-Eventhorn-Damaged", std::to_string(page->damaged.size()));
+  }
+  co_return response;
 }
 
 }  // namespace
 
 std::vector<http::Route> event_routes(Services& services) {
-  const auto by_query = [&services](http::RequestContext& context) {
-    return list_events(services, context, {});
+  const auto damage = std::make_shared<control::DamageReport>(services.notices, services.clock);
+  const auto by_query = [&services, damage](http::RequestContext& context) {
+    return list_events(services, *damage, context, {});
   };
-  const auto by_token = [&services](http::RequestContext& context) {
-    return list_events(services, context, context.params.at("token"));
+  const auto by_token = [&services, damage](http::RequestContext& context) {
+    return list_events(services, *damage, context, context.params.at("token"));
   };
   return {{"GET", "/v3/{domain}/events", Access::kKey, kNoBody, by_query},
           {"GET", "/v3/{domain}/events/{token}", Access::kKey, kNoBody, by_token}};

@@ -32,6 +32,8 @@ std::string_view to_string(NoticeKind kind) {
       return "lane.unreadable";
     case NoticeKind::kClock:
       return "clock.ahead";
+    case NoticeKind::kDamaged:
+      return "event.damaged";
   }
   return "";
 }
@@ -59,7 +61,7 @@ NoticeBoard::NoticeBoard(SystemTime started)
     : counters_{counter_of(NoticeKind::kParked),   counter_of(NoticeKind::kGone),
                 counter_of(NoticeKind::kReturned), counter_of(NoticeKind::kMissed),
                 counter_of(NoticeKind::kExpired),  counter_of(NoticeKind::kUnreadable),
-                counter_of(NoticeKind::kClock)},
+                counter_of(NoticeKind::kClock),    counter_of(NoticeKind::kDamaged)},
       last_id_(static_cast<uint64_t>(to_micros(started))) {}
 
 void NoticeBoard::post(Notice notice) {

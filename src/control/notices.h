@@ -25,12 +25,13 @@ enum class NoticeKind : uint8_t {
   kExpired,     // retention dropped events before they were delivered
   kUnreadable,  // a lane cannot go on, because the log cannot be read
   kClock,       // the wall clock is ahead of the clock that retention goes by
+  kDamaged,     // an event's record in the log is damaged, found by a page
 };
 
-inline constexpr size_t kNoticeKinds = 7;
+inline constexpr size_t kNoticeKinds = 8;
 
 /// "endpoint.parked", "endpoint.gone", "endpoint.returned", "event.missed", "events.expired",
-/// "lane.unreadable", "clock.ahead".
+/// "lane.unreadable", "clock.ahead", "event.damaged".
 std::string_view to_string(NoticeKind kind);
 
 struct Notice {

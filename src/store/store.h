@@ -129,6 +129,9 @@ struct PageSlice {
   std::optional<PageCursor> reached;
   /// True when the range holds nothing more.
   bool at_end = false;
+  /// Ids of the events up to `reached` that are left out because their records in the log are
+  /// damaged. In the direction of travel.
+  std::vector<std::string> damaged{};
 };
 
 /// Values by key; nullopt removes one.

@@ -94,6 +94,28 @@ class Tables(Hostile):
         self.assertEqual({item["id"] for item in server.poll(other)}, set(ids))
         self.assert_well(server)
 
+    def test_records(self):
+        """A poller gets past events whose records are damaged, and is told how many each page leaves out."""
+        server, domain, events = self.with_damage("log")
+        seen, left_out = set(), 0
+        url = f"/v3/{domain}/events?begin=1000000000&ascending=yes&limit=300"
+        while True:
+            page = server.get(url)
+            self.assertEqual(page.status, 200, page)
+            left_out += int(page.headers.get("X-Eventhorn-Damaged", "0"))
+            if not page.json["items"]:
+                break
+            seen.update(item["id"] for item in page.json["items"])
+            url = page.json["paging"]["next"]
+        self.assertGreater(left_out, 0)
+        self.assertGreater(len(seen), 1000)
+        self.assertEqual(len(seen) + left_out, len(events))
+        told = [one["event"] for one in server.get("/eventhorn/v1/notices?limit=1000").json["items"]
+                if one["kind"] == "event.damaged"]
+        self.assertEqual(set(told), {one["id"] for one in events} - seen)
+        self.assertEqual(server.metric("eventhorn_events_damaged_total"), left_out)
+        self.assert_well(server)
+
 
 class Reads(Disk):
     """C14: a disk that refuses reads while the store is reopened."""

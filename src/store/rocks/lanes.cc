@@ -104,23 +104,6 @@ Status RocksStore::candidates_from_missed(Candidates& found) const {
   return to_status(it->status(), "reading missed events");
 }
 
-// As fetch(), one by one, so that what cannot be read costs itself alone: true for those that it
-// is.
-std::vector<bool> RocksStore::fetch_readable(const std::vector<Position>& positions,
-                                             size_t max_bytes, std::vector<EventPtr>& out) {
-  std::vector<bool> unreadable;
-  out.clear();
-  size_t bytes = 0;
-  for (const Position position : positions) {
-    if (bytes > max_bytes) break;
-    std::vector<EventPtr> one;
-    unreadable.push_back(!fetch({position}, max_bytes, one));
-    out.push_back(unreadable.back() ? nullptr : std::move(one.front()));
-    if (out.back()) bytes += out.back()->event.bytes.size();
-  }
-  return unreadable;
-}
-
 Result<LaneSlice> RocksStore::read_lane(const LaneQuery& q) {
   const std::shared_lock lock(db_mutex_);
   TRY_STATUS(usable());
@@ -139,13 +122,13 @@ Result<LaneSlice> RocksStore::read_lane(const LaneQuery& q) {
   out.at_end = !found.stopped;
   out.expired = found.expired;
   std::vector<EventPtr> events;
-  std::vector<bool> unreadable;
+  std::vector<Status> each;
   if (!fetch(found.positions, q.max_bytes, events))
-    unreadable = fetch_readable(found.positions, q.max_bytes, events);
+    each = fetch_each(found.positions, q.max_bytes, events);
   size_t bytes = 0;
   for (size_t i = 0; i < events.size(); ++i) {
     auto& event = events[i];
-    if (!unreadable.empty() && unreadable[i]) {
+    if (!each.empty() && !each[i]) {
       out.unreadable.push_back({found.positions[i], found.hooks[i]});
       continue;
     }

@@ -235,6 +235,23 @@ Status RocksStore::fetch(const std::vector<Position>& positions, size_t max_byte
   return {};
 }
 
+// As fetch(), one by one, so that a record that cannot be read costs itself alone. The statuses are
+// those of the events; the event of an error is null.
+std::vector<Status> RocksStore::fetch_each(const std::vector<Position>& positions, size_t max_bytes,
+                                           std::vector<EventPtr>& out) {
+  std::vector<Status> statuses;
+  out.clear();
+  size_t bytes = 0;
+  for (const Position position : positions) {
+    if (bytes > max_bytes) break;
+    std::vector<EventPtr> one;
+    statuses.push_back(fetch({position}, max_bytes, one));
+    out.push_back(statuses.back() ? std::move(one.front()) : nullptr);
+    if (out.back()) bytes += out.back()->event.bytes.size();
+  }
+  return statuses;
+}
+
 Result<std::vector<EventPtr>> RocksStore::read_events(const std::vector<Position>& positions) {
   const std::shared_lock lock(db_mutex_);
   TRY_STATUS(usable());
@@ -260,13 +277,22 @@ Result<std::vector<EventHead>> RocksStore::read_heads(Position after, size_t max
   return out;
 }
 
-// Fetches the events of `rows` and empties it; true when the slice ends with one of them.
+// Fetches the events of `rows` and empties it; true when the slice ends with one of them. A damaged
+// record is left out and named, because it will not become readable; an error of the disk ends the
+// slice, because it may.
 Result<bool> RocksStore::take_rows(const PageQuery& q, PageRows& rows, PageSlice& out) {
   size_t taken = 0;
   while (!rows.positions.empty()) {
     std::vector<EventPtr> events;
-    TRY_STATUS(fetch(rows.positions, q.max_bytes - rows.bytes, events));
-    for (auto& event : events) {
+    std::vector<Status> each;
+    if (!fetch(rows.positions, q.max_bytes - rows.bytes, events))
+      each = fetch_each(rows.positions, q.max_bytes - rows.bytes, events);
+    for (size_t i = 0; i < events.size(); ++i) {
+      auto& event = events[i];
+      if (!each.empty() && !each[i]) {
+        if (each[i].error().code != Errc::kCorruption) return fail(each[i].error());
+        out.damaged.push_back(rows.cursors[taken].id);
+      }
       out.reached = std::move(rows.cursors[taken++]);
       if (event) rows.bytes += event->event.bytes.size();
       if (event && (!q.matches || q.matches(event->event.bytes)))

@@ -197,8 +197,8 @@ class RocksStore final : public Store {
   /// Null for those that are no more; ends early once more than `max_bytes` of events are read.
   Status fetch(const std::vector<Position>& positions, size_t max_bytes,
                std::vector<EventPtr>& out);
-  std::vector<bool> fetch_readable(const std::vector<Position>& positions, size_t max_bytes,
-                                   std::vector<EventPtr>& out);
+  std::vector<Status> fetch_each(const std::vector<Position>& positions, size_t max_bytes,
+                                 std::vector<EventPtr>& out);
   Status fetch_run(const std::vector<Position>& positions, size_t max_bytes,
                    std::vector<EventPtr>& out);
   struct PageRows;
