@@ -1,0 +1,33 @@
+// A clock that tests and simulations move by hand, with the timers over it.
+#pragma once
+
+#include "async/timer.h"
+
+#include <set>
+
+namespace eventhorn {
+
+/// Not thread-safe: it is moved on the thread of its timers' executor, or while that does not run.
+/// Outlives its timers.
+class MovedClock final : public Clock {
+ public:
+  SystemTime now() const override { return clock_.now(); }
+
+  SteadyTime steady_now() const override { return clock_.steady_now(); }
+
+  BootTime boot_now() const override { return clock_.boot_now(); }
+
+  /// Moves all times together; the waits whose time has come end when their executor runs next.
+  void advance(Micros by) {
+    clock_.advance(by);
+    for (auto* timer : timers_) timer->look();
+  }
+
+ private:
+  friend class Timer;
+
+  FakeClock clock_;
+  mutable std::set<Timer*> timers_;
+};
+
+}  // namespace eventhorn

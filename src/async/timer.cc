@@ -1,0 +1,49 @@
+#include "async/timer.h"
+
+#include "async/moved_clock.h"
+#include "base/check.h"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+namespace eventhorn {
+
+Timer::Timer(asio::any_io_executor executor, const Clock& clock, SteadyTime when)
+    : clock_(clock),
+      moved_(dynamic_cast<const MovedClock*>(&clock)),
+      timer_(std::move(executor)),
+      when_(when) {
+  if (moved_ != nullptr) moved_->timers_.insert(this);
+}
+
+Timer::~Timer() {
+  if (moved_ != nullptr) moved_->timers_.erase(this);
+}
+
+void Timer::set(SteadyTime when) {
+  when_ = when;
+  if (when < armed_) timer_.cancel();  // a later time is found when the earlier one has come
+}
+
+Task<bool> Timer::wait() {
+  CHECK(armed_ == SteadyTime::min());
+  while (!cancelled_ && when_ > clock_.steady_now()) {
+    armed_ = moved_ != nullptr ? SteadyTime::max() : when_;
+    timer_.expires_at(armed_);
+    co_await timer_.async_wait(asio::as_tuple(asio::use_awaitable));
+    armed_ = SteadyTime::min();
+  }
+  co_return !std::exchange(cancelled_, false);
+}
+
+void Timer::cancel() {
+  cancelled_ = true;
+  timer_.cancel();
+}
+
+// The clock was moved.
+void Timer::look() {
+  if (when_ <= clock_.steady_now()) timer_.cancel();
+}
+
+}  // namespace eventhorn
