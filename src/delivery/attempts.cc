@@ -360,6 +360,19 @@ void Engine::set_waiting(Lane& lane, Position position, const Waiting& waiting) 
   lane.wait(position, waiting);
 }
 
+void Engine::retry_at(SteadyTime when, const LanePtr& lane, Position position) {
+  auto* waiting = lane->find_waiting(position);
+  if (waiting == nullptr) return;
+  waiting->due = when;
+  const std::weak_ptr<Lane> weak = lane;
+  timers_.at(when, [this, weak, position] {
+    const auto l = weak.lock();
+    if (!l || l->ended) return;
+    l->due(position, services_.clock.steady_now());
+    schedule(l);
+  });
+}
+
 void Engine::end_waiting(Lane& lane, Position position) {
   if (lane.find_waiting(position) == nullptr) return;
   --waiting_;

@@ -158,7 +158,7 @@ void Engine::on_read_failure(const LanePtr& lane, const Error& error) {
   }
   const std::weak_ptr<Lane> weak = lane;
   lane->read_due = now + pause;
-  wake_at(lane->read_due, [this, weak] {
+  timers_.at(lane->read_due, [this, weak] {
     if (const auto l = weak.lock()) schedule(l);
   });
 }

@@ -194,7 +194,7 @@ void Engine::release(Endpoint& endpoint, Standing standing) {
 // The bound on unsaved outcomes is shared by the cores, and another core's save wakes nobody here.
 void Engine::look_again_soon() {
   if (std::exchange(looking_again_, true)) return;
-  wake_at(services_.clock.steady_now() + options_.save_interval, [this] {
+  timers_.at(services_.clock.steady_now() + options_.save_interval, [this] {
     looking_again_ = false;
     pump_queues(places_);
   });
@@ -254,7 +254,7 @@ void Engine::arm(const EndpointPtr& endpoint, SteadyTime now) {
   if (when >= endpoint->wake) return;
   endpoint->wake = when;
   const std::weak_ptr<Endpoint> weak = endpoint;
-  wake_at(when, [this, weak] {
+  timers_.at(when, [this, weak] {
     const auto e = weak.lock();
     if (!e) return;
     e->wake = SteadyTime::max();
@@ -361,8 +361,9 @@ void Engine::throttle_changed(Endpoint& endpoint) {
 Task<void> Engine::run_sweeps() {
   SteadyTime::duration took{};
   for (;;) {
-    co_await sleep_until(services_.clock.steady_now() +
-                         std::max<SteadyTime::duration>(kSweepInterval, kSweepShare * took));
+    sweep_timer_.set(services_.clock.steady_now() +
+                     std::max<SteadyTime::duration>(kSweepInterval, kSweepShare * took));
+    co_await sweep_timer_.wait();
     const auto started = services_.clock.steady_now();
     co_await sweep();
     took = services_.clock.steady_now() - started;

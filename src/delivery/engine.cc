@@ -6,9 +6,7 @@
 #include "base/log.h"
 #include "webhook/url.h"
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 #include <algorithm>
 
@@ -25,8 +23,9 @@ Engine::Engine(asio::any_io_executor executor, EngineServices services, EngineOp
       services_(std::move(services)),
       options_(std::move(options)),
       places_(options_.max_in_flight),
-      wake_timer_(executor),
-      save_timer_(executor),
+      timers_(executor, services_.clock),
+      sweep_timer_(executor, services_.clock),
+      save_timer_(executor, services_.clock),
       recent_(options_.max_recent_bytes),
       tasks_(executor),
       loops_(executor) {}
@@ -201,11 +200,11 @@ Task<void> Engine::stop(Deadline deadline) {
   // After the saves that are queued; the commit queue answers or the process ends with the store
   // failed.
   const auto saved =
-      std::make_shared<asio::steady_timer>(executor_, deadline + std::chrono::seconds(5));
+      std::make_shared<Timer>(executor_, services_.clock, deadline + std::chrono::seconds(5));
   services_.commits.save(gather(), [saved, executor = executor_] {
     asio::post(executor, [saved] { saved->cancel(); });
   });
-  co_await saved->async_wait(asio::as_tuple(asio::use_awaitable));
+  co_await saved->wait();
   options_.unsaved->fetch_sub(std::exchange(unsaved_outcomes_, 0));
   for (const auto& waiter : flushing_) waiter->cancel();
 }

@@ -25,12 +25,11 @@
 #include "delivery/lane.h"
 #include "delivery/recent.h"
 #include "delivery/sender.h"
+#include "delivery/timers.h"
 #include "store/commit_queue.h"
 #include "webhook/outcome.h"
 #include "webhook/retry_schedule.h"
 #include "webhook/signature.h"
-
-#include <boost/asio/steady_timer.hpp>
 
 #include <atomic>
 #include <deque>
@@ -224,6 +223,7 @@ class Engine {
   void tell_missed(Endpoint& endpoint, const Lane& lane, std::string event, std::string reason);
   webhook::RetrySchedule schedule_of(const Endpoint& endpoint, const Lane& lane) const;
   void set_waiting(Lane& lane, Position position, const Waiting& waiting);
+  void retry_at(SteadyTime when, const LanePtr& lane, Position position);
   void end_waiting(Lane& lane, Position position);
   void record(const Lane& lane, const Job& job, const SendReply& reply, webhook::Verdict verdict,
               SystemTime now, std::chrono::milliseconds took);
@@ -249,10 +249,7 @@ class Engine {
                            uint64_t in_memory);
   void on_expired(const Lane& lane, uint64_t count);
 
-  // Timers and saving (saves.cc).
-  void wake_at(SteadyTime when, std::function<void()> what);
-  void retry_at(SteadyTime when, const LanePtr& lane, Position position);
-  Task<void> run_timers();
+  // Saving (saves.cc).
   void mark(Lane& lane);
   void save_soon();
   void save_now();
@@ -306,8 +303,8 @@ class Engine {
   std::deque<std::weak_ptr<Lane>> to_read_;  // lanes that wait for one
   bool crowded_ = false;                     // max_waiting was reached since the last sweep
 
-  std::multimap<SteadyTime, std::function<void()>> wakes_;
-  asio::steady_timer wake_timer_;
+  Timers timers_;
+  Timer sweep_timer_;
   SteadyTime own_fault_log_due_{};
   uint64_t own_faults_unlogged_ = 0;
   LogLimit miss_lines_, expiry_lines_, read_lines_;
@@ -320,11 +317,10 @@ class Engine {
   size_t saving_missed_ = 0;
   bool saving_ = false;
   Position saved_through_;
-  SteadyTime save_due_ = SteadyTime::max();
-  bool save_is_soon_ = false;  // save_due_ is set for changes
-  asio::steady_timer save_timer_;
+  bool save_is_soon_ = false;  // save_timer_ is set for changes
+  Timer save_timer_;
   // Those who wait until all that is changed now is saved.
-  std::vector<std::shared_ptr<asio::steady_timer>> flushing_, flush_waits_;
+  std::vector<std::shared_ptr<Timer>> flushing_, flush_waits_;
 
   RecentSuccesses recent_;
   std::array<size_t, 5> counted_endpoints_{};

@@ -1,9 +1,7 @@
-// Timers, and saving: what changed is gathered every few milliseconds into one write.
+// Saving: what changed is gathered every few milliseconds into one write.
 #include "delivery/engine.h"
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 #include <algorithm>
 
@@ -14,37 +12,6 @@ constexpr std::chrono::milliseconds kIdleSave{1000};
 constexpr std::chrono::seconds kFlushTimeout{10};
 
 }  // namespace
-
-void Engine::wake_at(SteadyTime when, std::function<void()> what) {
-  const bool earliest = wakes_.empty() || when < wakes_.begin()->first;
-  wakes_.emplace(when, std::move(what));
-  if (earliest) wake_timer_.expires_at(when);
-}
-
-void Engine::retry_at(SteadyTime when, const LanePtr& lane, Position position) {
-  auto* waiting = lane->find_waiting(position);
-  if (waiting == nullptr) return;
-  waiting->due = when;
-  const std::weak_ptr<Lane> weak = lane;
-  wake_at(when, [this, weak, position] {
-    const auto l = weak.lock();
-    if (!l || l->ended) return;
-    l->due(position, services_.clock.steady_now());
-    schedule(l);
-  });
-}
-
-Task<void> Engine::run_timers() {
-  for (;;) {
-    wake_timer_.expires_at(wakes_.empty() ? SteadyTime::max() : wakes_.begin()->first);
-    co_await wake_timer_.async_wait(asio::as_tuple(asio::use_awaitable));
-    while (!wakes_.empty() && wakes_.begin()->first <= services_.clock.steady_now()) {
-      const auto what = std::move(wakes_.begin()->second);
-      wakes_.erase(wakes_.begin());
-      what();
-    }
-  }
-}
 
 void Engine::mark(Lane& lane) {
   if (!lane.dirty) {
@@ -66,10 +33,9 @@ void Engine::save_soon() {
   const bool changes =
       !dirty_.empty() || !dirty_endpoints_.empty() || !unsaved_.empty() || !flush_waits_.empty();
   const auto due = services_.clock.steady_now() + (changes ? options_.save_interval : kIdleSave);
-  if (due >= save_due_) return;
+  if (due >= save_timer_.when()) return;
   save_is_soon_ = changes;
-  save_due_ = due;
-  save_timer_.expires_at(save_due_);
+  save_timer_.set(due);
 }
 
 void Engine::gather_endpoints(store::Progress& progress) {
@@ -131,7 +97,7 @@ bool Engine::misses_unsaved() const {
 }
 
 void Engine::save_now() {
-  save_due_ = SteadyTime::max();
+  save_timer_.set(SteadyTime::max());
   save_is_soon_ = false;
   if (saving_ || !started_) return;
   auto progress = gather();
@@ -166,21 +132,20 @@ void Engine::on_saved() {
 
 Task<void> Engine::run_saves() {
   for (;;) {
-    save_timer_.expires_at(save_due_);
-    co_await save_timer_.async_wait(asio::as_tuple(asio::use_awaitable));
-    if (save_due_ <= services_.clock.steady_now()) save_now();
+    co_await save_timer_.wait();
+    save_now();
   }
 }
 
 // Ends when all that is changed now is written. kUnavailable when the store does not take it in
 // time; it is written later.
 Task<Status> Engine::flushed() {
-  const auto saved =
-      std::make_shared<asio::steady_timer>(executor_, services_.clock.steady_now() + kFlushTimeout);
+  const auto saved = std::make_shared<Timer>(executor_, services_.clock,
+                                             services_.clock.steady_now() + kFlushTimeout);
   flush_waits_.push_back(saved);
   save_now();
-  const auto [error] = co_await saved->async_wait(asio::as_tuple(asio::use_awaitable));
-  if (error) co_return Status{};
+  const bool late = co_await saved->wait();
+  if (!late) co_return Status{};
   co_return fail(Errc::kUnavailable,
                  "cannot be saved now: the store does not take it; see its log");
 }

@@ -31,7 +31,7 @@ Task<Status> Engine::start(const std::vector<store::DomainPtr>& domains,
     schedule(lane);
   }
   started_ = true;
-  loops_.spawn("delivery timers", run_timers());
+  loops_.spawn("delivery timers", timers_.run());
   loops_.spawn("delivery saves", run_saves());
   loops_.spawn("delivery sweeps", run_sweeps());
   save_soon();
