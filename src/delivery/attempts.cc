@@ -67,13 +67,13 @@ Task<bool> Engine::load_event(Attempt& attempt) {
   if (hook && lane->wants(job.segment, *hook, job.position)) co_return true;
   lane->settle(job);
   end_waiting(*lane, job.position);
-  unsaved_.end_exception(lane->id(), job.position);
+  saver_.end_exception(lane->id(), job.position);
   if (job.event) {
     meters_.dropped.add();
   } else {
     on_expired(*lane, 1);  // retention was faster than the retries
   }
-  mark(*lane);
+  saver_.mark(lane);
   schedule(lane);
   co_return false;
 }
@@ -99,8 +99,8 @@ void Engine::on_unreadable(Endpoint& endpoint, const LanePtr& lane, const Job& j
     return retry_at(waiting->read_due, lane, job.position);
   }
   const auto wall = services_.clock.now();
-  unsaved_.exceptions.push_back({lane->id(), job.position, true, waiting->attempts, wall, Micros{},
-                                 waiting->last_status, waiting->hook});
+  saver_.put_exception({lane->id(), job.position, true, waiting->attempts, wall, Micros{},
+                        waiting->last_status, waiting->hook});
   store::AttemptRow row;
   row.lane = lane->id();
   row.position = job.position;
@@ -109,11 +109,11 @@ void Engine::on_unreadable(Endpoint& endpoint, const LanePtr& lane, const Job& j
   row.attempt = job.attempt;
   row.failure = "unreadable";
   row.error = error.message;
-  unsaved_.attempts.push_back(std::move(row));
+  saver_.put_attempt(std::move(row));
   lane->misses_lately = true;
   end_waiting(*lane, job.position);
   tell_missed(endpoint, *lane, "", "unreadable: " + error.message);
-  mark(*lane);
+  saver_.mark(lane);
   schedule(lane);
 }
 
@@ -174,7 +174,7 @@ bool Engine::not_its_fault(const EndpointPtr& endpoint, const LanePtr& lane, con
     }
   }
   if (lane->ended || lane->outlived(job)) {
-    drop_outlived(*lane, job);
+    drop_outlived(lane, job);
   } else {
     lane->give_back(job);
   }
@@ -185,15 +185,15 @@ bool Engine::not_its_fault(const EndpointPtr& endpoint, const LanePtr& lane, con
 }
 
 // Its webhook was removed while it was under way, and it did not get through.
-void Engine::drop_outlived(Lane& lane, const Job& job) {
+void Engine::drop_outlived(const LanePtr& lane, const Job& job) {
   if (job.segment == nullptr || job.segment->replay() == 0) meters_.dropped.add();
-  if (lane.ended) return;
-  lane.settle(job);
+  if (lane->ended) return;
+  lane->settle(job);
   if (job.segment == nullptr) {
-    end_waiting(lane, job.position);
-    unsaved_.end_exception(lane.id(), job.position);
+    end_waiting(*lane, job.position);
+    saver_.end_exception(lane->id(), job.position);
   }
-  mark(lane);
+  saver_.mark(lane);
 }
 
 void Engine::finish(const EndpointPtr& endpoint, const LanePtr& lane, const Job& job,
@@ -216,14 +216,13 @@ void Engine::finish(const EndpointPtr& endpoint, const LanePtr& lane, const Job&
   if (answered) endpoint->missing = false;
   if (!answered) endpoint->reason = describe(result);
   if (lane->ended) {
-    if (!answered) drop_outlived(*lane, job);
+    if (!answered) drop_outlived(lane, job);
   } else {
     record(*lane, job, reply, verdict, wall,
            std::chrono::duration_cast<std::chrono::milliseconds>(took));
     decide(*endpoint, lane, job, result, verdict);
-    ++unsaved_outcomes_;
-    options_.unsaved->fetch_add(1);
-    mark(*lane);
+    saver_.count_outcome();
+    saver_.mark(lane);
   }
   auto change = Health::Change::kNone;
   if (answered) {
@@ -234,8 +233,8 @@ void Engine::finish(const EndpointPtr& endpoint, const LanePtr& lane, const Job&
     change = health.on_failure(started, now, random_.fraction());
   }
   changed(endpoint, change, answered ? "a probe got through" : describe(result));
-  if (job.probe) save_endpoint(endpoint);  // its backoff
-  if (unsaved_outcomes_ >= options_.max_unsaved / 4) save_now();
+  if (job.probe) saver_.mark(endpoint);  // its backoff
+  saver_.save_many();
   arm(endpoint, now);
   if (lane->ended) return;
   unload(lane);
@@ -254,12 +253,12 @@ void Engine::decide(Endpoint& endpoint, const LanePtr& lane, const Job& job,
       return on_settled(lane, job);
     case webhook::Verdict::kGone:
       meters_.gone.add();
-      if (lane->outlived(job)) return drop_outlived(*lane, job);
+      if (lane->outlived(job)) return drop_outlived(lane, job);
       return lane->give_back(job);
     case webhook::Verdict::kRetry:
       if (!lane->outlived(job)) return on_failure(endpoint, lane, job, result);
       meters_.retried.add();
-      return drop_outlived(*lane, job);
+      return drop_outlived(lane, job);
   }
 }
 
@@ -277,7 +276,7 @@ void Engine::on_settled(const LanePtr& lane, const Job& job) {
   // A replay also settles what was missed, or waits.
   if (!has_row) return;
   end_waiting(*lane, job.position);
-  unsaved_.end_exception(lane->id(), job.position);
+  saver_.end_exception(lane->id(), job.position);
 }
 
 webhook::RetrySchedule Engine::schedule_of(const Endpoint& endpoint, const Lane& lane) const {
@@ -310,8 +309,8 @@ void Engine::on_failure(Endpoint& endpoint, const LanePtr& lane, const Job& job,
                       : std::nullopt;
   }
   waiting.delay = delay.value_or(std::chrono::milliseconds(0));
-  unsaved_.exceptions.push_back({lane->id(), job.position, !delay, waiting.attempts, now,
-                                 waiting.delay, result.status, hook});
+  saver_.put_exception({lane->id(), job.position, !delay, waiting.attempts, now, waiting.delay,
+                        result.status, hook});
   if (!delay) return on_missed(endpoint, *lane, job, result);
   meters_.retried.add();
   set_waiting(*lane, job.position, waiting);
@@ -403,7 +402,7 @@ void Engine::record(const Lane& lane, const Job& job, const SendReply& reply,
                                            : std::string(webhook::to_string(reply.result.kind));
     row.error = describe(reply.result);
   }
-  unsaved_.attempts.push_back(std::move(row));
+  saver_.put_attempt(std::move(row));
 }
 
 }  // namespace eventhorn::delivery

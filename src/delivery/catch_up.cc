@@ -118,7 +118,7 @@ Task<void> Engine::read_segment(LanePtr lane, Segment* segment, store::LaneQuery
     }
     segment->fill(*slice, missed);
   }
-  mark(*lane);
+  saver_.mark(lane);
   read_more(lane);
   schedule(lane);
 }
@@ -127,8 +127,7 @@ Task<void> Engine::read_segment(LanePtr lane, Segment* segment, store::LaneQuery
 void Engine::set_aside(const LanePtr& lane, const store::UnreadableEvent& event) {
   if (lane->find_waiting(event.position) != nullptr) return;
   const auto now = services_.clock.now();
-  unsaved_.exceptions.push_back(
-      {lane->id(), event.position, false, 0, now, Micros{}, 0, event.hook});
+  saver_.put_exception({lane->id(), event.position, false, 0, now, Micros{}, 0, event.hook});
   set_waiting(*lane, event.position, {0, now, Micros{}, 0, event.hook});
   retry_at(services_.clock.steady_now() + kMinReadPause, lane, event.position);
 }
@@ -206,7 +205,7 @@ Task<void> Engine::expire_lane(LanePtr lane, Position last) {
   }
   for (const Position position : ended) {
     end_waiting(*lane, position);
-    unsaved_.end_exception(lane->id(), position);
+    saver_.end_exception(lane->id(), position);
     ++gone;
   }
   for (auto& segment : lane->segments()) {
@@ -229,7 +228,7 @@ Task<void> Engine::expire_lane(LanePtr lane, Position last) {
     lane->settle_through(segment, last);
   }
   if (gone > 0) on_expired(*lane, gone);
-  mark(*lane);
+  saver_.mark(lane);
   schedule(lane);
 }
 
@@ -245,7 +244,7 @@ void Engine::drop_pending(const LanePtr& lane, const Lane::Since& ended) {
   }
   for (const Position position : waiting) {
     end_waiting(*lane, position);
-    unsaved_.end_exception(lane->id(), position);
+    saver_.end_exception(lane->id(), position);
     ++in_memory;
   }
   std::vector<Unread> unread;
@@ -258,7 +257,7 @@ void Engine::drop_pending(const LanePtr& lane, const Lane::Since& ended) {
   }
   tasks_.spawn("delivery count",
                count_dropped(std::move(unread), lane->id(), lane->url(), in_memory));
-  mark(*lane);
+  saver_.mark(lane);
   schedule(lane);
 }
 

@@ -133,7 +133,7 @@ Task<std::vector<control::LaneStatus>> Engine::lanes_of(std::string url) {
   return statuses(std::move(found));
 }
 
-std::vector<Engine::LanePtr> Engine::replaying_lanes() {
+std::vector<LanePtr> Engine::replaying_lanes() {
   std::vector<LanePtr> out;
   std::erase_if(replaying_, [&](LaneId id) {
     const auto lane = lanes_.find(id);
@@ -159,7 +159,7 @@ Task<control::LaneStatus> Engine::lane(LaneId id, DomainUid domain, std::string 
   out.through = seen_;
   if (const auto it = lanes_.find(id); it != lanes_.end()) out = status_of(*it->second);
   // When the store takes nothing now, reading it will say so.
-  (void)co_await flushed();
+  (void)co_await saver_.flushed();
   co_return out;
 }
 
@@ -171,9 +171,9 @@ Task<Status> Engine::pause(std::string url) {
     endpoint->reason = "paused by its operator";
     log_info("delivery", "endpoint paused url={}", webhook::masked(url));
     spill(*endpoint);
-    save_endpoint(endpoint);
+    saver_.mark(endpoint);
   }
-  auto saved = co_await flushed();
+  auto saved = co_await saver_.flushed();
   co_return saved;
 }
 
@@ -181,7 +181,7 @@ Task<Status> Engine::resume(std::string url) {
   const auto endpoint = endpoint_of(url);
   changed(endpoint, endpoint->health.resume(services_.clock.steady_now()),
           "resumed by its operator");
-  auto saved = co_await flushed();
+  auto saved = co_await saver_.flushed();
   co_return saved;
 }
 
@@ -191,7 +191,7 @@ Task<void> Engine::configured(std::string url) {
   if (it == endpoints_.end() || it->second->health.state() != Health::State::kGone) co_return;
   const auto endpoint = it->second;
   changed(endpoint, endpoint->health.resume(services_.clock.steady_now()), "configured again");
-  (void)co_await flushed();  // when the store takes nothing now, it is saved later
+  (void)co_await saver_.flushed();  // when the store takes nothing now, it is saved later
 }
 
 void Engine::settings_changed(const std::string& url, store::EndpointSettings settings,
@@ -212,8 +212,8 @@ void Engine::settings_changed(const std::string& url, store::EndpointSettings se
 
 Task<Status> Engine::add_segments(LaneId id, DomainUid domain,
                                   std::vector<store::SegmentRow> segments) {
-  if (misses_unsaved()) {  // the replay is to find them in the list
-    const auto saved = co_await flushed();
+  if (saver_.misses_unsaved()) {  // the replay is to find them in the list
+    const auto saved = co_await saver_.flushed();
     if (!saved) co_return saved;
   }
   const auto lane = find_or_make_lane(id, domain);
@@ -227,9 +227,9 @@ Task<Status> Engine::add_segments(LaneId id, DomainUid domain,
     if (segment.after < *segment.to) lane->add(segment);
   }
   replaying_.insert(id);
-  mark(*lane);
+  saver_.mark(lane);
   schedule(lane);
-  auto saved = co_await flushed();
+  auto saved = co_await saver_.flushed();
   co_return saved;
 }
 
@@ -246,15 +246,15 @@ Task<Status> Engine::attempt_again(LaneId id, std::vector<EventPtr> events) {
     const auto hook = webhook::hook_for(event->event.name, event->event.severity);
     if (!hook) continue;
     if (lane->find_waiting(event->position) == nullptr) {
-      unsaved_.exceptions.push_back({id, event->position, false, 0, now, Micros{}, 0, *hook});
+      saver_.put_exception({id, event->position, false, 0, now, Micros{}, 0, *hook});
       set_waiting(*lane, event->position, {0, now, Micros{}, 0, *hook});
     }
     lane->find_waiting(event->position)->due = {};
     lane->due(event->position, services_.clock.steady_now());
   }
-  mark(*lane);
+  saver_.mark(lane);
   schedule(lane);
-  auto saved = co_await flushed();
+  auto saved = co_await saver_.flushed();
   co_return saved;
 }
 
@@ -267,10 +267,10 @@ Task<Status> Engine::change_replay(uint64_t replay, control::ReplayAction action
     if (has) touched.push_back(lane);
   }
   for (const auto& lane : touched) {
-    mark(*lane);
+    saver_.mark(lane);
     schedule(lane);
   }
-  auto saved = co_await flushed();
+  auto saved = co_await saver_.flushed();
   co_return saved;
 }
 

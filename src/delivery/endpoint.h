@@ -13,6 +13,7 @@
 #include <cmath>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -61,6 +62,20 @@ struct Endpoint : std::enable_shared_from_this<Endpoint> {
     return health.unknown() ? Standing::kUnknown : Standing::kSuspect;
   }
 
+  /// What is kept of it; nullopt while it is active.
+  std::optional<store::EndpointRow> row() const {
+    if (health.state() == Health::State::kActive) return std::nullopt;
+    return store::EndpointRow{.url = url,
+                              .state = health.state(),
+                              .since = since,
+                              .last_success = last_success.value_or(SystemTime{}),
+                              .last_failure = last_failure.value_or(SystemTime{}),
+                              .failures = health.failures_in_row(),
+                              .probes = health.probes(),
+                              .healthy_peak = health.healthy_peak(),
+                              .reason = reason};
+  }
+
   std::string url;
   store::EndpointId id;
   Health health;
@@ -84,9 +99,8 @@ struct Endpoint : std::enable_shared_from_this<Endpoint> {
   SteadyTime used{};
   bool missing = false;  // a miss was told, and nothing has got through since
   SteadyTime noticed_miss = SteadyTime::min();
-  Rate rate;            // of events settled
-  bool stored = false;  // it has a row
-  bool dirty = false;   // its row is to be saved
+  Rate rate;  // of events settled
+  SaveMark saving;
 
   // For people.
   SystemTime since;
@@ -96,5 +110,6 @@ struct Endpoint : std::enable_shared_from_this<Endpoint> {
 };
 
 using EndpointPtr = std::shared_ptr<Endpoint>;
+using LanePtr = std::shared_ptr<Lane>;
 
 }  // namespace eventhorn::delivery

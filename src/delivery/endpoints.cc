@@ -44,8 +44,6 @@ Engine::Meters::Meters()
       retried(outcome_counter("retry")),
       given_up(outcome_counter("missed")),
       own_fault(outcome_counter("own_fault")),
-      missed(metrics::counter("eventhorn_missed_total",
-                              "Events given up for a URL after the last attempt")),
       expired(metrics::counter("eventhorn_missed_expired_total",
                                "Events that retention dropped before they were delivered")),
       dropped(metrics::counter("eventhorn_dropped_total",
@@ -53,8 +51,6 @@ Engine::Meters::Meters()
       probe_success(probe_counter("success")),
       probe_failure(probe_counter("failure")),
       in_flight(metrics::gauge("eventhorn_deliveries_in_flight", "Attempts in flight")),
-      behind(metrics::gauge("eventhorn_lanes_behind",
-                            "Lanes that read the log because they are behind")),
       unreadable(metrics::gauge("eventhorn_lanes_unreadable",
                                 "Lanes that cannot go on because the log cannot be read")),
       replays(metrics::gauge("eventhorn_replays_active", "Segments of replays not yet done")),
@@ -170,7 +166,7 @@ std::optional<Engine::Attempt> Engine::start_next(const EndpointPtr& endpoint) {
 
 bool Engine::has_place(const EndpointPtr& endpoint, Standing standing) {
   auto& e = *endpoint;
-  const bool unsaved_full = *options_.unsaved >= options_.max_unsaved;
+  const bool unsaved_full = saver_.full();
   if (unsaved_full) look_again_soon();
   for (auto* places : {&places_, e.host.get()}) {
     const auto answer =
@@ -209,8 +205,7 @@ void Engine::pump_queues(Places& places) {
     auto& queue = places.queues[i];
     for (size_t n = queue.size(); n > 0 && !queue.empty(); --n) {
       // Whoever waits at a host moves over here, where a save wakes it.
-      if (&places == &places_ && *options_.unsaved >= options_.max_unsaved)
-        return look_again_soon();
+      if (&places == &places_ && saver_.full()) return look_again_soon();
       const auto endpoint = queue.front().lock();
       if (endpoint) {
         const auto standing = endpoint->standing(now);
@@ -233,7 +228,7 @@ std::optional<Job> Engine::take(Endpoint& endpoint, LanePtr& lane, SteadyTime no
     if (!lane->ended) {
       job = endpoint.health.parked() ? lane->take_probe(now)
                                      : lane->take(segments_allowed(*lane), now);
-      if (lane->take_changed()) mark(*lane);
+      if (lane->take_changed()) saver_.mark(lane);
       read_more(lane);
     }
     if (job) {
@@ -295,7 +290,7 @@ void Engine::changed(const EndpointPtr& endpoint, Health::Change change,
       e.reason.clear();
       retime(e);
   }
-  save_endpoint(endpoint);
+  saver_.mark(endpoint);
   schedule_all(endpoint);
 }
 
@@ -314,15 +309,14 @@ void Engine::retime(Endpoint& endpoint) {
       const bool counts = std::exchange(waiting.probed, false) && endpoint.health.well();
       if (counts && schedule.next_delay(waiting.attempts + 1U, 0)) {
         ++waiting.attempts;
-        unsaved_.exceptions.push_back({id, position, false, waiting.attempts, waiting.last_attempt,
-                                       waiting.delay, waiting.last_status, waiting.hook});
+        saver_.put_exception({id, position, false, waiting.attempts, waiting.last_attempt,
+                              waiting.delay, waiting.last_status, waiting.hook});
       }
       const auto spread = window * random_.fraction();
       retry_at(std::min(waiting.due, steady_now + std::chrono::duration_cast<Micros>(spread)), lane,
                position);
     }
   }
-  save_soon();
 }
 
 // What waits in memory is read again when it can be sent.
@@ -335,7 +329,7 @@ void Engine::spill(Endpoint& endpoint) {
 void Engine::unload(const LanePtr& lane) {
   if (lane->endpoint->health.state() == Health::State::kActive) return;
   lane->spill();
-  mark(*lane);
+  saver_.mark(lane);
 }
 
 void Engine::notice(control::NoticeKind kind, const Endpoint& endpoint, control::Notice notice) {
@@ -394,8 +388,8 @@ Task<void> Engine::sweep() {
   for (auto it = endpoints_by_id_.begin(); it != endpoints_by_id_.end();) {
     const auto id = it->first;
     auto& e = *it->second;
-    const bool idle =
-        e.lanes.empty() && e.workers == 0 && !e.dirty && e.health.state() == Health::State::kActive;
+    const bool idle = e.lanes.empty() && e.workers == 0 && !saver_.holds(e) &&
+                      e.health.state() == Health::State::kActive;
     if (idle && now - e.used > kKeepIdle) {
       endpoints_.erase(std::string(e.url));
       endpoints_by_id_.erase(it);

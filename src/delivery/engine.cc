@@ -1,12 +1,10 @@
 // Configuration and intake, and the end. The other files of the class: start.cc, endpoints.cc,
-// attempts.cc, catch_up.cc, saves.cc, control.cc.
+// attempts.cc, catch_up.cc, control.cc.
 #include "delivery/engine.h"
 
 #include "base/hash.h"
 #include "base/log.h"
 #include "webhook/url.h"
-
-#include <boost/asio/post.hpp>
 
 #include <algorithm>
 
@@ -15,6 +13,10 @@ namespace {
 
 // A lane that falls behind catches up in order for so long, before live events go past the rest.
 constexpr std::chrono::seconds kBetweenLive{1};
+
+SaverOptions saver_options(const EngineOptions& options) {
+  return {options.slot, options.save_interval, options.max_unsaved, options.unsaved};
+}
 
 }  // namespace
 
@@ -25,14 +27,15 @@ Engine::Engine(asio::any_io_executor executor, EngineServices services, EngineOp
       places_(options_.max_in_flight),
       timers_(executor, services_.clock),
       sweep_timer_(executor, services_.clock),
-      save_timer_(executor, services_.clock),
+      saver_(
+          executor, services_.clock, saver_options(options_),
+          [&commits = services_.commits](store::Progress progress, std::function<void()> saved) {
+            commits.save(std::move(progress), std::move(saved));
+          },
+          *this),
       recent_(options_.max_recent_bytes),
       tasks_(executor),
       loops_(executor) {}
-
-Engine::~Engine() {
-  *alive_ = false;
-}
 
 bool Engine::owns(const std::string& url) const {
   return hash_bytes(url) % options_.cores == options_.slot;
@@ -84,8 +87,7 @@ void Engine::apply_change(const store::DomainChange& change) {
 }
 
 void Engine::end_lane(LaneId id) {
-  unsaved_.ended_lanes.push_back(id);
-  save_soon();
+  saver_.end_lane(id);
   const auto it = lanes_.find(id);
   if (it == lanes_.end()) return;
   const auto lane = it->second;
@@ -97,7 +99,7 @@ void Engine::end_lane(LaneId id) {
     // Nobody names the URL any more; its next life begins well.
     (void)endpoint->health.resume(services_.clock.steady_now());
     endpoint->reason.clear();
-    save_endpoint(endpoint);
+    saver_.mark(endpoint);
   }
 }
 
@@ -106,14 +108,13 @@ void Engine::forget(const LanePtr& lane) {
   waiting_ -= lane->waiting().size();
   lane->endpoint->waiting -= lane->waiting().size();
   if (!lane->waiting().empty()) --lanes_waiting_;
-  if (lane->counted_behind) meters_.behind.add(-1);
-  lane->counted_behind = false;
+  saver_.forget(*lane);
   end_read_failure(*lane);
   lane->endpoint->lanes.erase(lane->id());
   lanes_.erase(lane->id());
 }
 
-Engine::LanePtr Engine::lane_of(const Routes& routes, LaneId id, const std::string& url) {
+LanePtr Engine::lane_of(const Routes& routes, LaneId id, const std::string& url) {
   auto& lane = lanes_[id];
   if (!lane) {
     lane = std::make_shared<Lane>(id, routes.domain->uid, url);
@@ -126,7 +127,7 @@ Engine::LanePtr Engine::lane_of(const Routes& routes, LaneId id, const std::stri
 }
 
 // Null when the lane is no more.
-Engine::LanePtr Engine::find_or_make_lane(LaneId id, DomainUid domain) {
+LanePtr Engine::find_or_make_lane(LaneId id, DomainUid domain) {
   const auto routes = routes_.find(domain);
   if (routes == routes_.end()) return nullptr;
   const auto* config = routes->second.domain->find_lane(id);
@@ -143,42 +144,51 @@ void Engine::deliver(const EventPtr& event) {
   for (const auto& route : it->second.hooks[static_cast<size_t>(*hook)]) {
     if (event->position <= route.since) continue;
     const auto lane = lane_of(it->second, route.lane, *route.url);
-    offer(*lane, event, *hook);
+    offer(lane, event, *hook);
     schedule(lane);
   }
 }
 
-void Engine::offer(Lane& lane, const EventPtr& event, Hook hook) {
+void Engine::offer(const LanePtr& lane, const EventPtr& event, Hook hook) {
   const auto cls = webhook::class_of(hook);
-  auto& open = lane.open_segment(cls, seen_, true);
-  if (lane.endpoint->health.state() != Health::State::kActive || !segments_allowed(lane)) {
+  auto& open = lane->open_segment(cls, seen_, true);
+  if (lane->endpoint->health.state() != Health::State::kActive || !segments_allowed(*lane)) {
     // One that is behind has its row, which this event does not change: the log has it.
-    const bool known = !open.caught_up() && (lane.has_row || lane.dirty);
+    const bool known = !open.caught_up() && saver_.keeps(*lane);
     open.decline(event->position);
-    if (!known) mark(lane);
+    if (!known) saver_.mark(lane);
     return;
   }
   const size_t held = store::live_event_bytes();
   const bool scarce = held > options_.max_live_bytes;
   const size_t enough = held > 2 * options_.max_live_bytes ? 1 : kReadBelow;
-  mark(lane);
+  saver_.mark(lane);
   if (scarce && open.held() >= enough) return open.decline(event->position);
   const bool kept_up = open.caught_up();
-  if (lane.offer(open, event, hook) || scarce) return;
+  if (lane->offer(open, event, hook) || scarce) return;
   // The live events go on beside the backlog; but not of a lane that has just been too slow for
   // them, which would read everything twice and send it out of order.
   const auto now = services_.clock.steady_now();
   if (kept_up) open.overrun = now;
   if (now - open.overrun < kBetweenLive) return;
   const Position before{event->position.value - 1};
-  if (auto* live = lane.begin_live(cls, before)) (void)lane.offer(*live, event, hook);
+  if (auto* live = lane->begin_live(cls, before)) (void)lane->offer(*live, event, hook);
+}
+
+void Engine::on_settled(const LanePtr& lane) {
+  forget(lane);
+}
+
+void Engine::on_saved() {
+  read_waiting();
+  pump_queues(places_);
 }
 
 void Engine::on_commit(const store::BatchPtr& batch) {
   for (const auto& change : batch->changes) apply_change(change);
   for (const auto& event : batch->events) deliver(event);
   seen_ = batch->head;
-  save_soon();
+  saver_.handed_over(seen_);
 }
 
 Task<void> Engine::stop_sending() {
@@ -196,17 +206,7 @@ Task<void> Engine::stop(Deadline deadline) {
   }
   loops_.cancel();
   co_await loops_.join(Deadline::max());
-  if (!started_) co_return;
-  // After the saves that are queued; the commit queue answers or the process ends with the store
-  // failed.
-  const auto saved =
-      std::make_shared<Timer>(executor_, services_.clock, deadline + std::chrono::seconds(5));
-  services_.commits.save(gather(), [saved, executor = executor_] {
-    asio::post(executor, [saved] { saved->cancel(); });
-  });
-  co_await saved->wait();
-  options_.unsaved->fetch_sub(std::exchange(unsaved_outcomes_, 0));
-  for (const auto& waiter : flushing_) waiter->cancel();
+  co_await saver_.finish(deadline);
 }
 
 }  // namespace eventhorn::delivery

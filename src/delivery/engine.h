@@ -24,6 +24,7 @@
 #include "delivery/endpoint.h"
 #include "delivery/lane.h"
 #include "delivery/recent.h"
+#include "delivery/saver.h"
 #include "delivery/sender.h"
 #include "delivery/timers.h"
 #include "store/commit_queue.h"
@@ -88,12 +89,12 @@ struct EngineServices {
   std::function<webhook::SigningKeys()> keys;
 };
 
-class Engine {
+class Engine : private Saver::Listener {
  public:
   using SettingsByUrl = std::unordered_map<std::string, store::EndpointSettings>;
 
   Engine(asio::any_io_executor executor, EngineServices services, EngineOptions options);
-  ~Engine();
+  ~Engine() override = default;
 
   /// Takes up where the last run ended: endpoints that were not well, lanes with rows, retries, and
   /// what came after `settled_through`.
@@ -153,8 +154,6 @@ class Engine {
     std::array<std::vector<Route>, webhook::kHooks> hooks;
   };
 
-  using LanePtr = std::shared_ptr<Lane>;
-
   class Attempt;  // attempt.h
 
   // Configuration and intake (engine.cc).
@@ -162,7 +161,7 @@ class Engine {
   void add_routes(const store::DomainPtr& domain);
   void end_lane(LaneId id);
   void deliver(const EventPtr& event);
-  void offer(Lane& lane, const EventPtr& event, Hook hook);
+  void offer(const LanePtr& lane, const EventPtr& event, Hook hook);
   LanePtr lane_of(const Routes& routes, LaneId id, const std::string& url);
   LanePtr find_or_make_lane(LaneId id, DomainUid domain);
   static Lane::Since since_of(const store::Domain& domain, LaneId id);
@@ -195,7 +194,6 @@ class Engine {
   void retime(Endpoint& endpoint);
   void spill(Endpoint& endpoint);
   void unload(const LanePtr& lane);
-  void save_endpoint(const EndpointPtr& endpoint);
   void notice(control::NoticeKind kind, const Endpoint& endpoint, control::Notice notice);
   void throttle_changed(Endpoint& endpoint);
   Task<void> run_sweeps();
@@ -210,7 +208,7 @@ class Engine {
                        bool fresh_connection);
   void finish(const EndpointPtr& endpoint, const LanePtr& lane, const Job& job,
               const SendReply& reply, SteadyTime started);
-  void drop_outlived(Lane& lane, const Job& job);
+  void drop_outlived(const LanePtr& lane, const Job& job);
   bool not_its_fault(const EndpointPtr& endpoint, const LanePtr& lane, const Job& job,
                      const webhook::AttemptResult& result);
   void decide(Endpoint& endpoint, const LanePtr& lane, const Job& job,
@@ -249,16 +247,9 @@ class Engine {
                            uint64_t in_memory);
   void on_expired(const Lane& lane, uint64_t count);
 
-  // Saving (saves.cc).
-  void mark(Lane& lane);
-  void save_soon();
-  void save_now();
-  void on_saved();
-  bool misses_unsaved() const;
-  store::Progress gather();
-  void gather_endpoints(store::Progress& progress);
-  Task<void> run_saves();
-  Task<Status> flushed();
+  // What saves concern.
+  void on_settled(const LanePtr& lane) override;
+  void on_saved() override;
 
   // For operators (control.cc).
   control::EndpointState state_of(const Endpoint& endpoint) const;
@@ -269,10 +260,9 @@ class Engine {
 
   struct Meters {
     Meters();
-    metrics::Counter success, rejected, gone, retried, given_up, own_fault, missed, expired,
-        dropped;
+    metrics::Counter success, rejected, gone, retried, given_up, own_fault, expired, dropped;
     metrics::Counter probe_success, probe_failure;
-    metrics::Gauge in_flight, behind, unreadable, replays;
+    metrics::Gauge in_flight, unreadable, replays;
     std::array<metrics::Gauge, 5> endpoints;  // by control::EndpointState
     metrics::Histogram attempt_seconds, lag_seconds;
   };
@@ -293,7 +283,6 @@ class Engine {
   Position seen_;
   size_t waiting_ = 0;        // retries of all lanes,
   size_t lanes_waiting_ = 0;  // and lanes that have some
-  bool started_ = false;      // before that nothing is saved: what is known is not complete
   bool stopping_ = false;
 
   Places places_;
@@ -309,23 +298,10 @@ class Engine {
   uint64_t own_faults_unlogged_ = 0;
   LogLimit miss_lines_, expiry_lines_, read_lines_;
 
-  store::Progress unsaved_;
-  std::vector<LaneId> dirty_;
-  std::vector<EndpointPtr> dirty_endpoints_;
-  size_t unsaved_outcomes_ = 0;  // of this core, not yet being saved
-  size_t saving_outcomes_ = 0;
-  size_t saving_missed_ = 0;
-  bool saving_ = false;
-  Position saved_through_;
-  bool save_is_soon_ = false;  // save_timer_ is set for changes
-  Timer save_timer_;
-  // Those who wait until all that is changed now is saved.
-  std::vector<std::shared_ptr<Timer>> flushing_, flush_waits_;
-
+  Saver saver_;
   RecentSuccesses recent_;
   std::array<size_t, 5> counted_endpoints_{};
   size_t counted_replays_ = 0;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   TaskGroup tasks_;  // attempts and reads
   TaskGroup loops_;
   Meters meters_;

@@ -72,7 +72,6 @@ bool Lane::wants(const Segment* segment, Hook hook, Position position) const {
 
 void Lane::load(const store::LaneRow& row) {
   for (const auto& s : row.segments) segments_.add(s);
-  has_row = true;
 }
 
 Segment* Lane::begin_live(Class cls, Position at) {

@@ -27,6 +27,7 @@
 
 #include "delivery/key_order.h"
 #include "delivery/retries.h"
+#include "delivery/save_mark.h"
 #include "delivery/segment_set.h"
 
 #include <array>
@@ -176,12 +177,10 @@ class Lane {
 
   // The engine's marks.
   Endpoint* endpoint = nullptr;  // lives as long as it has lanes
-  bool dirty = false;
-  bool has_row = false;
+  SaveMark saving;
   bool in_ring = false;
   bool awaits_read = false;
   bool ended = false;
-  bool counted_behind = false;
   bool misses_lately = false;  // something was missed since the lane is in memory
   uint32_t failed_reads = 0;   // of its segments, in a row
   SteadyTime read_due{};       // not before, after such a read

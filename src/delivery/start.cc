@@ -27,14 +27,13 @@ Task<Status> Engine::start(const std::vector<store::DomainPtr>& domains,
   auto replayed = co_await replay(begin, head);
   if (!replayed) co_return replayed;
   for (const auto& [id, lane] : lanes_) {
-    mark(*lane);
+    saver_.mark(lane);
     schedule(lane);
   }
-  started_ = true;
+  saver_.begin(head);
   loops_.spawn("delivery timers", timers_.run());
-  loops_.spawn("delivery saves", run_saves());
+  loops_.spawn("delivery saves", saver_.run());
   loops_.spawn("delivery sweeps", run_sweeps());
-  save_soon();
   co_return Status{};
 }
 
@@ -54,7 +53,7 @@ void Engine::load_endpoints(const store::LoadedProgress& progress,
       const auto& row = *it->second;
       auto& endpoint = *endpoint_of(row.url);
       endpoint.health.load(row, now, random_.fraction());
-      endpoint.stored = true;
+      saver_.found(endpoint);
       endpoint.since = row.since;
       endpoint.reason = row.reason;
       if (row.last_success != SystemTime{}) endpoint.last_success = row.last_success;
@@ -62,7 +61,7 @@ void Engine::load_endpoints(const store::LoadedProgress& progress,
       rows.erase(it);
     }
   }
-  for (const auto& [url, row] : rows) unsaved_.well_endpoints.emplace_back(url);
+  for (const auto& [url, row] : rows) saver_.end_endpoint(std::string(url));
 }
 
 void Engine::load_lanes(const store::LoadedProgress& progress,
@@ -80,13 +79,14 @@ void Engine::load_lanes(const store::LoadedProgress& progress,
   const auto load = [&](LaneId id) -> LanePtr {
     const auto domain = domain_of.find(id);
     if (domain != domain_of.end()) return find_or_make_lane(id, domain->second);
-    if (options_.slot == 0 && ended.insert(id).second) unsaved_.ended_lanes.push_back(id);
+    if (options_.slot == 0 && ended.insert(id).second) saver_.end_lane(id);
     return nullptr;
   };
   for (const auto& row : progress.lanes) {
     const auto lane = load(row.lane);
     if (!lane) continue;
     lane->load(row);
+    saver_.found(*lane);
     if (std::ranges::any_of(lane->segments(), is_replaying)) replaying_.insert(row.lane);
   }
   const auto now = services_.clock.now();
