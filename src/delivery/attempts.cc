@@ -281,9 +281,9 @@ void Engine::on_settled(const LanePtr& lane, const Job& job) {
 
 webhook::RetrySchedule Engine::schedule_of(const Endpoint& endpoint, const Lane& lane) const {
   if (endpoint.schedule) return *endpoint.schedule;
-  const auto routes = routes_.find(lane.domain());
-  if (routes != routes_.end() && routes->second.domain->retry_schedule)
-    return webhook::RetrySchedule(*routes->second.domain->retry_schedule, options_.retry_jitter);
+  const auto* domain = router_.find(lane.domain());
+  if (domain != nullptr && domain->retry_schedule)
+    return webhook::RetrySchedule(*domain->retry_schedule, options_.retry_jitter);
   return options_.schedule;
 }
 
@@ -344,8 +344,7 @@ void Engine::tell_missed(Endpoint& endpoint, const Lane& lane, std::string event
   control::Notice told;
   told.event = std::move(event);
   told.reason = std::move(reason);
-  if (const auto it = routes_.find(lane.domain()); it != routes_.end())
-    told.domain = it->second.domain->name;
+  if (const auto* domain = router_.find(lane.domain())) told.domain = domain->name;
   notice(control::NoticeKind::kMissed, endpoint, std::move(told));
 }
 

@@ -46,7 +46,7 @@ void Engine::read_more(const LanePtr& lane) {
   auto query = lane->query(*segment);
   // Not beyond what was handed over: `since` is the configuration as of there, and the log may
   // already hold events of a later one.
-  query.to = std::min(query.to.value_or(seen_), seen_);
+  query.to = std::min(query.to.value_or(router_.through()), router_.through());
   query.max_bytes = std::clamp(left / kReadShare, kMinReadBytes, kMaxReadBytes);
   query.max_events = health.parked() ? 1 : std::min(kMaxReadEvents, query.max_bytes / kSmallEvent);
   ++reading_;
@@ -151,8 +151,7 @@ void Engine::on_read_failure(const LanePtr& lane, const Error& error) {
     meters_.unreadable.add(1);
     control::Notice told;
     told.reason = "cannot read the log: " + error.message;
-    if (const auto it = routes_.find(lane->domain()); it != routes_.end())
-      told.domain = it->second.domain->name;
+    if (const auto* domain = router_.find(lane->domain())) told.domain = domain->name;
     notice(control::NoticeKind::kUnreadable, *lane->endpoint, std::move(told));
   }
   const std::weak_ptr<Lane> weak = lane;
@@ -181,8 +180,7 @@ void Engine::on_expired(const Lane& lane, uint64_t count) {
   control::Notice told;
   told.count = count;
   told.reason = "retention dropped events before they were delivered";
-  if (const auto it = routes_.find(lane.domain()); it != routes_.end())
-    told.domain = it->second.domain->name;
+  if (const auto* domain = router_.find(lane.domain())) told.domain = domain->name;
   notice(control::NoticeKind::kExpired, *lane.endpoint, std::move(told));
 }
 
@@ -252,7 +250,7 @@ void Engine::drop_pending(const LanePtr& lane, const Lane::Since& ended) {
     if (segment.caught_up() || segment.replay() != 0) continue;
     Unread part{lane->query(segment), segment.row().settled};
     part.query.since = ended;
-    part.query.to = std::min(part.query.to.value_or(seen_), seen_);
+    part.query.to = std::min(part.query.to.value_or(router_.through()), router_.through());
     if (part.query.after < *part.query.to) unread.push_back(std::move(part));
   }
   tasks_.spawn("delivery count",

@@ -100,7 +100,7 @@ control::LaneStatus Engine::status_of(const Lane& lane) const {
   out.domain = lane.domain();
   out.url = lane.url();
   out.segments = lane.row().segments;
-  out.through = seen_;
+  out.through = router_.through();
   out.waiting = lane.waiting().size();
   out.in_flight = lane.in_flight();
   out.read_error = lane.read_error;
@@ -156,7 +156,7 @@ Task<control::LaneStatus> Engine::lane(LaneId id, DomainUid domain, std::string 
   out.id = id;
   out.domain = domain;
   out.url = std::move(url);
-  out.through = seen_;
+  out.through = router_.through();
   if (const auto it = lanes_.find(id); it != lanes_.end()) out = status_of(*it->second);
   // When the store takes nothing now, reading it will say so.
   (void)co_await saver_.flushed();
@@ -223,7 +223,7 @@ Task<Status> Engine::add_segments(LaneId id, DomainUid domain,
     co_return fail(Errc::kRateLimited, "the webhook has too many replays under way");
   for (auto& segment : segments) {
     // What comes after it is sent anyway, and cannot be read before it is handed over.
-    segment.to = std::min(segment.to.value_or(seen_), seen_);
+    segment.to = std::min(segment.to.value_or(router_.through()), router_.through());
     if (segment.after < *segment.to) lane->add(segment);
   }
   replaying_.insert(id);

@@ -96,14 +96,6 @@ void Engine::apply_settings(Endpoint& endpoint) {
   endpoint.target = services_.sender.open(endpoint.url, settings);
 }
 
-// True while a domain names the URL. Looks at all of them: for rare moments.
-bool Engine::named(const std::string& url) const {
-  return std::any_of(routes_.begin(), routes_.end(), [&](const auto& entry) {
-    const auto& lanes = entry.second.domain->lanes;
-    return std::any_of(lanes.begin(), lanes.end(), [&](const auto& l) { return l.url == url; });
-  });
-}
-
 // While too many of the core wait in all, those lanes are held that have more than their fair
 // share.
 bool Engine::segments_allowed(const Lane& lane) const {

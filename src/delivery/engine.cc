@@ -2,7 +2,6 @@
 // attempts.cc, catch_up.cc, control.cc.
 #include "delivery/engine.h"
 
-#include "base/hash.h"
 #include "base/log.h"
 #include "webhook/url.h"
 
@@ -24,6 +23,7 @@ Engine::Engine(asio::any_io_executor executor, EngineServices services, EngineOp
     : executor_(executor),
       services_(std::move(services)),
       options_(std::move(options)),
+      router_(options_.slot, options_.cores),
       places_(options_.max_in_flight),
       timers_(executor, services_.clock),
       sweep_timer_(executor, services_.clock),
@@ -37,51 +37,12 @@ Engine::Engine(asio::any_io_executor executor, EngineServices services, EngineOp
       tasks_(executor),
       loops_(executor) {}
 
-bool Engine::owns(const std::string& url) const {
-  return hash_bytes(url) % options_.cores == options_.slot;
-}
-
-void Engine::add_routes(const store::DomainPtr& domain) {
-  Routes routes{domain, {}};
-  bool any = false;
-  for (const webhook::Hook hook : webhook::kAllHooks) {
-    const auto index = static_cast<size_t>(hook);
-    for (const auto& sub : domain->hooks[index]) {
-      const auto* lane = domain->find_lane(sub.lane);
-      if (!owns(lane->url)) continue;
-      routes.hooks[index].push_back({sub.lane, sub.since, &lane->url});
-      any = true;
-    }
-  }
-  if (any) {
-    routes_.insert_or_assign(domain->uid, std::move(routes));
-  } else {
-    routes_.erase(domain->uid);
-  }
-}
-
-Lane::Since Engine::since_of(const store::Domain& domain, LaneId id) {
-  Lane::Since since;
-  for (size_t i = 0; i < webhook::kHooks; ++i) {
-    for (const auto& sub : domain.hooks[i]) {
-      if (sub.lane == id) since[i] = sub.since;
-    }
-  }
-  return since;
-}
-
 void Engine::apply_change(const store::DomainChange& change) {
-  if (change.before && (!change.after || change.after->uid != change.before->uid))
-    routes_.erase(change.before->uid);
-  if (change.after) add_routes(change.after);
-  if (change.before) {
-    for (const auto& lane : change.before->lanes) {
-      if (!owns(lane.url)) continue;
-      if (!change.after || change.after->find_lane(lane.id) == nullptr) {
-        end_lane(lane.id);
-      } else if (const auto it = lanes_.find(lane.id); it != lanes_.end()) {
-        drop_pending(it->second, it->second->subscribe(since_of(*change.after, lane.id)));
-      }
+  for (const auto& [id, ended] : router_.apply(change)) {
+    if (ended) {
+      end_lane(id);
+    } else if (const auto it = lanes_.find(id); it != lanes_.end()) {
+      drop_pending(it->second, it->second->subscribe(since_of(*change.after, id)));
     }
   }
 }
@@ -95,7 +56,7 @@ void Engine::end_lane(LaneId id) {
   const auto endpoint = endpoint_of(lane->url());
   forget(lane);
   if (endpoint->health.state() != Health::State::kActive && endpoint->lanes.empty() &&
-      !named(endpoint->url)) {
+      !router_.names(endpoint->url)) {
     // Nobody names the URL any more; its next life begins well.
     (void)endpoint->health.resume(services_.clock.steady_now());
     endpoint->reason.clear();
@@ -114,11 +75,11 @@ void Engine::forget(const LanePtr& lane) {
   lanes_.erase(lane->id());
 }
 
-LanePtr Engine::lane_of(const Routes& routes, LaneId id, const std::string& url) {
+LanePtr Engine::lane_of(const store::Domain& domain, LaneId id, const std::string& url) {
   auto& lane = lanes_[id];
   if (!lane) {
-    lane = std::make_shared<Lane>(id, routes.domain->uid, url);
-    lane->subscribe(since_of(*routes.domain, id));
+    lane = std::make_shared<Lane>(id, domain.uid, url);
+    lane->subscribe(since_of(domain, id));
     const auto& endpoint = endpoint_of(url);
     lane->endpoint = endpoint.get();
     endpoint->lanes.emplace(id, lane);
@@ -128,22 +89,18 @@ LanePtr Engine::lane_of(const Routes& routes, LaneId id, const std::string& url)
 
 // Null when the lane is no more.
 LanePtr Engine::find_or_make_lane(LaneId id, DomainUid domain) {
-  const auto routes = routes_.find(domain);
-  if (routes == routes_.end()) return nullptr;
-  const auto* config = routes->second.domain->find_lane(id);
-  return config != nullptr && owns(config->url) ? lane_of(routes->second, id, config->url)
-                                                : nullptr;
+  const auto* url = router_.url_of(domain, id);
+  return url == nullptr ? nullptr : lane_of(*router_.find(domain), id, *url);
 }
 
 void Engine::deliver(const EventPtr& event) {
   if (!event->push) return;
   const auto hook = webhook::hook_for(event->event.name, event->event.severity);
   if (!hook) return;
-  const auto it = routes_.find(event->domain);
-  if (it == routes_.end()) return;
-  for (const auto& route : it->second.hooks[static_cast<size_t>(*hook)]) {
+  const auto match = router_.match(event->domain, *hook);
+  for (const auto& route : match.routes) {
     if (event->position <= route.since) continue;
-    const auto lane = lane_of(it->second, route.lane, *route.url);
+    const auto lane = lane_of(*match.domain, route.lane, *route.url);
     offer(lane, event, *hook);
     schedule(lane);
   }
@@ -151,7 +108,7 @@ void Engine::deliver(const EventPtr& event) {
 
 void Engine::offer(const LanePtr& lane, const EventPtr& event, Hook hook) {
   const auto cls = webhook::class_of(hook);
-  auto& open = lane->open_segment(cls, seen_, true);
+  auto& open = lane->open_segment(cls, router_.through(), true);
   if (lane->endpoint->health.state() != Health::State::kActive || !segments_allowed(*lane)) {
     // One that is behind has its row, which this event does not change: the log has it.
     const bool known = !open.caught_up() && saver_.keeps(*lane);
@@ -187,8 +144,8 @@ void Engine::on_saved() {
 void Engine::on_commit(const store::BatchPtr& batch) {
   for (const auto& change : batch->changes) apply_change(change);
   for (const auto& event : batch->events) deliver(event);
-  seen_ = batch->head;
-  saver_.handed_over(seen_);
+  router_.handed_over(batch->head);
+  saver_.handed_over(batch->head);
 }
 
 Task<void> Engine::stop_sending() {

@@ -24,6 +24,7 @@
 #include "delivery/endpoint.h"
 #include "delivery/lane.h"
 #include "delivery/recent.h"
+#include "delivery/router.h"
 #include "delivery/saver.h"
 #include "delivery/sender.h"
 #include "delivery/timers.h"
@@ -112,7 +113,7 @@ class Engine : private Saver::Listener {
   Task<void> stop(Deadline deadline);
 
   /// True when this core has the URL. Any thread.
-  bool owns(const std::string& url) const;
+  bool owns(const std::string& url) const { return router_.owns(url); }
 
   const asio::any_io_executor& executor() const { return executor_; }
 
@@ -143,28 +144,15 @@ class Engine : private Saver::Listener {
   Task<void> expire(Position last);
 
  private:
-  struct Route {
-    LaneId lane;
-    Position since;
-    const std::string* url;  // in the domain that routes_ keeps
-  };
-
-  struct Routes {
-    store::DomainPtr domain;
-    std::array<std::vector<Route>, webhook::kHooks> hooks;
-  };
-
   class Attempt;  // attempt.h
 
   // Configuration and intake (engine.cc).
   void apply_change(const store::DomainChange& change);
-  void add_routes(const store::DomainPtr& domain);
   void end_lane(LaneId id);
   void deliver(const EventPtr& event);
   void offer(const LanePtr& lane, const EventPtr& event, Hook hook);
-  LanePtr lane_of(const Routes& routes, LaneId id, const std::string& url);
+  LanePtr lane_of(const store::Domain& domain, LaneId id, const std::string& url);
   LanePtr find_or_make_lane(LaneId id, DomainUid domain);
-  static Lane::Since since_of(const store::Domain& domain, LaneId id);
   void forget(const LanePtr& lane);
 
   // Start (start.cc).
@@ -177,7 +165,6 @@ class Engine : private Saver::Listener {
   // Endpoints: who may send, and what becomes of them (endpoints.cc).
   const EndpointPtr& endpoint_of(const std::string& url);
   void apply_settings(Endpoint& endpoint);
-  bool named(const std::string& url) const;
   bool segments_allowed(const Lane& lane) const;
   void schedule(const LanePtr& lane);
   void schedule_all(const EndpointPtr& endpoint);
@@ -272,7 +259,7 @@ class Engine : private Saver::Listener {
   const EngineOptions options_;
   crypto::RandomPool random_;
 
-  std::unordered_map<DomainUid, Routes> routes_;
+  Router router_;
   std::unordered_map<LaneId, LanePtr> lanes_;  // only lanes with something unsettled
   std::set<LaneId> replaying_;                 // of lanes_; may be over: replaying_lanes() looks
   std::unordered_map<std::string, EndpointPtr> endpoints_;
@@ -280,9 +267,8 @@ class Engine : private Saver::Listener {
   std::unordered_map<std::string, std::weak_ptr<Places>> hosts_;
   SettingsByUrl settings_;                                       // of the URLs that have some
   std::unordered_map<std::string, uint64_t> settings_versions_;  // of those changed in this life
-  Position seen_;
-  size_t waiting_ = 0;        // retries of all lanes,
-  size_t lanes_waiting_ = 0;  // and lanes that have some
+  size_t waiting_ = 0;                                           // retries of all lanes,
+  size_t lanes_waiting_ = 0;                                     // and lanes that have some
   bool stopping_ = false;
 
   Places places_;

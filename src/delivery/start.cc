@@ -17,12 +17,12 @@ Task<Status> Engine::start(const std::vector<store::DomainPtr>& domains,
                            const store::LoadedProgress& progress, const SettingsByUrl& settings,
                            Position head) {
   for (const auto& [url, s] : settings) {
-    if (owns(url)) settings_.emplace(url, s);
+    if (router_.owns(url)) settings_.emplace(url, s);
   }
-  for (const auto& domain : domains) add_routes(domain);
+  for (const auto& domain : domains) router_.add(domain);
   load_endpoints(progress, domains);
   load_lanes(progress, domains);
-  seen_ = head;
+  router_.handed_over(head);
   const auto begin = progress.begin_of(options_.slot, options_.cores);
   auto replayed = co_await replay(begin, head);
   if (!replayed) co_return replayed;
@@ -42,7 +42,7 @@ void Engine::load_endpoints(const store::LoadedProgress& progress,
                             const std::vector<store::DomainPtr>& domains) {
   std::unordered_map<std::string_view, const store::EndpointRow*> rows;
   for (const auto& row : progress.endpoints) {
-    if (owns(row.url)) rows.emplace(row.url, &row);
+    if (router_.owns(row.url)) rows.emplace(row.url, &row);
   }
   if (rows.empty()) return;
   const auto now = services_.clock.steady_now();
@@ -113,11 +113,10 @@ Task<Status> Engine::replay(Position after, Position head) {
     for (const auto& h : *heads) {
       const auto hook = h.push ? webhook::hook_for(h.name, h.severity) : std::nullopt;
       if (!hook) continue;
-      const auto it = routes_.find(h.domain);
-      if (it == routes_.end()) continue;
-      for (const auto& route : it->second.hooks[static_cast<size_t>(*hook)]) {
+      const auto match = router_.match(h.domain, *hook);
+      for (const auto& route : match.routes) {
         if (route.since < h.position)
-          lane_of(it->second, route.lane, *route.url)
+          lane_of(*match.domain, route.lane, *route.url)
               ->open_segment(webhook::class_of(*hook), from, false);
       }
     }

@@ -1,0 +1,106 @@
+#include "delivery/router.h"
+
+#include "base/check.h"
+#include "base/hash.h"
+
+#include <algorithm>
+
+namespace eventhorn::delivery {
+
+Since since_of(const store::Domain& domain, LaneId lane) {
+  Since since;
+  for (size_t i = 0; i < webhook::kHooks; ++i) {
+    for (const auto& sub : domain.hooks[i]) {
+      if (sub.lane == lane) since[i] = sub.since;
+    }
+  }
+  return since;
+}
+
+Router::Router(uint32_t slot, uint32_t cores) : slot_(slot), cores_(cores) {
+  CHECK(slot < cores);
+}
+
+bool Router::owns(const std::string& url) const {
+  return hash_bytes(url) % cores_ == slot_;
+}
+
+void Router::add(const store::DomainPtr& domain) {
+  Routes routes{domain, {}};
+  bool any = false;
+  for (const webhook::Hook hook : webhook::kAllHooks) {
+    const auto index = static_cast<size_t>(hook);
+    for (const auto& sub : domain->hooks[index]) {
+      const auto* lane = domain->find_lane(sub.lane);
+      CHECK(lane != nullptr);
+      if (!owns(lane->url)) continue;
+      routes.hooks[index].push_back({sub.lane, sub.since, &lane->url});
+      any = true;
+    }
+  }
+  if (any) {
+    domains_.insert_or_assign(domain->uid, std::move(routes));
+  } else {
+    domains_.erase(domain->uid);
+  }
+}
+
+std::vector<Router::LaneChange> Router::apply(const store::DomainChange& change) {
+  if (change.before && (!change.after || change.after->uid != change.before->uid))
+    domains_.erase(change.before->uid);
+  if (change.after) add(change.after);
+  std::vector<LaneChange> lanes;
+  if (!change.before) return lanes;
+  for (const auto& lane : change.before->lanes) {
+    if (!owns(lane.url)) continue;
+    const bool ended = !change.after || change.after->find_lane(lane.id) == nullptr;
+    lanes.push_back({lane.id, ended});
+  }
+  return lanes;
+}
+
+Router::Match Router::match(DomainUid domain, webhook::Hook hook) const {
+  const auto it = domains_.find(domain);
+  if (it == domains_.end()) return {};
+  return {it->second.domain.get(), it->second.hooks[static_cast<size_t>(hook)]};
+}
+
+const store::Domain* Router::find(DomainUid domain) const {
+  const auto it = domains_.find(domain);
+  return it == domains_.end() ? nullptr : it->second.domain.get();
+}
+
+const std::string* Router::url_of(DomainUid domain, LaneId lane) const {
+  const auto* known = find(domain);
+  const auto* config = known == nullptr ? nullptr : known->find_lane(lane);
+  return config != nullptr && owns(config->url) ? &config->url : nullptr;
+}
+
+bool Router::names(const std::string& url) const {
+  return std::ranges::any_of(domains_, [&](const auto& entry) {
+    return std::ranges::any_of(entry.second.domain->lanes,
+                               [&](const auto& lane) { return lane.url == url; });
+  });
+}
+
+void Router::handed_over(Position through) {
+  CHECK(through >= through_);
+  through_ = through;
+}
+
+void Router::check_invariants() const {
+  for (const auto& [uid, routes] : domains_) {
+    CHECK(routes.domain->uid == uid);
+    size_t count = 0;
+    for (const auto& of_hook : routes.hooks) {
+      for (const auto& route : of_hook) {
+        const auto* lane = routes.domain->find_lane(route.lane);
+        CHECK(lane != nullptr && &lane->url == route.url && owns(lane->url));
+        ++count;
+      }
+    }
+    CHECK(count > 0);
+  }
+}
+
+}  // namespace eventhorn::delivery
