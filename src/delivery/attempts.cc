@@ -66,12 +66,11 @@ Task<bool> Engine::load_event(Attempt& attempt) {
                               : std::nullopt;
   if (hook && lane->wants(job.segment, *hook, job.position)) co_return true;
   lane->settle(job);
-  end_waiting(*lane, job.position);
-  saver_.end_exception(lane->id(), job.position);
+  retries_.settle(*lane, job.position);
   if (job.event) {
     meters_.dropped.add();
   } else {
-    on_expired(*lane, 1);  // retention was faster than the retries
+    reader_.on_expired(*lane, 1);  // retention was faster than the retries
   }
   saver_.mark(lane);
   schedule(lane);
@@ -96,11 +95,12 @@ void Engine::on_unreadable(Endpoint& endpoint, const LanePtr& lane, const Job& j
   }
   if (waiting->failed_reads < kMaxReads) {
     waiting->read_due = now + options_.between_reads;
-    return retry_at(waiting->read_due, lane, job.position);
+    return retries_.at(waiting->read_due, lane, job.position);
   }
   const auto wall = services_.clock.now();
-  saver_.put_exception({lane->id(), job.position, true, waiting->attempts, wall, Micros{},
-                        waiting->last_status, waiting->hook});
+  auto last = *waiting;
+  last.last_attempt = wall;
+  last.delay = Micros{};
   store::AttemptRow row;
   row.lane = lane->id();
   row.position = job.position;
@@ -110,8 +110,7 @@ void Engine::on_unreadable(Endpoint& endpoint, const LanePtr& lane, const Job& j
   row.failure = "unreadable";
   row.error = error.message;
   saver_.put_attempt(std::move(row));
-  lane->misses_lately = true;
-  end_waiting(*lane, job.position);
+  retries_.miss(*lane, job.position, last);
   tell_missed(endpoint, *lane, "", "unreadable: " + error.message);
   saver_.mark(lane);
   schedule(lane);
@@ -190,8 +189,7 @@ void Engine::drop_outlived(const LanePtr& lane, const Job& job) {
   if (lane->ended) return;
   lane->settle(job);
   if (job.segment == nullptr) {
-    end_waiting(*lane, job.position);
-    saver_.end_exception(lane->id(), job.position);
+    retries_.settle(*lane, job.position);
   }
   saver_.mark(lane);
 }
@@ -238,7 +236,7 @@ void Engine::finish(const EndpointPtr& endpoint, const LanePtr& lane, const Job&
   arm(endpoint, now);
   if (lane->ended) return;
   unload(lane);
-  read_more(lane);  // a full window that moved has room again
+  reader_.read_more(lane);  // a full window that moved has room again
   schedule(lane);
 }
 
@@ -275,8 +273,7 @@ void Engine::on_settled(const LanePtr& lane, const Job& job) {
   lane->settle(job);
   // A replay also settles what was missed, or waits.
   if (!has_row) return;
-  end_waiting(*lane, job.position);
-  saver_.end_exception(lane->id(), job.position);
+  retries_.settle(*lane, job.position);
 }
 
 webhook::RetrySchedule Engine::schedule_of(const Endpoint& endpoint, const Lane& lane) const {
@@ -309,20 +306,19 @@ void Engine::on_failure(Endpoint& endpoint, const LanePtr& lane, const Job& job,
                       : std::nullopt;
   }
   waiting.delay = delay.value_or(std::chrono::milliseconds(0));
-  saver_.put_exception({lane->id(), job.position, !delay, waiting.attempts, now, waiting.delay,
-                        result.status, hook});
-  if (!delay) return on_missed(endpoint, *lane, job, result);
+  if (!delay) {
+    retries_.miss(*lane, job.position, waiting);
+    return on_missed(endpoint, *lane, job, result);
+  }
   meters_.retried.add();
-  set_waiting(*lane, job.position, waiting);
+  retries_.wait(lane, job.position, waiting);
   if (waiting.probed) return;
-  retry_at(services_.clock.steady_now() + *delay, lane, job.position);
+  retries_.at(services_.clock.steady_now() + *delay, lane, job.position);
 }
 
 void Engine::on_missed(Endpoint& endpoint, Lane& lane, const Job& job,
                        const webhook::AttemptResult& result) {
   meters_.given_up.add();
-  lane.misses_lately = true;
-  end_waiting(lane, job.position);
   const auto now = services_.clock.steady_now();
   if (miss_lines_.allow(now)) {
     log_warn("delivery",
@@ -344,39 +340,7 @@ void Engine::tell_missed(Endpoint& endpoint, const Lane& lane, std::string event
   control::Notice told;
   told.event = std::move(event);
   told.reason = std::move(reason);
-  if (const auto* domain = router_.find(lane.domain())) told.domain = domain->name;
-  notice(control::NoticeKind::kMissed, endpoint, std::move(told));
-}
-
-void Engine::set_waiting(Lane& lane, Position position, const Waiting& waiting) {
-  if (lane.find_waiting(position) == nullptr) {
-    ++waiting_;
-    ++lane.endpoint->waiting;
-    if (lane.waiting().empty()) ++lanes_waiting_;
-  }
-  crowded_ = crowded_ || waiting_ >= options_.max_waiting;
-  lane.wait(position, waiting);
-}
-
-void Engine::retry_at(SteadyTime when, const LanePtr& lane, Position position) {
-  auto* waiting = lane->find_waiting(position);
-  if (waiting == nullptr) return;
-  waiting->due = when;
-  const std::weak_ptr<Lane> weak = lane;
-  timers_.at(when, [this, weak, position] {
-    const auto l = weak.lock();
-    if (!l || l->ended) return;
-    l->due(position, services_.clock.steady_now());
-    schedule(l);
-  });
-}
-
-void Engine::end_waiting(Lane& lane, Position position) {
-  if (lane.find_waiting(position) == nullptr) return;
-  --waiting_;
-  --lane.endpoint->waiting;
-  lane.end_waiting(position);
-  if (lane.waiting().empty()) --lanes_waiting_;
+  tell(lane, control::NoticeKind::kMissed, std::move(told));
 }
 
 void Engine::record(const Lane& lane, const Job& job, const SendReply& reply,

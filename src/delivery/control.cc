@@ -28,7 +28,7 @@ control::EndpointState Engine::state_of(const Endpoint& endpoint) const {
   const bool throttled =
       endpoint.waiting > 0 &&
       std::any_of(endpoint.lanes.begin(), endpoint.lanes.end(),
-                  [&](const auto& entry) { return !segments_allowed(*entry.second); });
+                  [&](const auto& entry) { return !retries_.allows(*entry.second); });
   return throttled ? control::EndpointState::kThrottled : control::EndpointState::kActive;
 }
 
@@ -103,8 +103,8 @@ control::LaneStatus Engine::status_of(const Lane& lane) const {
   out.through = router_.through();
   out.waiting = lane.waiting().size();
   out.in_flight = lane.in_flight();
-  out.read_error = lane.read_error;
-  out.throttled = !segments_allowed(lane);
+  out.read_error = lane.reading.error();
+  out.throttled = !retries_.allows(lane);
   return out;
 }
 
@@ -246,8 +246,10 @@ Task<Status> Engine::attempt_again(LaneId id, std::vector<EventPtr> events) {
     const auto hook = webhook::hook_for(event->event.name, event->event.severity);
     if (!hook) continue;
     if (lane->find_waiting(event->position) == nullptr) {
-      saver_.put_exception({id, event->position, false, 0, now, Micros{}, 0, *hook});
-      set_waiting(*lane, event->position, {0, now, Micros{}, 0, *hook});
+      Waiting waiting;
+      waiting.last_attempt = now;
+      waiting.hook = *hook;
+      retries_.wait(lane, event->position, waiting);
     }
     lane->find_waiting(event->position)->due = {};
     lane->due(event->position, services_.clock.steady_now());

@@ -10,14 +10,9 @@
 namespace eventhorn::delivery {
 namespace {
 
-// Of a lane while the core has more than enough waiting, whatever the others hold: one failure of a
-// good receiver, or a few, must not stop its events for as long as a retry takes.
-constexpr size_t kFewWaiting = 16;
-constexpr size_t kFewWaitingWell = 64;
 constexpr std::chrono::seconds kSweepInterval{1};
 constexpr size_t kEndpointsPerStep = 256;  // looked at before the core looks after its other work
 constexpr int kSweepShare = 200;  // one part of the time in so many, with very many endpoints
-constexpr std::chrono::milliseconds kBetweenRetimed{5};  // of a lane, after a return
 constexpr std::chrono::minutes kKeepIdle{5};  // an endpoint that is well and has nothing to do
 
 metrics::Counter outcome_counter(const char* outcome) {
@@ -44,15 +39,11 @@ Engine::Meters::Meters()
       retried(outcome_counter("retry")),
       given_up(outcome_counter("missed")),
       own_fault(outcome_counter("own_fault")),
-      expired(metrics::counter("eventhorn_missed_expired_total",
-                               "Events that retention dropped before they were delivered")),
       dropped(metrics::counter("eventhorn_dropped_total",
                                "Pending events dropped because their webhook was removed")),
       probe_success(probe_counter("success")),
       probe_failure(probe_counter("failure")),
       in_flight(metrics::gauge("eventhorn_deliveries_in_flight", "Attempts in flight")),
-      unreadable(metrics::gauge("eventhorn_lanes_unreadable",
-                                "Lanes that cannot go on because the log cannot be read")),
       replays(metrics::gauge("eventhorn_replays_active", "Segments of replays not yet done")),
       endpoints{state_gauge(control::EndpointState::kActive),
                 state_gauge(control::EndpointState::kThrottled),
@@ -96,24 +87,12 @@ void Engine::apply_settings(Endpoint& endpoint) {
   endpoint.target = services_.sender.open(endpoint.url, settings);
 }
 
-// While too many of the core wait in all, those lanes are held that have more than their fair
-// share.
-bool Engine::segments_allowed(const Lane& lane) const {
-  size_t most = options_.max_exceptions;
-  if (waiting_ >= options_.max_waiting) {
-    const size_t share = options_.max_waiting / std::max<size_t>(1, lanes_waiting_);
-    const size_t few = lane.endpoint->health.well() ? kFewWaitingWell : kFewWaiting;
-    most = std::min(most, std::max(share, few));
-  }
-  return lane.waiting().size() < most;
-}
-
 void Engine::schedule(const LanePtr& lane) {
   if (lane->ended) return;
   const auto endpoint = lane->endpoint->shared_from_this();
   // A parked endpoint is probed with what waits for a retry, too.
   const bool probed = endpoint->health.parked() && !lane->waiting().empty();
-  if (!lane->in_ring && (probed || lane->has_work(segments_allowed(*lane)))) {
+  if (!lane->in_ring && (probed || lane->has_work(retries_.allows(*lane)))) {
     lane->in_ring = true;
     endpoint->ring.push_back(lane);
   }
@@ -219,9 +198,9 @@ std::optional<Job> Engine::take(Endpoint& endpoint, LanePtr& lane, SteadyTime no
     std::optional<Job> job;
     if (!lane->ended) {
       job = endpoint.health.parked() ? lane->take_probe(now)
-                                     : lane->take(segments_allowed(*lane), now);
+                                     : lane->take(retries_.allows(*lane), now);
       if (lane->take_changed()) saver_.mark(lane);
-      read_more(lane);
+      reader_.read_more(lane);
     }
     if (job) {
       endpoint.ring.push_back(lane);
@@ -264,7 +243,7 @@ void Engine::changed(const EndpointPtr& endpoint, Health::Change change,
     case Health::Change::kParked:
       log_warn("delivery", "endpoint parked: only probes are sent url={} failures={} reason={}",
                webhook::masked(e.url), e.health.failures_in_row(), escape_for_log(reason));
-      notice(control::NoticeKind::kParked, e, std::move(told));
+      tell(e, control::NoticeKind::kParked, std::move(told));
       spill(e);
       break;
     case Health::Change::kGone:
@@ -272,13 +251,13 @@ void Engine::changed(const EndpointPtr& endpoint, Health::Change change,
                "endpoint is gone: nothing is sent to it until it is resumed or its URL configured "
                "again url={} reason={}",
                webhook::masked(e.url), escape_for_log(reason));
-      notice(control::NoticeKind::kGone, e, std::move(told));
+      tell(e, control::NoticeKind::kGone, std::move(told));
       spill(e);
       break;
     default:
       log_info("delivery", "endpoint returned url={} reason={}", webhook::masked(e.url),
                escape_for_log(reason));
-      notice(control::NoticeKind::kReturned, e, std::move(told));
+      tell(e, control::NoticeKind::kReturned, std::move(told));
       e.reason.clear();
       retime(e);
   }
@@ -286,28 +265,11 @@ void Engine::changed(const EndpointPtr& endpoint, Health::Change change,
   schedule_all(endpoint);
 }
 
-// What waits for a retry waits no longer than the slow start, spread over it. A failed probe counts
-// as an attempt of its event now, since another event got through, unless that would have been the
-// last.
+// What waits for a retry waits no longer than the slow start.
 void Engine::retime(Endpoint& endpoint) {
-  const auto steady_now = services_.clock.steady_now();
   for (const auto& [id, lane] : endpoint.lanes) {
-    const auto schedule = schedule_of(endpoint, *lane);
-    lane->forget_due();
-    const auto window = std::min<std::chrono::milliseconds>(
-        options_.health.slow_start, kBetweenRetimed * lane->waiting().size());
-    for (auto& [position, waiting] : lane->waiting()) {
-      if (waiting.in_flight) continue;
-      const bool counts = std::exchange(waiting.probed, false) && endpoint.health.well();
-      if (counts && schedule.next_delay(waiting.attempts + 1U, 0)) {
-        ++waiting.attempts;
-        saver_.put_exception({id, position, false, waiting.attempts, waiting.last_attempt,
-                              waiting.delay, waiting.last_status, waiting.hook});
-      }
-      const auto spread = window * random_.fraction();
-      retry_at(std::min(waiting.due, steady_now + std::chrono::duration_cast<Micros>(spread)), lane,
-               position);
-    }
+    retries_.bring_forward(lane, options_.health.slow_start, schedule_of(endpoint, *lane),
+                           endpoint.health.well());
   }
 }
 
@@ -324,7 +286,7 @@ void Engine::unload(const LanePtr& lane) {
   saver_.mark(lane);
 }
 
-void Engine::notice(control::NoticeKind kind, const Endpoint& endpoint, control::Notice notice) {
+void Engine::tell(const Endpoint& endpoint, control::NoticeKind kind, control::Notice notice) {
   notice.kind = kind;
   notice.at = services_.clock.now();
   notice.url = webhook::masked(endpoint.url);
@@ -358,11 +320,10 @@ Task<void> Engine::run_sweeps() {
 
 // Lanes that were held only because too many events of others waited have more room as those go.
 void Engine::wake_held() {
-  if (!crowded_) return;
-  crowded_ = waiting_ >= options_.max_waiting;
+  if (!retries_.take_crowded()) return;
   std::vector<LanePtr> held;
   for (const auto& [id, lane] : lanes_) {
-    if (!lane->waiting().empty() && segments_allowed(*lane)) held.push_back(lane);
+    if (!lane->waiting().empty() && retries_.allows(*lane)) held.push_back(lane);
   }
   for (const auto& lane : held) schedule(lane);
 }

@@ -1,5 +1,5 @@
 // Configuration and intake, and the end. The other files of the class: start.cc, endpoints.cc,
-// attempts.cc, catch_up.cc, control.cc.
+// attempts.cc, control.cc.
 #include "delivery/engine.h"
 
 #include "base/log.h"
@@ -12,6 +12,7 @@ namespace {
 
 // A lane that falls behind catches up in order for so long, before live events go past the rest.
 constexpr std::chrono::seconds kBetweenLive{1};
+constexpr size_t kLanesPerStep = 256;  // looked at before the core looks after its other work
 
 SaverOptions saver_options(const EngineOptions& options) {
   return {options.slot, options.save_interval, options.max_unsaved, options.unsaved};
@@ -27,22 +28,27 @@ Engine::Engine(asio::any_io_executor executor, EngineServices services, EngineOp
       places_(options_.max_in_flight),
       timers_(executor, services_.clock),
       sweep_timer_(executor, services_.clock),
+      tasks_(executor),
+      loops_(executor),
       saver_(
           executor, services_.clock, saver_options(options_),
           [&commits = services_.commits](store::Progress progress, std::function<void()> saved) {
             commits.save(std::move(progress), std::move(saved));
           },
           *this),
-      recent_(options_.max_recent_bytes),
-      tasks_(executor),
-      loops_(executor) {}
+      retries_({options_.max_exceptions, options_.max_waiting}, services_.clock, timers_, saver_,
+               random_, *this),
+      reader_({services_.readers, services_.store, services_.clock, router_, timers_, saver_,
+               retries_, *this},
+              options_.max_live_bytes, tasks_),
+      recent_(options_.max_recent_bytes) {}
 
 void Engine::apply_change(const store::DomainChange& change) {
   for (const auto& [id, ended] : router_.apply(change)) {
     if (ended) {
       end_lane(id);
     } else if (const auto it = lanes_.find(id); it != lanes_.end()) {
-      drop_pending(it->second, it->second->subscribe(since_of(*change.after, id)));
+      reader_.drop_pending(it->second, it->second->subscribe(since_of(*change.after, id)));
     }
   }
 }
@@ -52,7 +58,7 @@ void Engine::end_lane(LaneId id) {
   const auto it = lanes_.find(id);
   if (it == lanes_.end()) return;
   const auto lane = it->second;
-  drop_pending(lane, lane->subscribe({}));
+  reader_.drop_pending(lane, lane->subscribe({}));
   const auto endpoint = endpoint_of(lane->url());
   forget(lane);
   if (endpoint->health.state() != Health::State::kActive && endpoint->lanes.empty() &&
@@ -66,11 +72,9 @@ void Engine::end_lane(LaneId id) {
 
 void Engine::forget(const LanePtr& lane) {
   lane->ended = true;
-  waiting_ -= lane->waiting().size();
-  lane->endpoint->waiting -= lane->waiting().size();
-  if (!lane->waiting().empty()) --lanes_waiting_;
+  retries_.forget(*lane);
   saver_.forget(*lane);
-  end_read_failure(*lane);
+  reader_.end_failure(*lane);
   lane->endpoint->lanes.erase(lane->id());
   lanes_.erase(lane->id());
 }
@@ -109,7 +113,7 @@ void Engine::deliver(const EventPtr& event) {
 void Engine::offer(const LanePtr& lane, const EventPtr& event, Hook hook) {
   const auto cls = webhook::class_of(hook);
   auto& open = lane->open_segment(cls, router_.through(), true);
-  if (lane->endpoint->health.state() != Health::State::kActive || !segments_allowed(*lane)) {
+  if (lane->endpoint->health.state() != Health::State::kActive || !retries_.allows(*lane)) {
     // One that is behind has its row, which this event does not change: the log has it.
     const bool known = !open.caught_up() && saver_.keeps(*lane);
     open.decline(event->position);
@@ -137,8 +141,36 @@ void Engine::on_settled(const LanePtr& lane) {
 }
 
 void Engine::on_saved() {
-  read_waiting();
+  reader_.read_waiting();
   pump_queues(places_);
+}
+
+void Engine::on_due(const LanePtr& lane) {
+  schedule(lane);
+}
+
+void Engine::on_read(const LanePtr& lane) {
+  schedule(lane);
+}
+
+void Engine::tell(const Lane& lane, control::NoticeKind kind, control::Notice notice) {
+  if (const auto* domain = router_.find(lane.domain())) notice.domain = domain->name;
+  tell(*lane.endpoint, kind, std::move(notice));
+}
+
+bool Engine::store_is_good() const {
+  return services_.commits.status().has_value();
+}
+
+Task<void> Engine::expire(Position last) {
+  std::vector<LanePtr> lanes;
+  for (const auto& [id, lane] : lanes_) lanes.push_back(lane);
+  size_t seen = 0;
+  for (const auto& lane : lanes) {
+    if (++seen % kLanesPerStep == 0) co_await yield_now();
+    if (!lane->ended && !stopping_ && lane->reaches_back_to(last))
+      co_await reader_.expire(lane, last);
+  }
 }
 
 void Engine::on_commit(const store::BatchPtr& batch) {
@@ -150,11 +182,12 @@ void Engine::on_commit(const store::BatchPtr& batch) {
 
 Task<void> Engine::stop_sending() {
   stopping_ = true;
+  reader_.stop();
   co_return;
 }
 
 Task<void> Engine::stop(Deadline deadline) {
-  stopping_ = true;
+  co_await stop_sending();
   if (const bool drained = co_await tasks_.join(deadline); !drained) {
     log_warn("delivery", "attempts interrupted at shutdown; they will be made again count={}",
              tasks_.size());

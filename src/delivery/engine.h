@@ -23,7 +23,9 @@
 #include "delivery/budget.h"
 #include "delivery/endpoint.h"
 #include "delivery/lane.h"
+#include "delivery/log_reader.h"
 #include "delivery/recent.h"
+#include "delivery/retry_book.h"
 #include "delivery/router.h"
 #include "delivery/saver.h"
 #include "delivery/sender.h"
@@ -90,7 +92,7 @@ struct EngineServices {
   std::function<webhook::SigningKeys()> keys;
 };
 
-class Engine : private Saver::Listener {
+class Engine : private Saver::Listener, private RetryBook::Listener, private LogReader::Listener {
  public:
   using SettingsByUrl = std::unordered_map<std::string, store::EndpointSettings>;
 
@@ -165,7 +167,6 @@ class Engine : private Saver::Listener {
   // Endpoints: who may send, and what becomes of them (endpoints.cc).
   const EndpointPtr& endpoint_of(const std::string& url);
   void apply_settings(Endpoint& endpoint);
-  bool segments_allowed(const Lane& lane) const;
   void schedule(const LanePtr& lane);
   void schedule_all(const EndpointPtr& endpoint);
   void pump(const EndpointPtr& endpoint);
@@ -181,7 +182,7 @@ class Engine : private Saver::Listener {
   void retime(Endpoint& endpoint);
   void spill(Endpoint& endpoint);
   void unload(const LanePtr& lane);
-  void notice(control::NoticeKind kind, const Endpoint& endpoint, control::Notice notice);
+  void tell(const Endpoint& endpoint, control::NoticeKind kind, control::Notice notice);
   void throttle_changed(Endpoint& endpoint);
   Task<void> run_sweeps();
   Task<void> sweep();
@@ -195,6 +196,7 @@ class Engine : private Saver::Listener {
                        bool fresh_connection);
   void finish(const EndpointPtr& endpoint, const LanePtr& lane, const Job& job,
               const SendReply& reply, SteadyTime started);
+  void on_unreadable(Endpoint& endpoint, const LanePtr& lane, const Job& job, const Error& error);
   void drop_outlived(const LanePtr& lane, const Job& job);
   bool not_its_fault(const EndpointPtr& endpoint, const LanePtr& lane, const Job& job,
                      const webhook::AttemptResult& result);
@@ -207,36 +209,16 @@ class Engine : private Saver::Listener {
                  const webhook::AttemptResult& result);
   void tell_missed(Endpoint& endpoint, const Lane& lane, std::string event, std::string reason);
   webhook::RetrySchedule schedule_of(const Endpoint& endpoint, const Lane& lane) const;
-  void set_waiting(Lane& lane, Position position, const Waiting& waiting);
-  void retry_at(SteadyTime when, const LanePtr& lane, Position position);
-  void end_waiting(Lane& lane, Position position);
   void record(const Lane& lane, const Job& job, const SendReply& reply, webhook::Verdict verdict,
               SystemTime now, std::chrono::milliseconds took);
 
-  // Reading the log for lanes that are behind (catch_up.cc).
-  void read_more(const LanePtr& lane);
-  void read_waiting();
-  Result<MissedRows> missed_rows(const store::LaneQuery& query) const;
-  Task<void> read_segment(LanePtr lane, Segment* segment, store::LaneQuery query);
-  void on_read_failure(const LanePtr& lane, const Error& error);
-  void end_read_failure(Lane& lane);
-  void on_unreadable(Endpoint& endpoint, const LanePtr& lane, const Job& job, const Error& error);
-  void set_aside(const LanePtr& lane, const store::UnreadableEvent& event);
-  Task<void> expire_lane(LanePtr lane, Position last);
-
-  struct Unread {
-    store::LaneQuery query;
-    std::vector<store::PositionRange> settled;
-  };
-
-  void drop_pending(const LanePtr& lane, const Lane::Since& ended);
-  Task<void> count_dropped(std::vector<Unread> unread, LaneId lane, std::string url,
-                           uint64_t in_memory);
-  void on_expired(const Lane& lane, uint64_t count);
-
-  // What saves concern.
+  // What the saver, the retries and the reader ask for.
   void on_settled(const LanePtr& lane) override;
   void on_saved() override;
+  void on_due(const LanePtr& lane) override;
+  void on_read(const LanePtr& lane) override;
+  void tell(const Lane& lane, control::NoticeKind kind, control::Notice notice) override;
+  bool store_is_good() const override;
 
   // For operators (control.cc).
   control::EndpointState state_of(const Endpoint& endpoint) const;
@@ -247,9 +229,9 @@ class Engine : private Saver::Listener {
 
   struct Meters {
     Meters();
-    metrics::Counter success, rejected, gone, retried, given_up, own_fault, expired, dropped;
+    metrics::Counter success, rejected, gone, retried, given_up, own_fault, dropped;
     metrics::Counter probe_success, probe_failure;
-    metrics::Gauge in_flight, unreadable, replays;
+    metrics::Gauge in_flight, replays;
     std::array<metrics::Gauge, 5> endpoints;  // by control::EndpointState
     metrics::Histogram attempt_seconds, lag_seconds;
   };
@@ -267,29 +249,25 @@ class Engine : private Saver::Listener {
   std::unordered_map<std::string, std::weak_ptr<Places>> hosts_;
   SettingsByUrl settings_;                                       // of the URLs that have some
   std::unordered_map<std::string, uint64_t> settings_versions_;  // of those changed in this life
-  size_t waiting_ = 0;                                           // retries of all lanes,
-  size_t lanes_waiting_ = 0;                                     // and lanes that have some
   bool stopping_ = false;
 
   Places places_;
   bool looking_again_ = false;
-  size_t reading_ = 0;                       // reads under way,
-  size_t reading_bytes_ = 0;                 // and what they may bring
-  std::deque<std::weak_ptr<Lane>> to_read_;  // lanes that wait for one
-  bool crowded_ = false;                     // max_waiting was reached since the last sweep
 
   Timers timers_;
   Timer sweep_timer_;
   SteadyTime own_fault_log_due_{};
   uint64_t own_faults_unlogged_ = 0;
-  LogLimit miss_lines_, expiry_lines_, read_lines_;
+  LogLimit miss_lines_, read_lines_;
 
+  TaskGroup tasks_;  // attempts and reads
+  TaskGroup loops_;
   Saver saver_;
+  RetryBook retries_;
+  LogReader reader_;
   RecentSuccesses recent_;
   std::array<size_t, 5> counted_endpoints_{};
   size_t counted_replays_ = 0;
-  TaskGroup tasks_;  // attempts and reads
-  TaskGroup loops_;
   Meters meters_;
 };
 

@@ -26,6 +26,7 @@
 #pragma once
 
 #include "delivery/key_order.h"
+#include "delivery/read_mark.h"
 #include "delivery/retries.h"
 #include "delivery/save_mark.h"
 #include "delivery/segment_set.h"
@@ -179,12 +180,9 @@ class Lane {
   Endpoint* endpoint = nullptr;  // lives as long as it has lanes
   SaveMark saving;
   bool in_ring = false;
-  bool awaits_read = false;
+  ReadMark reading;
   bool ended = false;
   bool misses_lately = false;  // something was missed since the lane is in memory
-  uint32_t failed_reads = 0;   // of its segments, in a row
-  SteadyTime read_due{};       // not before, after such a read
-  std::string read_error;      // of the first of them; empty when the last was good
 
  private:
   /// An entry with its segment, as it claims a turn.

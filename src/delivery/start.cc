@@ -94,11 +94,15 @@ void Engine::load_lanes(const store::LoadedProgress& progress,
   for (const auto& row : progress.waiting) {
     const auto lane = load(row.lane);
     if (!lane) continue;
-    set_waiting(*lane, row.position,
-                {row.attempts, row.last_attempt, row.delay, row.last_status, row.hook});
+    Waiting waiting;
+    waiting.attempts = row.attempts;
+    waiting.last_attempt = row.last_attempt;
+    waiting.delay = row.delay;
+    waiting.last_status = row.last_status;
+    waiting.hook = row.hook;
     const auto delay = std::chrono::duration_cast<std::chrono::milliseconds>(row.delay);
     const auto due = webhook::due_on_load(row.last_attempt, delay, now);
-    retry_at(steady_now + (due - now), lane, row.position);
+    retries_.load(lane, row.position, waiting, steady_now + (due - now));
   }
 }
 
