@@ -1,5 +1,6 @@
 #include "api/control.h"
 
+#include "base/dates.h"
 #include "base/duration.h"
 #include "base/strings.h"
 #include "control/endpoint_settings.h"
@@ -237,10 +238,10 @@ Result<std::vector<LaneRef>> find_lanes(const store::Directory& directory, const
       out.push_back({domain, domain->find_lane(id)});
     return out;
   }
-  const auto domain =
-      filter.domain.empty() ? directory.find(*filter.lane) : directory.find(filter.domain);
+  const bool by_lane = filter.lane && filter.domain.empty();
+  const auto domain = by_lane ? directory.find(*filter.lane) : directory.find(filter.domain);
   if (!domain) {
-    return fail(Errc::kNotFound, filter.domain.empty() ? "Lane not found" : "Domain not found");
+    return fail(Errc::kNotFound, by_lane ? "Lane not found" : "Domain not found");
   }
   for (const auto& lane : domain->lanes) {
     if (filter.url.empty() || lane.url == filter.url) out.push_back({domain, &lane});

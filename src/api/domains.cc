@@ -1,5 +1,6 @@
 // /v3/domains and /v4/domains (spec: messages, "Domains (minimal)"): the same under both.
 #include "api/requests.h"
+#include "base/dates.h"
 #include "base/strings.h"
 #include "json/writer.h"
 

@@ -1,5 +1,6 @@
 // The webhook signing key: /eventhorn/v1/signing-key, and Mailgun's own route (spec: webhooks,
 // "HTTP webhook signing key").
+#include "api/control.h"
 #include "api/requests.h"
 #include "json/writer.h"
 
@@ -7,15 +8,6 @@ namespace eventhorn::api {
 namespace {
 
 using Step = Result<control::KeyStates> (control::SigningKeyring::*)();
-
-void write_time(json::Writer& w, const char* name, const std::optional<SystemTime>& time) {
-  w.key(name);
-  if (time) {
-    w.value(format_iso8601(*time));
-  } else {
-    w.value(nullptr);
-  }
-}
 
 // The texts are shown where an operator must copy them to a receiver: that of the previous key has
 // no use any more.

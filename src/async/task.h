@@ -2,6 +2,7 @@
 // spawned.
 #pragma once
 
+#include "base/check.h"
 #include "base/time.h"
 
 #include <boost/asio/any_io_executor.hpp>
@@ -55,7 +56,10 @@ Task<std::invoke_result_t<F>> run_blocking(asio::thread_pool& pool, F fn) {
         }
       },
       &call);
-  if constexpr (!std::is_void_v<R>) co_return std::move(call.result).value();
+  if constexpr (!std::is_void_v<R>) {
+    CHECK(call.result.has_value());
+    co_return *std::move(call.result);
+  }
 }
 
 }  // namespace eventhorn

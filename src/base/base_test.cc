@@ -1,3 +1,4 @@
+#include "base/dates.h"
 #include "base/ids.h"
 #include "base/log.h"
 #include "base/metrics.h"

@@ -6,7 +6,6 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
-#include <string>
 
 namespace eventhorn {
 
@@ -94,12 +93,5 @@ inline int64_t to_micros(SystemTime t) {
 inline SystemTime from_micros(int64_t us) {
   return SystemTime(Micros(us));
 }
-
-/// "2026-03-11T09:45:12.418Z": ISO 8601 with milliseconds, UTC.
-std::string format_iso8601(SystemTime t);
-
-/// "Wed, 11 Mar 2026 09:00:03 GMT": RFC 9110 section 5.6.7 (IMF-fixdate), two-digit day. Go's RFC
-/// 1123 parser needs it.
-std::string format_http_date(SystemTime t);
 
 }  // namespace eventhorn

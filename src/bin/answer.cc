@@ -1,5 +1,6 @@
 #include "bin/answer.h"
 
+#include "base/dates.h"
 #include "base/duration.h"
 #include "base/strings.h"
 #include "http/forms.h"

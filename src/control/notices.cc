@@ -1,5 +1,6 @@
 #include "control/notices.h"
 
+#include "base/dates.h"
 #include "json/writer.h"
 #include "webhook/url.h"
 

@@ -2,6 +2,7 @@
 
 #include "async/block_on.h"
 #include "base/check.h"
+#include "base/dates.h"
 #include "base/log.h"
 #include "http/session.h"
 

@@ -1,5 +1,6 @@
 #include "store/rocks/repair.h"
 
+#include "base/dates.h"
 #include "base/log.h"
 #include "json/writer.h"
 #include "store/rocks/damage.h"
