@@ -289,7 +289,7 @@ Status Application::Impl::build_cores() {
   for (size_t i = 0; i < threads; ++i) {
     auto executor = asio::any_io_executor(cores->at(i).get_executor());
     auto core = std::make_unique<CoreServices>(executor, *guard, client_options, local);
-    options.slot = static_cast<uint32_t>(i);
+    options.core = static_cast<uint32_t>(i);
     const delivery::EngineServices engine_services{
         *delivery_readers, *store, *commits, notices, core->sender, clock, [this] {
           return keys->signing_keys();
@@ -320,14 +320,13 @@ Status Application::Impl::start_delivery() {
   TRY(const auto domains, store->load_domains());
   TRY(const auto progress, store->load_progress());
   TRY(const auto endpoint_settings, control::load_endpoint_settings(*store));
-  if (progress.by_slot.size() != per_core.size())
-    TRY_STATUS(
-        store->reset_slots(static_cast<uint32_t>(per_core.size()), progress.settled_through));
+  if (progress.marks.to_be_rewritten())
+    TRY_STATUS(store->replace_marks(progress.marks.joined()));
   log_info("app",
            "store opened domains={} head={} settled_through={} lanes_behind={} waiting_retries={} "
            "missed={}",
-           domains.size(), store->head().value, progress.settled_through.value,
-           progress.lanes.size(), progress.waiting.size(), progress.missed);
+           domains.size(), store->head().value, progress.marks.least().value, progress.lanes.size(),
+           progress.waiting.size(), progress.missed);
   for (auto& core : per_core) {
     TRY_STATUS(block_on(core->executor,
                         core->engine->start(domains, progress, endpoint_settings, store->head())));

@@ -14,8 +14,12 @@ namespace {
 constexpr std::chrono::seconds kBetweenLive{1};
 constexpr size_t kLanesPerStep = 256;  // looked at before the core looks after its other work
 
+store::SlotSet slots_of(const EngineOptions& options) {
+  return store::SlotSet::of_core(options.core, options.cores);
+}
+
 SaverOptions saver_options(const EngineOptions& options) {
-  return {options.slot, options.save_interval, options.max_unsaved, options.unsaved};
+  return {slots_of(options), options.save_interval, options.max_unsaved, options.unsaved};
 }
 
 }  // namespace
@@ -24,7 +28,7 @@ Engine::Engine(asio::any_io_executor executor, EngineServices services, EngineOp
     : executor_(executor),
       services_(std::move(services)),
       options_(std::move(options)),
-      router_(options_.slot, options_.cores),
+      router_(slots_of(options_)),
       places_(options_.max_in_flight),
       timers_(executor, services_.clock),
       sweep_timer_(executor, services_.clock),

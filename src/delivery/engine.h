@@ -49,8 +49,8 @@
 namespace eventhorn::delivery {
 
 struct EngineOptions {
-  /// This core's place among `cores`: a URL lives on the core that its hash names.
-  uint32_t slot = 0;
+  /// This core's number among `cores`: it has the URLs of its share of the slots (store/slots.h).
+  uint32_t core = 0;
   uint32_t cores = 1;
   /// Attempts in flight on this core ...
   size_t max_in_flight = 1024;
@@ -100,7 +100,7 @@ class Engine : private Saver::Listener, private RetryBook::Listener, private Log
   ~Engine() override = default;
 
   /// Takes up where the last run ended: endpoints that were not well, lanes with rows, retries, and
-  /// what came after `settled_through`.
+  /// what came after the marks of its slots.
   Task<Status> start(const std::vector<store::DomainPtr>& domains,
                      const store::LoadedProgress& progress, const SettingsByUrl& settings,
                      Position head);
@@ -162,7 +162,7 @@ class Engine : private Saver::Listener, private RetryBook::Listener, private Log
                       const std::vector<store::DomainPtr>& domains);
   void load_lanes(const store::LoadedProgress& progress,
                   const std::vector<store::DomainPtr>& domains);
-  Task<Status> replay(Position after, Position head);
+  Task<Status> replay(const store::SlotMarks& marks, Position head);
 
   // Endpoints: who may send, and what becomes of them (endpoints.cc).
   const EndpointPtr& endpoint_of(const std::string& url);

@@ -386,7 +386,7 @@ TEST_F(EngineTest, UrlsBelongToOneCore) {
   store::CommitQueue queue(*store, directory, {});
   options_.cores = 2;
   auto second = options_;
-  second.slot = 1;
+  second.core = 1;
   control::NoticeBoard notices;
   const EngineServices services{pool, *store, queue, notices, sender_, clock, nullptr};
   Engine a(io.get_executor(), services, options_);

@@ -178,11 +178,11 @@ class FakeSender final : public Sender {
   std::vector<std::string> prefixes_;
 };
 
-/// One process life: store, commit queue, one engine on one core.
+/// One process life: store, commit queue, an engine on each of `options.cores` cores.
 class Life {
  public:
   Life(const std::filesystem::path& directory, FakeSender& sender, EngineOptions options)
-      : pool_(2), cores_(1) {
+      : pool_(2), cores_(options.cores) {
     store::RocksOptions rocks;
     rocks.directory = directory;
     rocks.ballast_bytes = 0;
@@ -196,17 +196,24 @@ class Life {
     EngineServices services{pool_, *watched_, *queue_, notices_, sender, clock_, [key] {
                               return webhook::SigningKeys{key, nullptr};
                             }};
-    engine_ = std::make_unique<Engine>(executor_, services, std::move(options));
-    deliveries_.add(*engine_);
-    queue_->subscribe([this](const store::BatchPtr& batch) {
-      asio::post(executor_, [this, batch] { engine_->on_commit(batch); });
-    });
+    for (options.core = 0; options.core < options.cores; ++options.core) {
+      const auto executor = asio::any_io_executor(cores_.at(options.core).get_executor());
+      engines_.push_back(std::make_unique<Engine>(executor, services, options));
+      auto* engine = engines_.back().get();
+      deliveries_.add(*engine);
+      queue_->subscribe([engine](const store::BatchPtr& batch) {
+        asio::post(engine->executor(), [engine, batch] { engine->on_commit(batch); });
+      });
+    }
     cores_.start();
     const auto domains = *store_->load_domains();
     (void)directory_.replace_all(domains, kNoPosition);
     loaded_ = *store_->load_progress();
-    EXPECT_TRUE(store_->reset_slots(1, loaded_.settled_through));
-    EXPECT_TRUE(block_on(executor_, engine_->start(domains, loaded_, {}, store_->head())));
+    if (loaded_.marks.to_be_rewritten()) EXPECT_TRUE(store_->replace_marks(loaded_.marks.joined()));
+    for (auto& engine : engines_) {
+      EXPECT_TRUE(
+          block_on(engine->executor(), engine->start(domains, loaded_, {}, store_->head())));
+    }
     queue_->start();
   }
 
@@ -215,10 +222,11 @@ class Life {
   void stop() {
     if (stopped_) return;
     stopped_ = true;
-    block_on(executor_, engine_->stop(std::chrono::steady_clock::now() + 5s));
+    for (auto& engine : engines_)
+      block_on(engine->executor(), engine->stop(std::chrono::steady_clock::now() + 5s));
     queue_->stop();
     cores_.stop();
-    engine_.reset();
+    engines_.clear();
     pool_.join();
     queue_.reset();
     watched_.reset();
@@ -265,13 +273,13 @@ class Life {
     ASSERT_TRUE(stored) << stored.error().message;
   }
 
-  /// Until `settled_through` has reached the head, which it does at the latest a second after the
+  /// Until all marks have reached the head, which it does at the latest a second after the
   /// last event.
   bool wait_until_saved() {
     const auto end = std::chrono::steady_clock::now() + 20s;
     while (std::chrono::steady_clock::now() < end) {
       const auto progress = store_->load_progress();
-      if (progress && progress->settled_through >= store_->head()) return true;
+      if (progress && progress->marks.least() >= store_->head()) return true;
       std::this_thread::yield();
     }
     return false;
@@ -304,7 +312,7 @@ class Life {
   EngineDeliveries& deliveries() { return deliveries_; }
 
   /// For coroutines of run().
-  Engine& engine() { return *engine_; }
+  Engine& engine() { return *engines_.front(); }
 
   control::EndpointStatus endpoint(const std::string& url) {
     return run(deliveries_.endpoint(url));
@@ -327,7 +335,7 @@ class Life {
     return out;
   }
 
-  void expire(Position last) { block_on(executor_, engine_->expire(last)); }
+  void expire(Position last) { block_on(executor_, engines_.front()->expire(last)); }
 
  private:
   SystemClock clock_;
@@ -339,7 +347,7 @@ class Life {
   Cores cores_;
   asio::any_io_executor executor_;
   control::NoticeBoard notices_;
-  std::unique_ptr<Engine> engine_;
+  std::vector<std::unique_ptr<Engine>> engines_;
   EngineDeliveries deliveries_;
   store::LoadedProgress loaded_;
   bool stopped_ = false;

@@ -137,7 +137,7 @@ class LogReaderTest : public ::testing::Test,
   std::vector<LaneId> read_;
   std::vector<control::NoticeKind> told_;
   uint64_t count_told_ = 0;
-  Router router_{0, 1};
+  Router router_{store::SlotSet::all()};
   Timers timers_{io_.get_executor(), clock_};
   Saver saver_{io_.get_executor(),
                clock_,
@@ -180,7 +180,7 @@ TEST_F(LogReaderTest, NothingIsReadBeyondWhatWasHandedOver) {
   append(10);
   const auto through = router_.through();
   append(10);
-  Router earlier(0, 1);
+  Router earlier(store::SlotSet::all());
   earlier.handed_over(through);
   LogReader reader({pool_, *store_, clock_, earlier, timers_, saver_, retries_, *this}, 32 << 20,
                    tasks_);

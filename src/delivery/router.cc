@@ -1,7 +1,6 @@
 #include "delivery/router.h"
 
 #include "base/check.h"
-#include "base/hash.h"
 
 #include <algorithm>
 
@@ -17,12 +16,8 @@ Since since_of(const store::Domain& domain, LaneId lane) {
   return since;
 }
 
-Router::Router(uint32_t slot, uint32_t cores) : slot_(slot), cores_(cores) {
-  CHECK(slot < cores);
-}
-
 bool Router::owns(const std::string& url) const {
-  return hash_bytes(url) % cores_ == slot_;
+  return slots_.contains(store::slot_of(url));
 }
 
 void Router::add(const store::DomainPtr& domain) {

@@ -53,8 +53,8 @@ class Router {
     bool ended = false;  // no hook names it any more
   };
 
-  /// This core's place among `cores`.
-  Router(uint32_t slot, uint32_t cores);
+  /// Of the URLs of these slots.
+  explicit Router(store::SlotSet slots) : slots_(slots) {}
 
   /// True when the URL lives on this core. Any thread.
   bool owns(const std::string& url) const;
@@ -89,8 +89,7 @@ class Router {
     std::array<std::vector<Route>, webhook::kHooks> hooks;
   };
 
-  const uint32_t slot_;
-  const uint32_t cores_;
+  const store::SlotSet slots_;
   std::unordered_map<DomainUid, Routes> domains_;
   Position through_;
 };

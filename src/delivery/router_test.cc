@@ -34,7 +34,7 @@ std::vector<LaneId> ended_of(const std::vector<Router::LaneChange>& changes) {
 }
 
 TEST(Router, FindsTheLanesOfAHook) {
-  Router router(0, 1);
+  Router router(store::SlotSet::all());
   const auto first = domain_with(1, Hook::kDelivered, {"http://a/", "http://b/"}, {10});
   const auto domain = domain_with(1, Hook::kOpened, {"http://a/"}, {20}, first);
   router.add(domain);
@@ -56,8 +56,8 @@ TEST(Router, CoresShareOutTheUrls) {
   for (int i = 0; i < 64; ++i) urls.push_back("http://host" + std::to_string(i) + "/");
   const auto domain = domain_with(1, Hook::kDelivered, urls, {1});
   std::vector<std::string> found;
-  for (uint32_t slot = 0; slot < 3; ++slot) {
-    Router router(slot, 3);
+  for (uint32_t core = 0; core < 3; ++core) {
+    Router router(store::SlotSet::of_core(core, 3));
     router.add(domain);
     router.check_invariants();
     const auto mine = urls_of(router.match({1}, Hook::kDelivered));
@@ -71,10 +71,10 @@ TEST(Router, CoresShareOutTheUrls) {
 }
 
 TEST(Router, ADomainOfOtherCoresAloneIsNotKept) {
-  Router all(0, 1);
+  Router all(store::SlotSet::all());
   const std::string url = "http://a/";
-  const uint32_t other = Router(0, 2).owns(url) ? 1 : 0;
-  Router router(other, 2);
+  const uint32_t other = 1 - store::core_of(url, 2);
+  Router router(store::SlotSet::of_core(other, 2));
   const auto domain = domain_with(1, Hook::kDelivered, {url}, {1});
   router.add(domain);
   all.add(domain);
@@ -87,7 +87,7 @@ TEST(Router, ADomainOfOtherCoresAloneIsNotKept) {
 }
 
 TEST(Router, AChangeNamesTheLanesThatItTouches) {
-  Router router(0, 1);
+  Router router(store::SlotSet::all());
   const auto before = domain_with(1, Hook::kDelivered, {"http://a/", "http://b/"}, {10});
   EXPECT_TRUE(router.apply({{10}, nullptr, before}).empty());  // none was there before
   const auto after = domain_with(1, Hook::kDelivered, {"http://b/", "http://c/"}, {20}, before);
@@ -104,7 +104,7 @@ TEST(Router, AChangeNamesTheLanesThatItTouches) {
 }
 
 TEST(Router, ADomainThatIsMadeAgainIsAnother) {
-  Router router(0, 1);
+  Router router(store::SlotSet::all());
   const auto before = domain_with(1, Hook::kDelivered, {"http://a/"}, {10});
   router.apply({{10}, nullptr, before});
   const auto after = domain_with(2, Hook::kDelivered, {"http://a/"}, {20});
@@ -116,7 +116,7 @@ TEST(Router, ADomainThatIsMadeAgainIsAnother) {
 }
 
 TEST(Router, ADomainThatIsDeletedEndsItsLanes) {
-  Router router(0, 1);
+  Router router(store::SlotSet::all());
   const auto before = domain_with(1, Hook::kDelivered, {"http://a/"}, {10});
   router.apply({{10}, nullptr, before});
   EXPECT_EQ(ended_of(router.apply({{20}, before, nullptr})).size(), 1U);
@@ -125,7 +125,7 @@ TEST(Router, ADomainThatIsDeletedEndsItsLanes) {
 }
 
 TEST(RouterDeathTest, WhatWasHandedOverStaysSo) {
-  Router router(0, 1);
+  Router router(store::SlotSet::all());
   router.handed_over({5});
   router.handed_over({5});
   EXPECT_EQ(router.through(), Position{5});

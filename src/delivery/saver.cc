@@ -186,8 +186,8 @@ store::Progress Saver::gather(Changes& changes) {
   auto progress = std::exchange(changes.rows, {});
   for (const auto& endpoint : changes.endpoints) gather_endpoint(endpoint, progress);
   for (const auto& lane : changes.lanes) gather_lane(lane, progress);
-  progress.slot = options_.slot;
-  if (through_ > saved_through_) progress.settled_through = through_;
+  if (through_ > saved_through_ && !options_.slots.empty())
+    progress.mark = {options_.slots, through_};
   saved_through_ = through_;
   return progress;
 }

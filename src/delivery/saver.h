@@ -23,8 +23,8 @@
 namespace eventhorn::delivery {
 
 struct SaverOptions {
-  /// Progress::slot.
-  uint32_t slot = 0;
+  /// Whose lanes are all saved here: they have the mark. Without any there is none.
+  store::SlotSet slots{};
   /// From the first change to the save that has it.
   std::chrono::milliseconds interval{5};
   /// Outcomes that `unsaved`, which the cores share, may count: what a crash repeats beyond the

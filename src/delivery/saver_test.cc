@@ -15,10 +15,12 @@ namespace {
 
 using namespace std::chrono_literals;
 
+constexpr store::SlotSet kSlots{1 << 3};
+
 // A saver over a store that answers when the test says so.
 class SaverTest : public ::testing::Test, public Saver::Listener {
  protected:
-  SaverTest() { make({.slot = 3, .interval = 5ms, .max_unsaved = 8}); }
+  SaverTest() { make({.slots = kSlots, .interval = 5ms, .max_unsaved = 8}); }
 
   void make(SaverOptions options) {
     loop_ = std::make_unique<TaskGroup>(io_.get_executor());
@@ -123,8 +125,7 @@ TEST_F(SaverTest, NothingIsSavedBeforeAllIsKnown) {
   advance(5ms);
   ASSERT_EQ(saves_.size(), 1U);
   EXPECT_EQ(saves_[0].lanes.size(), 1U);
-  EXPECT_EQ(saves_[0].settled_through, Position{1});
-  EXPECT_EQ(saves_[0].slot, 3U);
+  EXPECT_EQ(saves_[0].mark, (store::SlotMark{kSlots, {1}}));
 }
 
 TEST_F(SaverTest, GathersWhatChangesWithinTheInterval) {
@@ -166,7 +167,7 @@ TEST_F(SaverTest, ALaneThatIsSettledBetweenTwoSavesHasNoRow) {
   ASSERT_EQ(saves_.size(), 1U);
   EXPECT_TRUE(saves_[0].lanes.empty());
   EXPECT_TRUE(saves_[0].settled_lanes.empty());
-  EXPECT_EQ(saves_[0].settled_through, Position{101});
+  EXPECT_EQ(saves_[0].mark, (store::SlotMark{kSlots, {101}}));
   EXPECT_EQ(settled_, std::vector<LaneId>{lane->id()});
 }
 
@@ -206,7 +207,7 @@ TEST_F(SaverTest, WhatIsHandedOverAloneIsSavedOnceASecond) {
   EXPECT_TRUE(saves_.empty());
   advance(1ms);
   ASSERT_EQ(saves_.size(), 1U);
-  EXPECT_EQ(saves_[0].settled_through, Position{102});
+  EXPECT_EQ(saves_[0].mark, (store::SlotMark{kSlots, {102}}));
   answer();
   advance(1min);
   EXPECT_EQ(saves_.size(), 1U);  // nothing is new

@@ -23,8 +23,7 @@ Task<Status> Engine::start(const std::vector<store::DomainPtr>& domains,
   load_endpoints(progress, domains);
   load_lanes(progress, domains);
   router_.handed_over(head);
-  const auto begin = progress.begin_of(options_.slot, options_.cores);
-  auto replayed = co_await replay(begin, head);
+  auto replayed = co_await replay(progress.marks, head);
   if (!replayed) co_return replayed;
   for (const auto& [id, lane] : lanes_) {
     saver_.mark(lane);
@@ -79,7 +78,7 @@ void Engine::load_lanes(const store::LoadedProgress& progress,
   const auto load = [&](LaneId id) -> LanePtr {
     const auto domain = domain_of.find(id);
     if (domain != domain_of.end()) return find_or_make_lane(id, domain->second);
-    if (options_.slot == 0 && ended.insert(id).second) saver_.end_lane(id);
+    if (options_.core == 0 && ended.insert(id).second) saver_.end_lane(id);
     return nullptr;
   };
   for (const auto& row : progress.lanes) {
@@ -106,9 +105,10 @@ void Engine::load_lanes(const store::LoadedProgress& progress,
   }
 }
 
-// Lanes without a row have settled everything up to `after`; what came later is theirs to read.
-Task<Status> Engine::replay(Position after, Position head) {
-  const Position from = after;
+// Lanes without a row have settled everything up to the mark of their slot; what came later is
+// theirs to read.
+Task<Status> Engine::replay(const store::SlotMarks& marks, Position head) {
+  Position after = marks.least();
   while (after < head) {
     auto read = [&] { return services_.store.read_heads(after, kReplayChunk); };
     auto heads = co_await run_blocking(services_.readers, read);
@@ -119,9 +119,10 @@ Task<Status> Engine::replay(Position after, Position head) {
       if (!hook) continue;
       const auto match = router_.match(h.domain, *hook);
       for (const auto& route : match.routes) {
-        if (route.since < h.position)
+        const Position settled = marks.begin_of(*route.url, options_.cores);
+        if (std::max(route.since, settled) < h.position)
           lane_of(*match.domain, route.lane, *route.url)
-              ->open_segment(webhook::class_of(*hook), from, false);
+              ->open_segment(webhook::class_of(*hook), settled, false);
       }
     }
     after = heads->back().position;

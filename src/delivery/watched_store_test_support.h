@@ -83,8 +83,8 @@ class WatchedStore final : public store::Store {
 
   Result<store::LoadedProgress> load_progress() override { return store_.load_progress(); }
 
-  Status reset_slots(uint32_t count, Position through) override {
-    return store_.reset_slots(count, through);
+  Status replace_marks(std::span<const store::SlotMark> marks) override {
+    return store_.replace_marks(marks);
   }
 
   Result<std::vector<store::EventHead>> read_heads(Position after, size_t max) override {

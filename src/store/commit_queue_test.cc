@@ -310,7 +310,9 @@ class FreeSpaceStore final : public Store {
 
   Result<LoadedProgress> load_progress() override { return inner_.load_progress(); }
 
-  Status reset_slots(uint32_t count, Position p) override { return inner_.reset_slots(count, p); }
+  Status replace_marks(std::span<const SlotMark> marks) override {
+    return inner_.replace_marks(marks);
+  }
 
   Result<std::vector<EventHead>> read_heads(Position after, size_t max) override {
     return inner_.read_heads(after, max);

@@ -63,7 +63,7 @@ void set_hook_urls(Domain& domain, webhook::Hook hook, const std::vector<std::st
 }
 
 bool Progress::empty() const {
-  return !settled_through && lanes.empty() && settled_lanes.empty() && exceptions.empty() &&
+  return !mark && lanes.empty() && settled_lanes.empty() && exceptions.empty() &&
          ended_exceptions.empty() && ended_lanes.empty() && attempts.empty() && endpoints.empty() &&
          well_endpoints.empty();
 }

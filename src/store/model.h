@@ -5,6 +5,7 @@
 #include "base/ids.h"
 #include "base/time.h"
 #include "event/event.h"
+#include "store/slots.h"
 #include "webhook/hook.h"
 #include "webhook/outcome.h"
 
@@ -240,9 +241,8 @@ struct EndedException {
 
 /// What a core saves in one atomic write. Everything in it is idempotent.
 struct Progress {
-  /// The core's place; `settled_through` holds for lanes of this place that have no row.
-  uint32_t slot = 0;
-  std::optional<Position> settled_through;
+  /// Of the slots of the core.
+  std::optional<SlotMark> mark;
   std::vector<LaneRow> lanes;
   std::vector<LaneId> settled_lanes;  // rows to delete
   std::vector<ExceptionRow> exceptions;
@@ -262,20 +262,11 @@ struct Progress {
 
 /// What the start reads back.
 struct LoadedProgress {
-  /// The least over all slots; kNoPosition in a new store.
-  Position settled_through;
-  /// What each slot saved, by its number.
-  std::vector<Position> by_slot;
+  SlotMarks marks;
   std::vector<LaneRow> lanes;
   std::vector<ExceptionRow> waiting;
   std::vector<EndpointRow> endpoints;
   uint64_t missed = 0;
-
-  /// Where the lanes of one of `count` slots begin. With another number of slots than before lanes
-  /// have moved between them, and only what all had settled is sure.
-  Position begin_of(uint32_t slot, uint32_t count) const {
-    return by_slot.size() == count ? by_slot[slot] : settled_through;
-  }
 };
 
 }  // namespace eventhorn::store

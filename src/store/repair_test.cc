@@ -336,7 +336,7 @@ TEST_F(RepairTest, C4ProgressIsTakenFromBeforeTheDamage) {
   };
   add_events("a", 20);
   Progress first;
-  first.settled_through = Position{40};
+  first.mark = {SlotSet::all(), {40}};
   save(std::move(first));
   add_events("b", 100);
   const uint64_t before_lane = fs::file_size(largest_file(rig.dir, ".log"));
@@ -345,7 +345,7 @@ TEST_F(RepairTest, C4ProgressIsTakenFromBeforeTheDamage) {
   save(std::move(second));
   add_events("c", 100);
   Progress third;
-  third.settled_through = Position{200};
+  third.mark = {SlotSet::all(), {200}};
   save(std::move(third));
   rig.close();
   flip_bit(largest_file(rig.dir, ".log"), before_lane + 30);
@@ -353,7 +353,7 @@ TEST_F(RepairTest, C4ProgressIsTakenFromBeforeTheDamage) {
   rig.open();
   const auto progress = rig.store->load_progress();
   EXPECT_TRUE(progress->lanes.empty());
-  EXPECT_EQ(progress->settled_through, Position{40}) << "the slot, too, is as it was before";
+  EXPECT_EQ(progress->marks.least(), Position{40}) << "the slot, too, is as it was before";
 }
 
 // A file under a second number, as a careless restore may leave.

@@ -1,8 +1,8 @@
 // The seam between the platform and its storage engines. Operations are coarse, so that each engine
 // does them its best way; store_contract_test.h is the same suite for every engine.
 //
-// Threads: commit(), recover() and reset_slots() come from one thread, the commit queue's; a set of
-// nothing but progress may be committed by one other thread meanwhile. Every other member may be
+// Threads: commit(), recover() and replace_marks() come from one thread, the commit queue's; a set
+// of nothing but progress may be committed by one other thread meanwhile. Every other member may be
 // called from any thread at any time; all may block on the disk, so event loops go through
 // run_blocking.
 #pragma once
@@ -174,9 +174,9 @@ class Store {
   virtual Result<std::vector<DomainPtr>> load_domains() = 0;
   virtual Result<LoadedProgress> load_progress() = 0;
 
-  /// Sets `settled_through` for slots 0 to count-1 and drops all others: the start of `count`
-  /// cores.
-  virtual Status reset_slots(uint32_t count, Position settled_through) = 0;
+  /// Puts these marks in place of all that are stored, durably. At the start, see
+  /// SlotMarks::to_be_rewritten().
+  virtual Status replace_marks(std::span<const SlotMark> marks) = 0;
 
   /// Heads of the events after a position, in log order, at most `max`; empty at the end.
   virtual Result<std::vector<EventHead>> read_heads(Position after, size_t max) = 0;

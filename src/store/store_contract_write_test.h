@@ -159,7 +159,7 @@ TEST_P(StoreContract, EditsOfOneSetSeeEachOtherAndAnErrorChangesNothing) {
 }
 
 TEST_P(StoreContract, ProgressComesBack) {
-  EXPECT_EQ(load().settled_through, kNoPosition);
+  EXPECT_EQ(load().marks.least(), kNoPosition);
   LaneRow open{{5},
                kDomain,
                {{webhook::Class::kUrgent, {3}, std::nullopt, {9}, {{{11}, {12}}, {{14}, {14}}}}}};
@@ -231,20 +231,32 @@ TEST_P(StoreContract, AnEndedLaneTakesItsRowsAlongAndNoOthers) {
   EXPECT_EQ(got.missed, 4U);
 }
 
-TEST_P(StoreContract, SettledThroughIsTheLeastOfAllSlots) {
-  ASSERT_TRUE(store().reset_slots(3, {10}));
-  EXPECT_EQ(load().settled_through, Position{10});
-  for (const uint32_t slot : {0, 1, 2}) {
-    EXPECT_EQ(load().settled_through, Position{10});
+// Marks of several sharings out lie beside each other until they are replaced.
+TEST_P(StoreContract, TheGreatestMarkOfASlotHolds) {
+  const auto url_of = [](uint32_t core, uint32_t cores) {
+    for (int i = 0;; ++i) {
+      const auto url = "http://host" + std::to_string(i) + "/";
+      if (core_of(url, cores) == core) return url;
+    }
+  };
+  const std::vector<SlotMark> first = {{SlotSet::all(), {10}}};
+  ASSERT_TRUE(store().replace_marks(first));
+  EXPECT_EQ(load().marks.least(), Position{10});
+  for (const uint32_t core : {0, 1, 2}) {
+    EXPECT_EQ(load().marks.least(), Position{10});
     Progress p;
-    p.slot = slot;
-    p.settled_through = Position{20 + slot};
+    p.mark = {SlotSet::of_core(core, 3), {20 + core}};
     save(p);
   }
-  EXPECT_EQ(load().settled_through, Position{20});
-  ASSERT_TRUE(store().reset_slots(1, {30}));
+  EXPECT_EQ(load().marks.least(), Position{20});
+  for (const uint32_t core : {0, 1, 2})
+    EXPECT_EQ(load().marks.begin_of(url_of(core, 3), 8), Position{20 + core});
+  EXPECT_FALSE(load().marks.to_be_rewritten());
+  ASSERT_TRUE(store().replace_marks(load().marks.joined()));
   engine_->reopen();
-  EXPECT_EQ(load().settled_through, Position{30});
+  EXPECT_EQ(load().marks.joined().size(), 3U);
+  for (const uint32_t core : {0, 1, 2})
+    EXPECT_EQ(load().marks.begin_of(url_of(core, 3), 8), Position{20 + core});
 }
 
 TEST_P(StoreContract, ValuesAreReplaced) {

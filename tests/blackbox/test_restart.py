@@ -40,6 +40,30 @@ class Restart(Case):
         self.assertEqual(self.receiver.ids()[-1], "after")
         self.assertEqual((len(self.receiver.ids()), self.receiver.faults), (51, []), "a clean stop sends nothing twice")
 
+    def test_another_number_of_cores_sends_nothing_twice(self):
+        """After a clean stop; each URL goes on where it was, whichever core has it now."""
+        server = self.start(LOOPBACK, "server.threads=2")
+        domain = self.new_domain(server)
+        paths = [f"/hook{i}" for i in range(6)]
+        server.hook(domain, "opened", *map(self.receiver.url, paths[:3]))
+        server.hook(domain, "clicked", *map(self.receiver.url, paths[3:]))
+        sent = {"opened": [], "clicked": []}
+        for threads in (2, 3, 1, 4):
+            server.command[-1] = f"server.threads={threads}"
+            if not server.is_running():
+                server.start()
+            more = [event(name) for name in sent for _ in range(10)]
+            server.ingest(domain, more)
+            for e in more:
+                sent[e["event"]].append(e["id"])
+            wanted = [sent["opened" if i < 3 else "clicked"] for i in range(6)]
+            for path, ids in zip(paths, wanted):
+                self.receiver.wait(len(ids), path)
+            server.stop()
+            for path, ids in zip(paths, wanted):
+                self.assertEqual(sorted(self.receiver.ids(path)), sorted(ids), f"{threads} threads")
+        self.assertEqual(self.receiver.faults, [])
+
     def test_retries_go_on_after_a_stop(self):
         """C2, L5: what waits for an attempt is kept with its count."""
         server = self.start(LOOPBACK, QUICK)

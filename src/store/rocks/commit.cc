@@ -213,9 +213,9 @@ Status RocksStore::put_progress(const Progress& progress, rocksdb::WriteBatch& b
   }
   for (const auto& url : progress.well_endpoints)
     batch.Delete(meta, format::meta_key(format::kEndpointPrefix, url));
-  if (progress.settled_through) {
-    batch.Put(meta, format::meta_key(format::kSlotPrefix, progress.slot),
-              format::u64_key(progress.settled_through->value));
+  if (progress.mark) {
+    batch.Put(meta, format::mark_key(progress.mark->slots),
+              format::encode_mark(progress.mark->settled_through));
   }
   put_attempts(progress.attempts, batch);
   return {};

@@ -19,7 +19,7 @@ inline constexpr char kDomainPrefix = 'd';
 inline constexpr char kLanePrefix = 'l';
 inline constexpr char kExceptionPrefix = 'x';
 inline constexpr char kEndpointPrefix = 'e';
-inline constexpr char kSlotPrefix = 's';
+inline constexpr char kSlotPrefix = 's';  // marks, see mark_key()
 inline constexpr char kValuePrefix = 'v';
 /// (time) -> position: what retention dropped, see retention.cc.
 inline constexpr char kFloorPrefix = 'f';
@@ -79,6 +79,13 @@ std::string try_prefix(LaneId lane, Position position);
 std::string log_header(const NewEvent& event, SystemTime committed);
 Result<EventPtr> decode_log(Position position, std::string_view value);
 Result<EventHead> decode_head(Position position, std::string_view value);
+
+/// (slots) -> how far all of them are settled. Versions before slots have the key (core), which is
+/// shorter, and refuse a store with these.
+std::string mark_key(SlotSet slots);
+bool is_core_mark(std::string_view key);
+std::string encode_mark(Position settled_through);
+Result<SlotMark> decode_mark(std::string_view key, std::string_view value);
 
 std::string encode_kept_clock(const KeptClock::Saved& saved);
 Result<KeptClock::Saved> decode_kept_clock(std::string_view value);

@@ -6,9 +6,21 @@
 #include <rocksdb/db.h>
 #include <rocksdb/write_batch.h>
 
-#include <algorithm>
-
 namespace eventhorn::store {
+namespace {
+
+Status add_mark(std::string_view key, std::string_view value, SlotMarks& marks) {
+  if (format::is_core_mark(key)) {  // keys are in the order of the cores
+    if (value.size() != 8) return format::damaged("mark");
+    marks.add_core({format::get_u64_be(value.data())});
+    return {};
+  }
+  TRY(const auto mark, format::decode_mark(key, value));
+  marks.add(mark);
+  return {};
+}
+
+}  // namespace
 
 Result<LoadedProgress> RocksStore::load_progress() {
   const std::shared_lock lock(db_mutex_);
@@ -21,10 +33,7 @@ Result<LoadedProgress> RocksStore::load_progress() {
     const auto key = it->key().ToStringView();
     const auto value = it->value().ToStringView();
     if (key[0] == format::kSlotPrefix) {
-      if (value.size() != 8) return format::damaged("slot");
-      const Position p{format::get_u64_be(it->value().data())};
-      out.settled_through = out.by_slot.empty() ? p : std::min(out.settled_through, p);
-      out.by_slot.push_back(p);  // keys are in the order of the slots
+      TRY_STATUS(add_mark(key, value, out.marks));
     } else if (key[0] == format::kLanePrefix) {
       TRY(auto row, format::decode_lane({format::get_u64_be(key.data() + 1)}, value));
       out.lanes.push_back(std::move(row));
@@ -44,7 +53,7 @@ Result<LoadedProgress> RocksStore::load_progress() {
   return out;
 }
 
-Status RocksStore::reset_slots(uint32_t count, Position settled_through) {
+Status RocksStore::replace_marks(std::span<const SlotMark> marks) {
   const std::shared_lock lock(db_mutex_);
   TRY_STATUS(usable());
   rocksdb::WriteBatch batch;
@@ -52,9 +61,9 @@ Status RocksStore::reset_slots(uint32_t count, Position settled_through) {
   const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}, family(kMeta)));
   for (it->Seek(prefix); it->Valid() && it->key().starts_with(prefix); it->Next())
     batch.Delete(family(kMeta), it->key());
-  for (uint32_t i = 0; i < count; ++i) {
-    batch.Put(family(kMeta), format::meta_key(format::kSlotPrefix, i),
-              format::u64_key(settled_through.value));
+  for (const auto& mark : marks) {
+    batch.Put(family(kMeta), format::mark_key(mark.slots),
+              format::encode_mark(mark.settled_through));
   }
   return write_synced(batch, "saving progress");
 }

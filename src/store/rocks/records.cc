@@ -1,4 +1,5 @@
 // The records of domains, lanes, exceptions, endpoints and attempts.
+#include "base/check.h"
 #include "store/codec.h"
 #include "store/rocks/format.h"
 
@@ -17,6 +18,8 @@ constexpr uint8_t kRecordVersion = 2;
 /// Version 3 added the last failure and how many there were in a row.
 constexpr uint8_t kEndpointVersion = 3;
 constexpr uint8_t kKeptClockVersion = 1;
+constexpr uint8_t kMarkVersion = 3;  // 2 were those by core
+constexpr char kMarkKind = '*';
 
 constexpr uint8_t kPackedSuccesses = 1;
 constexpr uint8_t kFullAttempt = 2;
@@ -202,6 +205,31 @@ Result<KeptClock::Saved> decode_kept_clock(std::string_view value) {
   if (open != 0) out.open = KeptClock::OpenGap{from_micros(in.i64()), open == 2};
   if (!in.done()) return damaged("kept clock");
   return out;
+}
+
+std::string mark_key(SlotSet slots) {
+  CHECK(!slots.empty());
+  return meta_key(kSlotPrefix, std::string(1, kMarkKind) + u64_key(slots.bits));
+}
+
+bool is_core_mark(std::string_view key) {
+  return key.size() == 1 + 8;
+}
+
+std::string encode_mark(Position settled_through) {
+  Writer w(9);
+  w.u8(kMarkVersion);
+  w.u64(settled_through.value);
+  return w.take();
+}
+
+Result<SlotMark> decode_mark(std::string_view key, std::string_view value) {
+  if (key.size() != 2 + 8 || key[1] != kMarkKind) return damaged("mark");
+  Reader in(value);
+  TRY_STATUS(read_version(in, "mark", kMarkVersion));
+  const SlotMark mark{{get_u64_be(key.data() + 2)}, {in.u64()}};
+  if (!in.done() || mark.slots.bits == 0) return damaged("mark");
+  return mark;
 }
 
 std::string encode_endpoint(const EndpointRow& row) {

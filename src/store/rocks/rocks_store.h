@@ -80,7 +80,7 @@ class RocksStore final : public Store {
 
   Result<std::vector<DomainPtr>> load_domains() override;
   Result<LoadedProgress> load_progress() override;
-  Status reset_slots(uint32_t count, Position settled_through) override;
+  Status replace_marks(std::span<const SlotMark> marks) override;
   Result<std::vector<EventHead>> read_heads(Position after, size_t max) override;
   Result<LaneSlice> read_lane(const LaneQuery& query) override;
   Result<EventCount> count_lane(const LaneQuery& query) override;
