@@ -106,23 +106,20 @@ Result<std::vector<Attempt>> event_attempts(const Services& services, const stor
   return attempts;
 }
 
-Task<http::Response> of_event(Services& services, http::RequestContext& context) {
-  const auto query = http::parse_query(context.request.query);
-  if (!query) co_return error_response(query.error());
-  const std::string name(query->first("domain").value_or(""));
-  const std::string id(query->first("event").value_or(""));
+Task<http::Reply> of_event(Services& services, http::RequestContext& context) {
+  CO_TRY(const auto query, http::parse_query(context.request.query));
+  const std::string name(query.first("domain").value_or(""));
+  const std::string id(query.first("event").value_or(""));
   if (name.empty()) co_return missing_parameter("domain");
   if (id.empty()) co_return missing_parameter("event");
-  const auto domain = co_await find_domain(services, name, false);
-  if (!domain) co_return error_response(domain.error());
-  const auto read = [&] { return event_attempts(services, **domain, id); };
-  auto attempts = co_await run_blocking(services.readers, read);
-  if (!attempts) co_return error_response(attempts.error());
-  co_await complete(services, *attempts);
+  CO_TRY(const auto domain, co_await find_domain(services, name, false));
+  const auto read = [&] { return event_attempts(services, *domain, id); };
+  CO_TRY(auto attempts, co_await run_blocking(services.readers, read));
+  co_await complete(services, attempts);
   std::string body;
   json::Writer w(body);
   w.begin_object().key("items").begin_array();
-  for (const auto& attempt : *attempts) write_attempt(w, attempt, id);
+  for (const auto& attempt : attempts) write_attempt(w, attempt, id);
   w.end_array().end_object();
   co_return http::json_response(200, std::move(body));
 }
@@ -158,13 +155,12 @@ bool comes_first(const Attempt& a, const Attempt& b) {
 Task<Result<std::vector<Attempt>>> last_attempts(Services& services, const std::string& url,
                                                  Place& place, size_t limit, Deadline deadline) {
   const auto find = [&] { return find_lanes(services.directory, {"", url}); };
-  const auto lanes = co_await run_blocking(services.readers, find);
-  if (!lanes) co_return fail(lanes.error());
+  CO_TRY(const auto lanes, co_await run_blocking(services.readers, find));
   const bool at_begin = place.written == SystemTime::max();
   const SystemTime before = at_begin ? place.written : place.written + Micros(1);
   const size_t wanted = place.skip + limit;
   std::vector<Attempt> found;
-  for (const auto& lane : *lanes) {
+  for (const auto& lane : lanes) {
     if (services.clock.steady_now() >= deadline)
       co_return fail(Errc::kTimeout, "the url has too many lanes to read their attempts in time");
     const auto read = [&]() -> Status {
@@ -187,28 +183,25 @@ Task<Result<std::vector<Attempt>>> last_attempts(Services& services, const std::
   co_return found;
 }
 
-Task<http::Response> of_endpoint(Services& services, http::RequestContext& context) {
-  const auto query = read_list_query(context.request);
-  if (!query) co_return error_response(query.error());
-  auto place = parse_place(query->page);
-  if (!place) co_return error_response(place.error());
-  const auto url = co_await find_endpoint_url(services, context);
-  if (!url) co_return error_response(url.error());
-  auto attempts = co_await last_attempts(services, *url, *place, query->limit, context.deadline);
-  if (!attempts) co_return error_response(attempts.error());
-  co_await complete(services, *attempts);
+Task<http::Reply> of_endpoint(Services& services, http::RequestContext& context) {
+  CO_TRY(const auto query, read_list_query(context.request));
+  CO_TRY(auto place, parse_place(query.page));
+  CO_TRY(const auto url, co_await find_endpoint_url(services, context));
+  CO_TRY(auto attempts,
+         co_await last_attempts(services, url, place, query.limit, context.deadline));
+  co_await complete(services, attempts);
   std::string body;
   json::Writer w(body);
   w.begin_object().key("items").begin_array();
   std::vector<Position> positions;
-  for (const auto& each : *attempts) positions.push_back(each.row.position);
+  for (const auto& each : attempts) positions.push_back(each.row.position);
   const auto write = [&](size_t i, const store::EventPtr& event) {
-    write_attempt(w, (*attempts)[i], event ? std::string_view(event->event.id) : "");
+    write_attempt(w, attempts[i], event ? std::string_view(event->event.id) : "");
   };
   const auto written = co_await with_events(services, positions, write);
-  if (!written) co_return error_response(written.error());
-  std::string page = query->page;
-  if (!attempts->empty()) page = fmt::format("{}-{}", to_micros(place->written), place->skip);
+  if (!written) co_return fail(written.error());
+  std::string page = query.page;
+  if (!attempts.empty()) page = fmt::format("{}-{}", to_micros(place.written), place.skip);
   end_list(w, context.request, page);
   co_return http::json_response(200, std::move(body));
 }

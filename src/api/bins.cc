@@ -13,7 +13,7 @@ http::Response sandboxed(http::Response response) {
   return response;
 }
 
-Task<http::Response> create(Services& services, http::RequestContext& context) {
+Task<http::Reply> create(Services& services, http::RequestContext& context) {
   const std::string id = services.bins.create();
   std::string body;
   json::Writer w(body);
@@ -26,7 +26,7 @@ Task<http::Response> create(Services& services, http::RequestContext& context) {
   co_return http::json_response(200, std::move(body));
 }
 
-Task<http::Response> requests(Services& services, http::RequestContext& context) {
+Task<http::Reply> requests(Services& services, http::RequestContext& context) {
   const auto listing = services.bins.list(context.params.at("id"));
   if (!listing) co_return http::message_response(404, "Bin not found");
   const auto write = [&] { return bin::listing_json(*listing); };  // of up to 64 MiB
@@ -34,7 +34,7 @@ Task<http::Response> requests(Services& services, http::RequestContext& context)
   co_return http::json_response(200, std::move(body));
 }
 
-Task<http::Response> capture(Services& services, http::RequestContext& context) {
+Task<http::Reply> capture(Services& services, http::RequestContext& context) {
   auto& request = context.request;
   bin::Captured captured;
   captured.method = request.method;
@@ -47,7 +47,7 @@ Task<http::Response> capture(Services& services, http::RequestContext& context) 
   const auto repeat = services.bins.capture(context.params.at("id"), std::move(captured));
   if (!repeat) co_return sandboxed(http::message_response(404, "Bin not found"));
   const auto wish = bin::parse_wish(request.query);
-  if (!wish) co_return sandboxed(error_response(wish.error()));
+  if (!wish) co_return sandboxed(http::Refusal(wish.error()).answer);
   auto answer = bin::bin_answer(*wish, *repeat);
   if (answer.delay.count() > 0) {
     const SteadyTime due = services.clock.steady_now() + answer.delay;

@@ -17,28 +17,24 @@ http::Response settings_response(const store::Domain& domain) {
   return http::json_response(200, std::move(body));
 }
 
-Task<http::Response> get(Services& services, http::RequestContext& context) {
-  const auto domain = co_await find_domain(services, context.params.at("domain"), false);
-  if (!domain) co_return error_response(domain.error());
-  co_return settings_response(**domain);
+Task<http::Reply> get(Services& services, http::RequestContext& context) {
+  CO_TRY(const auto domain, co_await find_domain(services, context.params.at("domain"), false));
+  co_return settings_response(*domain);
 }
 
-Task<http::Response> put(Services& services, http::RequestContext& context) {
-  const auto form = read_fields(context.request, kFields);
-  if (!form) co_return form.error();
-  if (!form->first("retry_schedule")) co_return missing_parameter("retry_schedule");
-  const auto schedule = parse_schedule(*form);
-  if (!schedule) co_return error_response(schedule.error());
+Task<http::Reply> put(Services& services, http::RequestContext& context) {
+  CO_TRY(const auto form, read_fields(context.request, kFields));
+  if (!form.first("retry_schedule")) co_return missing_parameter("retry_schedule");
+  CO_TRY(const auto schedule, parse_schedule(form));
   const auto edit = [&](const store::DomainPtr& current, Position) -> Result<store::DomainPtr> {
     if (!current) return fail(Errc::kNotFound, "Domain not found");
     auto next = std::make_shared<store::Domain>(*current);
-    next->retry_schedule = *schedule;
+    next->retry_schedule = schedule;
     return store::DomainPtr(std::move(next));
   };
   const std::string name = to_lower(context.params.at("domain"));
-  const auto change = co_await services.commits.edit(name, edit);
-  if (!change) co_return error_response(change.error());
-  co_return settings_response(*change->after);
+  CO_TRY(const auto change, co_await services.commits.edit(name, edit));
+  co_return settings_response(*change.after);
 }
 
 }  // namespace

@@ -58,16 +58,14 @@ Result<uint64_t> read_number(const http::Form& query, std::string_view name, uin
               fmt::format("{} must be a number from {} to {}", name, min, max));
 }
 
-Task<http::Response> create(Services& services, http::RequestContext& context) {
-  const auto form = read_form(context.request);
-  if (!form) co_return form.error();
-  const std::string name(form->first("name").value_or(""));
+Task<http::Reply> create(Services& services, http::RequestContext& context) {
+  CO_TRY(const auto form, read_form(context.request));
+  const std::string name(form.first("name").value_or(""));
   if (name.empty()) co_return missing_parameter("name");
   bool existed = false;
-  const auto domain = co_await create_domain(services, name, &existed);
-  if (!domain) co_return error_response(domain.error());
+  CO_TRY(const auto domain, co_await create_domain(services, name, &existed));
   if (existed) co_return http::message_response(400, "This domain name is already taken");
-  co_return domain_response("Domain DNS records have been created", **domain);
+  co_return domain_response("Domain DNS records have been created", *domain);
 }
 
 Result<std::string> list_json(const Services& services, std::string_view query_text) {
@@ -83,27 +81,25 @@ Result<std::string> list_json(const Services& services, std::string_view query_t
   return body;
 }
 
-Task<http::Response> list(Services& services, http::RequestContext& context) {
+Task<http::Reply> list(Services& services, http::RequestContext& context) {
   const auto read = [&] { return list_json(services, context.request.query); };
-  auto body = co_await run_blocking(services.readers, read);
-  if (!body) co_return error_response(body.error());
-  co_return http::json_response(200, *std::move(body));
+  CO_TRY(auto body, co_await run_blocking(services.readers, read));
+  co_return http::json_response(200, std::move(body));
 }
 
-Task<http::Response> get(Services& services, http::RequestContext& context) {
-  const auto domain = co_await find_domain(services, context.params.at("domain"), false);
-  if (!domain) co_return error_response(domain.error());
-  co_return domain_response("", **domain);
+Task<http::Reply> get(Services& services, http::RequestContext& context) {
+  CO_TRY(const auto domain, co_await find_domain(services, context.params.at("domain"), false));
+  co_return domain_response("", *domain);
 }
 
-Task<http::Response> remove(Services& services, http::RequestContext& context) {
+Task<http::Reply> remove(Services& services, http::RequestContext& context) {
   const auto edit = [](const store::DomainPtr& current, Position) -> Result<store::DomainPtr> {
     if (!current) return fail(Errc::kNotFound, "Domain not found");
     return store::DomainPtr();
   };
   const std::string name = to_lower(context.params.at("domain"));
   const auto change = co_await services.commits.edit(name, edit);
-  if (!change) co_return error_response(change.error());
+  if (!change) co_return fail(change.error());
   co_return http::message_response(200, "Domain will be deleted in the background");
 }
 

@@ -66,51 +66,44 @@ Task<Result<std::string>> find_url(Services& services, const http::RequestContex
   co_return url;
 }
 
-Task<tl::expected<std::string, http::Response>> read_url(Services& services,
-                                                         const http::RequestContext& context,
-                                                         By by) {
-  const auto fields = read_fields(context.request, settings_fields().first(by == By::kUrl ? 1 : 0));
-  if (!fields) co_return tl::unexpected(fields.error());
-  const auto url = co_await find_url(services, context, by, *fields);
-  if (!url) co_return tl::unexpected(error_response(url.error()));
-  co_return *url;
+Task<tl::expected<std::string, http::Refusal>> read_url(Services& services,
+                                                        const http::RequestContext& context,
+                                                        By by) {
+  CO_TRY(const auto fields,
+         read_fields(context.request, settings_fields().first(by == By::kUrl ? 1 : 0)));
+  CO_TRY(const auto url, co_await find_url(services, context, by, fields));
+  co_return url;
 }
 
-Task<http::Response> get(Services& services, Changes&, http::RequestContext& context, By by) {
-  const auto url = co_await read_url(services, context, by);
-  if (!url) co_return url.error();
-  const auto read = [&] { return control::load_endpoint_settings(services.store, *url); };
-  const auto settings = co_await run_blocking(services.readers, read);
-  if (!settings) co_return error_response(settings.error());
-  co_return settings_response(*url, *settings);
+Task<http::Reply> get(Services& services, Changes&, http::RequestContext& context, By by) {
+  CO_TRY(const auto url, co_await read_url(services, context, by));
+  const auto read = [&] { return control::load_endpoint_settings(services.store, url); };
+  CO_TRY(const auto settings, co_await run_blocking(services.readers, read));
+  co_return settings_response(url, settings);
 }
 
-Task<http::Response> put(Services& services, Changes& changes, http::RequestContext& context,
-                         By by) {
-  const auto form = read_fields(context.request, settings_fields().subspan(by == By::kUrl ? 0 : 1));
-  if (!form) co_return form.error();
-  const auto url = co_await find_url(services, context, by, *form);
-  if (!url) co_return error_response(url.error());
+Task<http::Reply> put(Services& services, Changes& changes, http::RequestContext& context, By by) {
+  CO_TRY(const auto form,
+         read_fields(context.request, settings_fields().subspan(by == By::kUrl ? 0 : 1)));
+  CO_TRY(const auto url, co_await find_url(services, context, by, form));
   const SettingsEdit edit = [&](EndpointSettings& settings) {
-    return apply_endpoint_settings(*form, settings);
+    return apply_endpoint_settings(form, settings);
   };
-  const auto settings = co_await change(services, changes, *url, edit);
-  if (!settings) co_return error_response(settings.error());
-  co_return settings_response(*url, *settings);
+  CO_TRY(const auto settings, co_await change(services, changes, url, edit));
+  co_return settings_response(url, settings);
 }
 
-Task<http::Response> remove(Services& services, Changes& changes, http::RequestContext& context,
-                            By by) {
-  const auto url = co_await read_url(services, context, by);
-  if (!url) co_return url.error();
+Task<http::Reply> remove(Services& services, Changes& changes, http::RequestContext& context,
+                         By by) {
+  CO_TRY(const auto url, co_await read_url(services, context, by));
   uint64_t version = 0;
   const auto run = [&] {
     version = ++changes.count;
-    return services.store.remove_value(control::endpoint_settings_key(*url));
+    return services.store.remove_value(control::endpoint_settings_key(url));
   };
   const auto removed = co_await run_blocking(services.writer, run);
-  if (!removed) co_return error_response(removed.error());
-  co_await services.deliveries.settings_changed(*url, EndpointSettings(), version);
+  if (!removed) co_return fail(removed.error());
+  co_await services.deliveries.settings_changed(url, EndpointSettings(), version);
   co_return http::message_response(200, "Settings have been removed");
 }
 
@@ -120,25 +113,21 @@ void write_secret(json::Writer& w, const EndpointSettings::Secret& secret, std::
   w.end_object();
 }
 
-Task<http::Response> list_secrets(Services& services, Changes&, http::RequestContext& context,
-                                  By by) {
-  const auto url = co_await read_url(services, context, by);
-  if (!url) co_return url.error();
-  const auto read = [&] { return control::load_endpoint_settings(services.store, *url); };
-  const auto settings = co_await run_blocking(services.readers, read);
-  if (!settings) co_return error_response(settings.error());
+Task<http::Reply> list_secrets(Services& services, Changes&, http::RequestContext& context, By by) {
+  CO_TRY(const auto url, co_await read_url(services, context, by));
+  const auto read = [&] { return control::load_endpoint_settings(services.store, url); };
+  CO_TRY(const auto settings, co_await run_blocking(services.readers, read));
   std::string body;
   json::Writer w(body);
   w.begin_object().key("items").begin_array();
-  for (const auto& secret : settings->secrets) write_secret(w, secret, kHidden);
+  for (const auto& secret : settings.secrets) write_secret(w, secret, kHidden);
   w.end_array().end_object();
   co_return http::json_response(200, std::move(body));
 }
 
-Task<http::Response> add_secret(Services& services, Changes& changes, http::RequestContext& context,
-                                By by) {
-  const auto url = co_await read_url(services, context, by);
-  if (!url) co_return url.error();
+Task<http::Reply> add_secret(Services& services, Changes& changes, http::RequestContext& context,
+                             By by) {
+  CO_TRY(const auto url, co_await read_url(services, context, by));
   EndpointSettings::Secret secret;
   secret.id = to_hex(crypto::random_bytes(8));
   secret.text = webhook::make_standard_secret();
@@ -149,18 +138,17 @@ Task<http::Response> add_secret(Services& services, Changes& changes, http::Requ
     settings.secrets.insert(settings.secrets.begin(), secret);
     return {};
   };
-  const auto settings = co_await change(services, changes, *url, edit);
-  if (!settings) co_return error_response(settings.error());
+  const auto settings = co_await change(services, changes, url, edit);
+  if (!settings) co_return fail(settings.error());
   std::string body;
   json::Writer w(body);
   write_secret(w, secret, secret.text);
   co_return http::json_response(200, std::move(body));
 }
 
-Task<http::Response> remove_secret(Services& services, Changes& changes,
-                                   http::RequestContext& context, By by) {
-  const auto url = co_await read_url(services, context, by);
-  if (!url) co_return url.error();
+Task<http::Reply> remove_secret(Services& services, Changes& changes, http::RequestContext& context,
+                                By by) {
+  CO_TRY(const auto url, co_await read_url(services, context, by));
   const SettingsEdit edit = [&](EndpointSettings& settings) -> Status {
     const auto found = std::ranges::find(settings.secrets, context.params.at("secret"),
                                          &EndpointSettings::Secret::id);
@@ -173,15 +161,15 @@ Task<http::Response> remove_secret(Services& services, Changes& changes,
     settings.secrets.erase(found);
     return {};
   };
-  const auto settings = co_await change(services, changes, *url, edit);
-  if (!settings) co_return error_response(settings.error());
+  const auto settings = co_await change(services, changes, url, edit);
+  if (!settings) co_return fail(settings.error());
   co_return http::message_response(200, "Secret has been deleted");
 }
 
 }  // namespace
 
 std::vector<http::Route> endpoint_settings_routes(Services& services) {
-  using SettingsHandler = Task<http::Response> (*)(Services&, Changes&, http::RequestContext&, By);
+  using SettingsHandler = Task<http::Reply> (*)(Services&, Changes&, http::RequestContext&, By);
   const auto changes = std::make_shared<Changes>();
   const auto row = [&](const char* method, const char* below, SettingsHandler handler, By by) {
     const auto run = [&services, changes, handler, by](http::RequestContext& context) {

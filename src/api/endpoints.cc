@@ -38,9 +38,8 @@ Task<Result<Backlog>> read_endpoint_backlog(Services& services, const EndpointSt
                      "counting the backlog took too long: ask for one url, or a lower limit");
     }
     const auto read = [&] { return read_backlog(services.store, *domain, lane); };
-    const auto backlog = co_await run_blocking(services.readers, read);
-    if (!backlog) co_return fail(backlog.error());
-    out.add(*backlog);
+    CO_TRY(const auto backlog, co_await run_blocking(services.readers, read));
+    out.add(backlog);
   }
   co_return out;
 }
@@ -67,16 +66,15 @@ void write_endpoint(json::Writer& w, const EndpointStatus& endpoint, const Backl
   w.end_object();
 }
 
-Task<http::Response> write_list(Services& services, http::RequestContext& context,
-                                const std::vector<EndpointStatus>& endpoints,
-                                std::string_view page) {
+Task<http::Reply> write_list(Services& services, http::RequestContext& context,
+                             const std::vector<EndpointStatus>& endpoints, std::string_view page) {
   std::string body;
   json::Writer w(body);
   w.begin_object().key("items").begin_array();
   for (const auto& endpoint : endpoints) {
-    const auto backlog = co_await read_endpoint_backlog(services, endpoint, context.deadline);
-    if (!backlog) co_return error_response(backlog.error());
-    write_endpoint(w, endpoint, *backlog, services.clock.now());
+    CO_TRY(const auto backlog,
+           co_await read_endpoint_backlog(services, endpoint, context.deadline));
+    write_endpoint(w, endpoint, backlog, services.clock.now());
   }
   end_list(w, context.request, page);
   co_return http::json_response(200, std::move(body));
@@ -96,53 +94,47 @@ Task<Result<std::vector<EndpointStatus>>> read_one(Services& services, const std
   co_return out;
 }
 
-Task<http::Response> list(Services& services, http::RequestContext& context) {
-  const auto query = read_list_query(context.request);
-  if (!query) co_return error_response(query.error());
-  const auto state = parse_state(query->query.first("state").value_or(""));
-  if (!state) co_return error_response(state.error());
-  const auto after = store::parse_endpoint_id(query->page);
-  const bool good_page = after ? store::to_text(*after) == query->page : query->page.empty();
+Task<http::Reply> list(Services& services, http::RequestContext& context) {
+  CO_TRY(const auto query, read_list_query(context.request));
+  CO_TRY(const auto state, parse_state(query.query.first("state").value_or("")));
+  const auto after = store::parse_endpoint_id(query.page);
+  const bool good_page = after ? store::to_text(*after) == query.page : query.page.empty();
   if (!good_page) co_return http::message_response(400, "page: is not of this list");
-  const EndpointQuery wanted{after, query->limit, *state};
-  const std::string url(query->query.first("url").value_or(""));
+  const EndpointQuery wanted{after, query.limit, state};
+  const std::string url(query.query.first("url").value_or(""));
   auto found = Result<std::vector<EndpointStatus>>();
   if (url.empty()) {
     found = co_await read_endpoints(services, wanted, context.deadline);
   } else {
     found = co_await read_one(services, url, wanted);
   }
-  if (!found) co_return error_response(found.error());
-  const std::string page = found->empty() ? query->page : store::to_text(found->back().id);
+  if (!found) co_return fail(found.error());
+  const std::string page = found->empty() ? query.page : store::to_text(found->back().id);
   auto out = co_await write_list(services, context, *found, page);
   co_return out;
 }
 
-Task<http::Response> get(Services& services, http::RequestContext& context) {
-  const auto url = co_await find_endpoint_url(services, context);
-  if (!url) co_return error_response(url.error());
-  const auto endpoint = co_await services.deliveries.endpoint(*url);
-  const auto backlog = co_await read_endpoint_backlog(services, endpoint, context.deadline);
-  if (!backlog) co_return error_response(backlog.error());
+Task<http::Reply> get(Services& services, http::RequestContext& context) {
+  CO_TRY(const auto url, co_await find_endpoint_url(services, context));
+  const auto endpoint = co_await services.deliveries.endpoint(url);
+  CO_TRY(const auto backlog, co_await read_endpoint_backlog(services, endpoint, context.deadline));
   std::string body;
   json::Writer w(body);
-  write_endpoint(w, endpoint, *backlog, services.clock.now());
+  write_endpoint(w, endpoint, backlog, services.clock.now());
   co_return http::json_response(200, std::move(body));
 }
 
-Task<http::Response> pause(Services& services, http::RequestContext& context) {
-  const auto url = co_await find_endpoint_url(services, context);
-  if (!url) co_return error_response(url.error());
-  const auto paused = co_await services.deliveries.pause(*url);
-  if (!paused) co_return error_response(paused.error());
+Task<http::Reply> pause(Services& services, http::RequestContext& context) {
+  CO_TRY(const auto url, co_await find_endpoint_url(services, context));
+  const auto paused = co_await services.deliveries.pause(url);
+  if (!paused) co_return fail(paused.error());
   co_return http::message_response(200, "Endpoint has been paused");
 }
 
-Task<http::Response> resume(Services& services, http::RequestContext& context) {
-  const auto url = co_await find_endpoint_url(services, context);
-  if (!url) co_return error_response(url.error());
-  const auto resumed = co_await services.deliveries.resume(*url);
-  if (!resumed) co_return error_response(resumed.error());
+Task<http::Reply> resume(Services& services, http::RequestContext& context) {
+  CO_TRY(const auto url, co_await find_endpoint_url(services, context));
+  const auto resumed = co_await services.deliveries.resume(url);
+  if (!resumed) co_return fail(resumed.error());
   co_return http::message_response(200, "Endpoint has been resumed");
 }
 

@@ -159,16 +159,15 @@ Task<Result<Page>> read_page(const Services& services, DomainUid domain, const P
   auto& readers = filter.empty() ? services.readers : services.searchers;
   for (size_t bytes = 0; events.size() < token.limit && bytes < kMaxPageBytes;) {
     query.max_events = std::min(token.limit - events.size(), kMaxSliceEvents);
-    auto slice = co_await run_blocking(readers, read);
-    if (!slice) co_return fail(std::move(slice).error());
-    for (auto& e : slice->events) {
+    CO_TRY(auto slice, co_await run_blocking(readers, read));
+    for (auto& e : slice.events) {
       bytes += e->event.bytes.size();
       events.push_back(std::move(e));
     }
-    std::ranges::move(slice->damaged, std::back_inserter(damaged));
-    if (slice->at_end) break;
-    CHECK(slice->reached);
-    query.beyond = std::move(slice->reached);
+    std::ranges::move(slice.damaged, std::back_inserter(damaged));
+    if (slice.at_end) break;
+    CHECK(slice.reached);
+    query.beyond = std::move(slice.reached);
     if (context.client_gone()) co_return fail(Errc::kCancelled, "the client is gone");
     if (services.clock.steady_now() < context.deadline) continue;
     if (events.empty()) {
@@ -227,28 +226,25 @@ std::string render(const Page& page, const std::string& paging, bool pretty) {
   return out;
 }
 
-Task<http::Response> list_events(Services& services, control::DamageReport& damage,
-                                 http::RequestContext& context, std::string path_token) {
+Task<http::Reply> list_events(Services& services, control::DamageReport& damage,
+                              http::RequestContext& context, std::string path_token) {
   const auto& name = context.params.at("domain");
-  const auto domain = co_await find_domain(services, name, false);
-  if (!domain) co_return error_response(domain.error());
-  const DomainUid uid = (*domain)->uid;
-  const auto token = requested_page(services, context.request, uid, std::move(path_token));
-  if (!token) co_return error_response(token.error());
-  const auto page = co_await read_page(services, uid, *token, context);
-  if (!page) co_return error_response(page.error());
+  CO_TRY(const auto domain, co_await find_domain(services, name, false));
+  const DomainUid uid = domain->uid;
+  CO_TRY(const auto token, requested_page(services, context.request, uid, std::move(path_token)));
+  CO_TRY(const auto page, co_await read_page(services, uid, token, context));
   // The name as the client wrote it: Ruby's looks for it in the URL.
   const auto prefix = context.request.base + "/v3/" + name + "/events/";
   // Pages may be megabytes, too long for a core.
   const auto write = [&] {
-    const auto paging = render_paging(*page, *token, prefix, uid, services.keys.token_key());
-    return render(*page, paging, token->pretty);
+    const auto paging = render_paging(page, token, prefix, uid, services.keys.token_key());
+    return render(page, paging, token.pretty);
   };
   auto body = co_await run_blocking(services.readers, write);
   auto response = http::json_response(200, std::move(body));
-  if (!page->damaged.empty()) {
-    damage.add((*domain)->name, page->damaged);
-    response.fields.add("X-Eventhorn-Damaged", std::to_string(page->damaged.size()));
+  if (!page.damaged.empty()) {
+    damage.add(domain->name, page.damaged);
+    response.fields.add("X-Eventhorn-Damaged", std::to_string(page.damaged.size()));
   }
   co_return response;
 }

@@ -114,22 +114,17 @@ Status check_fields(const std::vector<http::Field>& fields, std::span<const Fiel
   return {};
 }
 
-tl::expected<http::Form, http::Response> read_fields(const http::Request& request,
-                                                     std::span<const FieldRule> rules) {
-  const auto answer = [](const Error& error) { return tl::unexpected(error_response(error)); };
-  const auto query = http::parse_query(request.query);
-  if (!query) return answer(query.error());
-  Fields fields = query->fields();
+tl::expected<http::Form, http::Refusal> read_fields(const http::Request& request,
+                                                    std::span<const FieldRule> rules) {
+  TRY(const auto query, http::parse_query(request.query));
+  Fields fields = query.fields();
   if (!request.body.empty() && is_json(request.fields.get("Content-Type"))) {
-    const auto added = add_json(request.body, rules, fields);
-    if (!added) return answer(added.error());
+    TRY_STATUS(add_json(request.body, rules, fields));
   } else {
-    const auto form = read_form(request);
-    if (!form) return tl::unexpected(form.error());
-    fields.insert(fields.end(), form->fields().begin(), form->fields().end());
+    TRY(const auto form, read_form(request));
+    fields.insert(fields.end(), form.fields().begin(), form.fields().end());
   }
-  const auto good = check_fields(fields, rules);
-  if (!good) return answer(good.error());
+  TRY_STATUS(check_fields(fields, rules));
   return http::Form(std::move(fields));
 }
 

@@ -6,6 +6,7 @@
 #include "base/result.h"
 #include "http/forms.h"
 #include "http/message.h"
+#include "http/reply.h"
 
 #include <tl/expected.hpp>
 
@@ -28,15 +29,15 @@ struct FieldRule {
   Shape shape = Shape::kOne;
 };
 
-/// The fields of the query and of the body together, or the answer to give: 415 for a body that is
+/// The fields of the query and of the body together, or the refusal: 415 for a body that is
 /// neither form nor JSON object, 400 for one that is malformed, or for a field that `rules` does
 /// not have, or of another shape; the message names it.
 ///
 /// Of a JSON object each member is a field: a text as it is, numbers as written by fmt, `true` as
 /// "yes", `false` as "no", null as "". A list gives a field for each element, an empty one a field
 /// that is empty; an object within gives "name: value" for each of its members.
-tl::expected<http::Form, http::Response> read_fields(const http::Request& request,
-                                                     std::span<const FieldRule> rules);
+tl::expected<http::Form, http::Refusal> read_fields(const http::Request& request,
+                                                    std::span<const FieldRule> rules);
 
 /// A flag as any client writes it: yes, no, true, false, 1, 0, on or off, in any case; nullopt for
 /// an empty text. kInvalidArgument naming the field otherwise.

@@ -17,7 +17,7 @@ Texts read(const std::string& query, const std::string& type, const std::string&
   request.fields.add("Content-Type", type);
   request.body = body;
   const auto form = read_fields(request, kRules);
-  if (!form) return {std::to_string(form.error().status), form.error().body};
+  if (!form) return {std::to_string(form.error().answer.status), form.error().answer.body};
   Texts out;
   for (const auto& field : form->fields()) out.push_back(field.name + "=" + field.value);
   return out;

@@ -126,34 +126,31 @@ std::string render(const Batch& batch, const std::vector<CommitQueue::Outcome>& 
   return out;
 }
 
-Task<http::Response> ingest(Services& services, http::RequestContext& context) {
+Task<http::Reply> ingest(Services& services, http::RequestContext& context) {
   const auto& request = context.request;
   const auto type = http::form_type(request.fields.get("Content-Type"));
   if (type == http::FormType::kMultipart)
     co_return http::message_response(415, "events are JSON: an object, an array, or NDJSON");
-  const auto query = http::parse_query(request.query);
-  if (!query) co_return error_response(query.error());
+  CO_TRY(const auto query, http::parse_query(request.query));
   static constexpr FieldRule kKnown[] = {{"deliver"}};
-  const auto known = check_fields(query->fields(), kKnown);
-  if (!known) co_return error_response(known.error());
-  const auto deliver = parse_flag("deliver", query->first("deliver").value_or(""));
-  if (!deliver) co_return error_response(deliver.error());
-  const auto items = json::split_items(request.body, is_ndjson(request.fields.get("Content-Type")),
-                                       services.settings.max_batch_items);
-  if (!items) co_return error_response(items.error());
+  const auto known = check_fields(query.fields(), kKnown);
+  if (!known) co_return fail(known.error());
+  CO_TRY(const auto deliver, parse_flag("deliver", query.first("deliver").value_or("")));
+  CO_TRY(const auto items,
+         json::split_items(request.body, is_ndjson(request.fields.get("Content-Type")),
+                           services.settings.max_batch_items));
   const std::string name = to_lower(context.params.at("domain"));
   auto domain = co_await find_domain(services, name, false);
-  if (!domain && !services.settings.auto_create) co_return error_response(domain.error());
-  auto batch = co_await normalize_all(services, name, *items, *deliver);
+  if (!domain && !services.settings.auto_create) co_return fail(domain.error());
+  auto batch = co_await normalize_all(services, name, items, deliver);
   std::vector<CommitQueue::Outcome> outcomes;
   if (!batch.events.empty()) {
     // Created only for events that can be stored.
     if (!domain) domain = co_await find_domain(services, name, true);
-    if (!domain) co_return error_response(domain.error());
+    if (!domain) co_return fail(domain.error());
     for (auto& e : batch.events) e.domain = (*domain)->uid;
-    auto committed = co_await services.commits.append(std::move(batch.events));
-    if (!committed) co_return error_response(committed.error());
-    outcomes = *std::move(committed);
+    CO_TRY(auto committed, co_await services.commits.append(std::move(batch.events)));
+    outcomes = std::move(committed);
   }
   const bool refused = batch.ids.empty() && !batch.rejected.empty();
   co_return http::json_response(refused ? 400 : 200, render(batch, outcomes));

@@ -108,54 +108,49 @@ Task<void> read_status(Services& services, std::vector<Lane>& lanes) {
   }
 }
 
-Task<http::Response> list(Services& services, http::RequestContext& context) {
-  const auto query = read_list_query(context.request);
-  if (!query) co_return error_response(query.error());
-  const std::string url(query->query.first("url").value_or(""));
-  const auto find = [&] { return lanes_of_page(services.directory, *query, url); };
-  auto lanes = co_await run_blocking(services.readers, find);
-  if (!lanes) co_return error_response(lanes.error());
-  co_await read_status(services, *lanes);
+Task<http::Reply> list(Services& services, http::RequestContext& context) {
+  CO_TRY(const auto query, read_list_query(context.request));
+  const std::string url(query.query.first("url").value_or(""));
+  const auto find = [&] { return lanes_of_page(services.directory, query, url); };
+  CO_TRY(auto lanes, co_await run_blocking(services.readers, find));
+  co_await read_status(services, lanes);
   std::vector<std::string> urls;
-  for (const auto& lane : *lanes) urls.push_back(lane.status.url);
+  for (const auto& lane : lanes) urls.push_back(lane.status.url);
   const auto endpoints = co_await services.deliveries.endpoints_of(std::move(urls));
   std::string body;
   json::Writer w(body);
   w.begin_object().key("items").begin_array();
-  for (size_t i = 0; i < lanes->size(); ++i) {
-    const auto& lane = (*lanes)[i];
+  for (size_t i = 0; i < lanes.size(); ++i) {
+    const auto& lane = lanes[i];
     if (services.clock.steady_now() >= context.deadline) {
       co_return http::message_response(503,
                                        "counting the backlog took too long: ask for a lower limit");
     }
     const auto read = [&] { return read_figures(services.store, lane); };
-    const auto figures = co_await run_blocking(services.readers, read);
-    if (!figures) co_return error_response(figures.error());
-    write_lane(w, lane, *figures, endpoints[i].pace, services.clock.now());
+    CO_TRY(const auto figures, co_await run_blocking(services.readers, read));
+    write_lane(w, lane, figures, endpoints[i].pace, services.clock.now());
   }
   const std::string page =
-      lanes->empty() ? query->page : std::to_string(lanes->back().status.id.value);
+      lanes.empty() ? query.page : std::to_string(lanes.back().status.id.value);
   end_list(w, context.request, page);
   co_return http::json_response(200, std::move(body));
 }
 
-Task<http::Response> get(Services& services, http::RequestContext& context) {
+Task<http::Reply> get(Services& services, http::RequestContext& context) {
   const auto id = parse_uint(context.params.at("id"));
   const auto find = [&] {
     return find_lanes(services.directory, {"", "", LaneId{id.value_or(0)}});
   };
-  const auto refs = co_await run_blocking(services.readers, find);
-  if (!refs) co_return error_response(refs.error());
-  Lane lane = idle_lane(refs->front());
+  CO_TRY(const auto refs, co_await run_blocking(services.readers, find));
+  Lane lane = idle_lane(refs.front());
   lane.status =
       co_await services.deliveries.lane(lane.status.id, lane.status.domain, lane.status.url);
   const auto endpoint = co_await services.deliveries.endpoint(lane.status.url);
   const auto read = [&] { return read_figures(services.store, lane); };
-  const auto figures = co_await run_blocking(services.readers, read);
-  if (!figures) co_return error_response(figures.error());
+  CO_TRY(const auto figures, co_await run_blocking(services.readers, read));
   std::string body;
   json::Writer w(body);
-  write_lane(w, lane, *figures, endpoint.pace, services.clock.now());
+  write_lane(w, lane, figures, endpoint.pace, services.clock.now());
   co_return http::json_response(200, std::move(body));
 }
 

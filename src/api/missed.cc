@@ -54,15 +54,14 @@ Task<Result<std::vector<Missed>>> read_missed(Services& services, const ListQuer
   const std::string domain = to_lower(query.query.first("domain").value_or(""));
   const std::string url(query.query.first("url").value_or(""));
   const auto find = [&] { return find_lanes(services.directory, {domain, url}); };
-  const auto lanes = co_await run_blocking(services.readers, find);
-  if (!lanes) co_return fail(lanes.error());
+  CO_TRY(const auto lanes, co_await run_blocking(services.readers, find));
   std::vector<Missed> out;
   auto lane =
-      static_cast<size_t>(std::ranges::lower_bound(*lanes, from.lane, {},
+      static_cast<size_t>(std::ranges::lower_bound(lanes, from.lane, {},
                                                    [](const LaneRef& r) { return r.config->id; }) -
-                          lanes->begin());
-  const auto step = [&] { return read_step(services.store, *lanes, lane, from, query.limit, out); };
-  while (lane < lanes->size() && out.size() < query.limit) {
+                          lanes.begin());
+  const auto step = [&] { return read_step(services.store, lanes, lane, from, query.limit, out); };
+  while (lane < lanes.size() && out.size() < query.limit) {
     const auto read = co_await run_blocking(services.readers, step);
     if (!read) co_return fail(read.error());
     if (services.clock.steady_now() < deadline) continue;
@@ -105,24 +104,22 @@ void write_missed(json::Writer& w, const Missed& missed, const store::StoredEven
   w.key("expired").value(event == nullptr).end_object();
 }
 
-Task<http::Response> list(Services& services, http::RequestContext& context) {
-  const auto query = read_list_query(context.request);
-  if (!query) co_return error_response(query.error());
-  const auto missed = co_await read_missed(services, *query, context.deadline);
-  if (!missed) co_return error_response(missed.error());
+Task<http::Reply> list(Services& services, http::RequestContext& context) {
+  CO_TRY(const auto query, read_list_query(context.request));
+  CO_TRY(const auto missed, co_await read_missed(services, query, context.deadline));
   std::string body;
   json::Writer w(body);
   w.begin_object().key("items").begin_array();
   std::vector<Position> positions;
-  for (const auto& each : *missed) positions.push_back(each.row.position);
+  for (const auto& each : missed) positions.push_back(each.row.position);
   const auto write = [&](size_t i, const store::EventPtr& event) {
-    write_missed(w, (*missed)[i], event.get());
+    write_missed(w, missed[i], event.get());
   };
   const auto written = co_await with_events(services, positions, write);
-  if (!written) co_return error_response(written.error());
-  std::string page = query->page;
-  if (!missed->empty()) {
-    const auto& last = missed->back();
+  if (!written) co_return fail(written.error());
+  std::string page = query.page;
+  if (!missed.empty()) {
+    const auto& last = missed.back();
     page = fmt::format("{}-{}", last.lane.config->id.value, last.row.position.value);
   }
   end_list(w, context.request, page);

@@ -95,13 +95,12 @@ Result<std::vector<control::Notice>> find_notices(const control::NoticeBoard& bo
   return board.after(id, *limit);
 }
 
-Task<http::Response> list(Services& services, http::RequestContext& context) {
-  const auto notices = find_notices(services.notices, context.request.query);
-  if (!notices) co_return error_response(notices.error());
+Task<http::Reply> list(Services& services, http::RequestContext& context) {
+  CO_TRY(const auto notices, find_notices(services.notices, context.request.query));
   std::string body;
   json::Writer w(body);
   w.begin_object().key("items").begin_array();
-  for (const auto& notice : *notices) w.raw(to_json(notice));
+  for (const auto& notice : notices) w.raw(to_json(notice));
   w.end_array().end_object();
   co_return http::json_response(200, std::move(body));
 }
@@ -116,11 +115,10 @@ Result<uint64_t> stream_start(const control::NoticeBoard& board, const http::Req
   return read_id("after", *after);
 }
 
-Task<http::Response> stream(Services& services, http::RequestContext& context) {
-  const auto start = stream_start(services.notices, context.request);
-  if (!start) co_return error_response(start.error());
+Task<http::Reply> stream(Services& services, http::RequestContext& context) {
+  CO_TRY(const auto start, stream_start(services.notices, context.request));
   const auto executor = co_await asio::this_coro::executor;
-  auto notices = std::make_shared<NoticeStream>(executor, services.notices, *start,
+  auto notices = std::make_shared<NoticeStream>(executor, services.notices, start,
                                                 services.settings.heartbeat);
   http::Response response;
   response.fields.add("Content-Type", "text/event-stream");

@@ -76,14 +76,13 @@ Task<Status> send_events(Services& services, const EventsPlan& plan) {
     const size_t count = std::min(kEventsPerStep, plan.positions.size() - i);
     const std::vector<Position> some(first, first + static_cast<std::ptrdiff_t>(count));
     const auto read = [&] { return services.store.read_events(some); };
-    const auto events = co_await run_blocking(services.readers, read);
-    if (!events) co_return fail(events.error());
+    CO_TRY(const auto events, co_await run_blocking(services.readers, read));
     std::map<LaneId, std::pair<std::string, std::vector<store::EventPtr>>> by_lane;
     for (size_t k = 0; k < count; ++k) {
       for (const auto& lane : plan.lanes[i + k]) {
         auto& [url, of_lane] = by_lane[lane.config->id];
         url = lane.config->url;
-        if ((*events)[k]) of_lane.push_back((*events)[k]);
+        if (events[k]) of_lane.push_back(events[k]);
       }
     }
     for (auto& [id, to] : by_lane) {
@@ -95,16 +94,15 @@ Task<Status> send_events(Services& services, const EventsPlan& plan) {
   co_return Status();
 }
 
-Task<http::Response> replay_events(Services& services, const ReplayWish& wish) {
-  const auto plan = co_await plan_events(services, wish);
-  if (!plan) co_return error_response(plan.error());
+Task<http::Reply> replay_events(Services& services, const ReplayWish& wish) {
+  CO_TRY(const auto plan, co_await plan_events(services, wish));
   if (!wish.dry_run) {
-    if (plan->size.total().events == 0)
+    if (plan.size.total().events == 0)
       co_return http::message_response(404, "event: no webhook of the domain takes it");
-    const auto sent = co_await send_events(services, *plan);
-    if (!sent) co_return error_response(sent.error());
+    const auto sent = co_await send_events(services, plan);
+    if (!sent) co_return fail(sent.error());
   }
-  auto body = co_await plan->size.to_json(services);
+  auto body = co_await plan.size.to_json(services);
   co_return http::json_response(200, std::move(body));
 }
 
@@ -191,20 +189,18 @@ Task<Result<uint64_t>> count_remaining(Services& services, const LiveReplays& li
       return count_segment(services.store, *domain, lane->id, *segment,
                            segment->to.value_or(lane->through));
     };
-    const auto counted = co_await run_blocking(services.readers, count);
-    if (!counted) co_return fail(counted.error());
-    out += counted->events;
+    CO_TRY(const auto counted, co_await run_blocking(services.readers, count));
+    out += counted.events;
   }
   co_return out;
 }
 
-Task<http::Response> show(Services& services, const ReplayRecord& record, Deadline deadline) {
+Task<http::Reply> show(Services& services, const ReplayRecord& record, Deadline deadline) {
   const auto live = co_await find_live(services);
-  const auto remaining = co_await count_remaining(services, live, record.id, deadline);
-  if (!remaining) co_return error_response(remaining.error());
+  CO_TRY(const auto remaining, co_await count_remaining(services, live, record.id, deadline));
   std::string body;
   json::Writer w(body);
-  write_replay(w, record, state_of(record, live), *remaining);
+  write_replay(w, record, state_of(record, live), remaining);
   co_return http::json_response(200, std::move(body));
 }
 
@@ -255,12 +251,12 @@ Task<Status> add_all(Services& services, std::vector<PlannedLane>& plan, uint64_
 
 // The record comes first and says so when all is added: what a crash leaves half done shows as
 // "preparing" for ever, and can be cancelled.
-Task<http::Response> begin_replay(Services& services, ReplayRecords& records,
-                                  const ReplayScope& scope, std::vector<PlannedLane> plan,
-                                  const ReplaySize& size, Deadline deadline) {
+Task<http::Reply> begin_replay(Services& services, ReplayRecords& records, const ReplayScope& scope,
+                               std::vector<PlannedLane> plan, const ReplaySize& size,
+                               Deadline deadline) {
   const auto live = co_await find_live(services);
   const auto room = check_room(plan, live);
-  if (!room) co_return error_response(room.error());
+  if (!room) co_return fail(room.error());
   ReplayRecord record;
   record.domain = scope.domain;
   record.url = scope.url;
@@ -272,47 +268,42 @@ Task<http::Response> begin_replay(Services& services, ReplayRecords& records,
   record.events = size.total().events;
   record.bytes = size.total().bytes;
   const auto save = [&] { return records.add(record, live.ids()); };
-  const auto saved = co_await run_blocking(services.writer, save);
-  if (!saved) co_return error_response(saved.error());
-  const auto added = co_await add_all(services, plan, saved->id, deadline);
+  CO_TRY(const auto saved, co_await run_blocking(services.writer, save));
+  const auto added = co_await add_all(services, plan, saved.id, deadline);
   if (!added) {
-    const auto cancelled = co_await cancel_replay(services, records, saved->id);
-    co_return error_response(cancelled ? added.error() : cancelled.error());
+    const auto cancelled = co_await cancel_replay(services, records, saved.id);
+    co_return fail(cancelled ? added.error() : cancelled.error());
   }
   const auto finish = [&] {
-    return records.change(saved->id, [](ReplayRecord& r) { r.prepared = true; });
+    return records.change(saved.id, [](ReplayRecord& r) { r.prepared = true; });
   };
-  const auto finished = co_await run_blocking(services.writer, finish);
-  if (!finished) co_return error_response(finished.error());
-  if (finished->cancelled) {
+  CO_TRY(const auto finished, co_await run_blocking(services.writer, finish));
+  if (finished.cancelled) {
     // Between its first segments and the last.
-    const auto cancelled = co_await cancel_replay(services, records, saved->id);
-    if (!cancelled) co_return error_response(cancelled.error());
+    const auto cancelled = co_await cancel_replay(services, records, saved.id);
+    if (!cancelled) co_return fail(cancelled.error());
   }
-  auto out = co_await show(services, *finished, deadline);
+  auto out = co_await show(services, finished, deadline);
   co_return out;
 }
 
-Task<http::Response> create(Services& services, ReplayRecords& records,
-                            http::RequestContext& context) {
-  const auto form = read_fields(context.request, kReplayFields);
-  if (!form) co_return form.error();
-  const auto wish = parse_replay_wish(*form, later_now(services));
-  if (!wish) co_return error_response(wish.error());
-  if (!wish->events.empty()) {
-    auto out = co_await replay_events(services, *wish);
+Task<http::Reply> create(Services& services, ReplayRecords& records,
+                         http::RequestContext& context) {
+  CO_TRY(const auto form, read_fields(context.request, kReplayFields));
+  CO_TRY(const auto wish, parse_replay_wish(form, later_now(services)));
+  if (!wish.events.empty()) {
+    auto out = co_await replay_events(services, wish);
     co_return out;
   }
-  auto plan = co_await plan_replay(services, wish->scope, context.deadline);
-  if (!plan) co_return error_response(plan.error());
+  CO_TRY(auto plan, co_await plan_replay(services, wish.scope, context.deadline));
   ReplaySize size;
-  for (const auto& planned : *plan) size.add(planned.lane.config->url, planned.count);
-  if (wish->dry_run) {
+  for (const auto& planned : plan) size.add(planned.lane.config->url, planned.count);
+  if (wish.dry_run) {
     auto body = co_await size.to_json(services);
     co_return http::json_response(200, std::move(body));
   }
-  auto out = co_await begin_replay(services, records, wish->scope, *std::move(plan), size,
-                                   context.deadline);
+  auto out =
+      co_await begin_replay(services, records, wish.scope, std::move(plan), size, context.deadline);
   co_return out;
 }
 
@@ -325,26 +316,23 @@ Task<Result<ReplayRecord>> find_record(Services& services, ReplayRecords& record
   co_return record;
 }
 
-Task<http::Response> list(Services& services, ReplayRecords& records,
-                          http::RequestContext& context) {
-  const auto query = read_list_query(context.request);
-  if (!query) co_return error_response(query.error());
-  const auto before = query->page.empty() ? UINT64_MAX : parse_uint(query->page);
+Task<http::Reply> list(Services& services, ReplayRecords& records, http::RequestContext& context) {
+  CO_TRY(const auto query, read_list_query(context.request));
+  const auto before = query.page.empty() ? UINT64_MAX : parse_uint(query.page);
   if (!before) co_return http::message_response(400, "page: is not of this list");
   const auto read = [&] { return records.all(); };
-  const auto all = co_await run_blocking(services.readers, read);
-  if (!all) co_return error_response(all.error());
+  CO_TRY(const auto all, co_await run_blocking(services.readers, read));
   const auto live = co_await find_live(services);
   std::string body;
-  std::string page = query->page;
+  std::string page = query.page;
   json::Writer w(body);
   w.begin_object().key("items").begin_array();
   size_t shown = 0;
-  for (const auto& record : *all) {
-    if (record.id >= *before || shown == query->limit) continue;
-    const auto remaining = co_await count_remaining(services, live, record.id, context.deadline);
-    if (!remaining) co_return error_response(remaining.error());
-    write_replay(w, record, state_of(record, live), *remaining);
+  for (const auto& record : all) {
+    if (record.id >= *before || shown == query.limit) continue;
+    CO_TRY(const auto remaining,
+           co_await count_remaining(services, live, record.id, context.deadline));
+    write_replay(w, record, state_of(record, live), remaining);
     page = std::to_string(record.id);
     ++shown;
   }
@@ -352,58 +340,53 @@ Task<http::Response> list(Services& services, ReplayRecords& records,
   co_return http::json_response(200, std::move(body));
 }
 
-Task<http::Response> get(Services& services, ReplayRecords& records,
-                         http::RequestContext& context) {
-  const auto record = co_await find_record(services, records, context);
-  if (!record) co_return error_response(record.error());
-  auto out = co_await show(services, *record, context.deadline);
+Task<http::Reply> get(Services& services, ReplayRecords& records, http::RequestContext& context) {
+  CO_TRY(const auto record, co_await find_record(services, records, context));
+  auto out = co_await show(services, record, context.deadline);
   co_return out;
 }
 
-Task<http::Response> hold(Services& services, ReplayRecords& records, http::RequestContext& context,
-                          ReplayAction action, std::string_view done) {
-  const auto record = co_await find_record(services, records, context);
-  if (!record) co_return error_response(record.error());
+Task<http::Reply> hold(Services& services, ReplayRecords& records, http::RequestContext& context,
+                       ReplayAction action, std::string_view done) {
+  CO_TRY(const auto record, co_await find_record(services, records, context));
   const auto live = co_await find_live(services);
-  const auto state = state_of(*record, live);
+  const auto state = state_of(record, live);
   if (state != "running" && state != "paused")
     co_return http::message_response(409, fmt::format("the replay is {}", state));
-  const auto changed = co_await services.deliveries.change_replay(record->id, action);
-  if (!changed) co_return error_response(changed.error());
+  const auto changed = co_await services.deliveries.change_replay(record.id, action);
+  if (!changed) co_return fail(changed.error());
   co_return http::message_response(200, done);
 }
 
-Task<http::Response> pause(Services& services, ReplayRecords& records,
-                           http::RequestContext& context) {
+Task<http::Reply> pause(Services& services, ReplayRecords& records, http::RequestContext& context) {
   auto out =
       co_await hold(services, records, context, ReplayAction::kPause, "Replay has been paused");
   co_return out;
 }
 
-Task<http::Response> resume(Services& services, ReplayRecords& records,
-                            http::RequestContext& context) {
+Task<http::Reply> resume(Services& services, ReplayRecords& records,
+                         http::RequestContext& context) {
   auto out =
       co_await hold(services, records, context, ReplayAction::kResume, "Replay has been resumed");
   co_return out;
 }
 
-Task<http::Response> cancel(Services& services, ReplayRecords& records,
-                            http::RequestContext& context) {
-  const auto record = co_await find_record(services, records, context);
-  if (!record) co_return error_response(record.error());
+Task<http::Reply> cancel(Services& services, ReplayRecords& records,
+                         http::RequestContext& context) {
+  CO_TRY(const auto record, co_await find_record(services, records, context));
   const auto live = co_await find_live(services);
-  const auto state = state_of(*record, live);
+  const auto state = state_of(record, live);
   if (state == "done" || state == "cancelled")
     co_return http::message_response(409, fmt::format("the replay is {}", state));
-  const auto cancelled = co_await cancel_replay(services, records, record->id);
-  if (!cancelled) co_return error_response(cancelled.error());
+  const auto cancelled = co_await cancel_replay(services, records, record.id);
+  if (!cancelled) co_return fail(cancelled.error());
   co_return http::message_response(200, "Replay has been cancelled");
 }
 
 }  // namespace
 
 std::vector<http::Route> replay_routes(Services& services) {
-  using ReplayHandler = Task<http::Response> (*)(Services&, ReplayRecords&, http::RequestContext&);
+  using ReplayHandler = Task<http::Reply> (*)(Services&, ReplayRecords&, http::RequestContext&);
   const auto records = std::make_shared<ReplayRecords>(services.store);
   const auto with = [&](ReplayHandler handler) -> http::RouteHandler {
     return [&services, records, handler](http::RequestContext& context) {

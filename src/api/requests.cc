@@ -10,10 +10,10 @@ http::RouteHandler bound(Services& services, Handler handler) {
 
 namespace {
 
-Task<http::Response> run_without_fields(const http::RouteHandler& handler,
-                                        http::RequestContext& context) {
+Task<http::Reply> run_without_fields(const http::RouteHandler& handler,
+                                     http::RequestContext& context) {
   const auto none = read_fields(context.request, {});
-  if (!none) co_return none.error();
+  if (!none) co_return fail(none.error());
   auto out = co_await handler(context);
   co_return out;
 }
@@ -26,30 +26,25 @@ http::RouteHandler without_fields(http::RouteHandler handler) {
   };
 }
 
-std::optional<http::Response> check_known(const http::Request& request, const http::Form& form,
-                                          std::span<const std::string_view> known) {
-  const auto query = http::parse_query(request.query);
-  if (!query) return error_response(query.error());
+Status check_known(const http::Request& request, const http::Form& form,
+                   std::span<const std::string_view> known) {
+  TRY(const auto query, http::parse_query(request.query));
   std::vector<FieldRule> rules;
   for (const auto name : known) rules.push_back({name, Shape::kMany});
-  const auto in_form = check_fields(form.fields(), rules);
-  if (!in_form) return error_response(in_form.error());
-  const auto in_query = check_fields(query->fields(), {});
-  if (!in_query) return error_response(in_query.error());
-  return std::nullopt;
+  TRY_STATUS(check_fields(form.fields(), rules));
+  return check_fields(query.fields(), {});
 }
 
-tl::expected<http::Form, http::Response> read_form(const http::Request& request) {
+tl::expected<http::Form, http::Refusal> read_form(const http::Request& request) {
   const auto content_type = request.fields.get("Content-Type");
   const auto type = http::form_type(content_type);
   const bool is_form = type == http::FormType::kMultipart || type == http::FormType::kUrlEncoded;
   if (!request.body.empty() && !is_form) {
-    return tl::unexpected(http::message_response(
+    return fail(http::message_response(
         415, "content-type must be multipart/form-data or application/x-www-form-urlencoded"));
   }
-  auto form = http::parse_form(content_type, request.body);
-  if (!form) return tl::unexpected(error_response(form.error()));
-  return *std::move(form);
+  TRY(auto form, http::parse_form(content_type, request.body));
+  return form;
 }
 
 http::Response missing_parameter(std::string_view name) {

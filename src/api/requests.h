@@ -4,6 +4,7 @@
 
 #include "api/services.h"
 #include "http/forms.h"
+#include "http/reply.h"
 
 #include <tl/expected.hpp>
 
@@ -14,7 +15,7 @@
 namespace eventhorn::api {
 
 /// A handler: a coroutine over the services and one request, both of which outlive it.
-using Handler = Task<http::Response> (*)(Services&, http::RequestContext&);
+using Handler = Task<http::Reply> (*)(Services&, http::RequestContext&);
 
 /// The handler as a table has it.
 http::RouteHandler bound(Services& services, Handler handler);
@@ -23,14 +24,14 @@ http::RouteHandler bound(Services& services, Handler handler);
 /// because whoever gives one means something else (reliability A13).
 http::RouteHandler without_fields(http::RouteHandler handler);
 
-/// nullopt when the query is empty and the form has no other fields than `known`; otherwise 400
-/// that names one.
-std::optional<http::Response> check_known(const http::Request& request, const http::Form& form,
-                                          std::span<const std::string_view> known);
+/// OK when the query is empty and the form has no other fields than `known`; otherwise
+/// kInvalidArgument that names one.
+Status check_known(const http::Request& request, const http::Form& form,
+                   std::span<const std::string_view> known);
 
-/// The form in the body, or the answer to give: 415 for a body that is no form, 400 and 413 as
+/// The form in the body, or the refusal: 415 for a body that is no form, 400 and 413 as
 /// http::parse_form. No body is an empty form, whatever the type says (spec: Mailgun SDKs).
-tl::expected<http::Form, http::Response> read_form(const http::Request& request);
+tl::expected<http::Form, http::Refusal> read_form(const http::Request& request);
 
 /// 400 {"message":"Missing parameter 'name'"} (spec: webhooks, errors).
 http::Response missing_parameter(std::string_view name);

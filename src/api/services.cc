@@ -1,56 +1,13 @@
 #include "api/services.h"
 
-#include "base/log.h"
 #include "base/strings.h"
 #include "crypto/random.h"
 
 #include <algorithm>
 
 namespace eventhorn::api {
-namespace {
-
-int status_of(Errc code) {
-  switch (code) {
-    case Errc::kInvalidArgument:
-      return 400;
-    case Errc::kUnauthenticated:
-      return 401;
-    case Errc::kForbidden:
-      return 403;
-    case Errc::kNotFound:
-      return 404;
-    case Errc::kConflict:
-      return 409;
-    case Errc::kTooLarge:
-      return 413;
-    case Errc::kRateLimited:
-      return 429;
-    case Errc::kTimeout:
-    case Errc::kCancelled:
-    case Errc::kUnavailable:
-      return 503;
-    case Errc::kCorruption:
-    case Errc::kInternal:
-      return 500;
-  }
-  return 500;
-}
-
-}  // namespace
-
 SystemTime later_now(const Services& services) {
   return std::max(services.clock.now(), services.store.kept_clock().now());
-}
-
-http::Response error_response(const Error& error) {
-  const int status = status_of(error.code);
-  if (status == 500) {
-    log_error("api", "internal error error={}", error.message);
-    return http::message_response(500, "internal error");
-  }
-  auto out = http::message_response(status, error.message);
-  if (status == 429 || status == 503) out.fields.set("Retry-After", "1");
-  return out;
 }
 
 Status check_domain_name(std::string_view name) {

@@ -85,10 +85,6 @@ struct Services {
 /// The kept or the wall clock, whichever is later: what is stamped by either is not beyond "now".
 SystemTime later_now(const Services& services);
 
-/// {"message": ...} with the status of the error's kind. Details of kInternal and kCorruption go to
-/// the log only.
-http::Response error_response(const Error& error);
-
 /// The domain of the path parameter `domain`, lower-cased. kNotFound "Domain not found" when there
 /// is none; kInvalidArgument when auto_create is on and the name is not well-formed. With
 /// settings.auto_create an unknown well-formed name is created first; `create` false never creates.

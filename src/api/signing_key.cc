@@ -51,24 +51,22 @@ Task<Result<control::KeyStates>> take(Services& services, Step step) {
 }
 
 template <Step step>
-Task<http::Response> change(Services& services, http::RequestContext&) {
-  const auto states = co_await take(services, step);
-  if (!states) co_return error_response(states.error());
-  co_return states_response(*states);
+Task<http::Reply> change(Services& services, http::RequestContext&) {
+  CO_TRY(const auto states, co_await take(services, step));
+  co_return states_response(states);
 }
 
-Task<http::Response> show(Services& services, http::RequestContext&) {
+Task<http::Reply> show(Services& services, http::RequestContext&) {
   co_return states_response(services.keys.signing().states());
 }
 
-Task<http::Response> get_as_mailgun(Services& services, http::RequestContext&) {
+Task<http::Reply> get_as_mailgun(Services& services, http::RequestContext&) {
   co_return mailgun_response("success", services.keys.signing().states());
 }
 
-Task<http::Response> regenerate_as_mailgun(Services& services, http::RequestContext&) {
-  const auto states = co_await take(services, &control::SigningKeyring::regenerate);
-  if (!states) co_return error_response(states.error());
-  co_return mailgun_response("regenerated HTTP signing key for account", *states);
+Task<http::Reply> regenerate_as_mailgun(Services& services, http::RequestContext&) {
+  CO_TRY(const auto states, co_await take(services, &control::SigningKeyring::regenerate));
+  co_return mailgun_response("regenerated HTTP signing key for account", states);
 }
 
 }  // namespace

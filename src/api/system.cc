@@ -5,26 +5,26 @@
 namespace eventhorn::api {
 namespace {
 
-Task<http::Response> health(Services&, http::RequestContext&) {
+Task<http::Reply> health(Services&, http::RequestContext&) {
   co_return http::json_response(200, R"({"status":"ok"})");
 }
 
-Task<http::Response> readiness(Services& services, http::RequestContext&) {
+Task<http::Reply> readiness(Services& services, http::RequestContext&) {
   if (services.draining != nullptr && *services.draining)
-    co_return error_response(Error(Errc::kUnavailable, "the server is ending"));
+    co_return fail(Errc::kUnavailable, "the server is ending");
   const auto status = services.commits.status();
-  if (!status) co_return error_response(status.error());
+  if (!status) co_return fail(status.error());
   co_return http::json_response(200, R"({"status":"ok"})");
 }
 
-Task<http::Response> metrics_text(Services&, http::RequestContext&) {
+Task<http::Reply> metrics_text(Services&, http::RequestContext&) {
   auto out = http::text_response(200, metrics::render());
   out.fields.set("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
   co_return out;
 }
 
 // Clients know by this text that they were given a base URL without more (spec: authentication).
-Task<http::Response> root(Services&, http::RequestContext&) {
+Task<http::Reply> root(Services&, http::RequestContext&) {
   co_return http::text_response(200, "Mailgun Magnificent API");
 }
 

@@ -204,47 +204,42 @@ std::string render(const std::vector<store::EventPtr>& events, const std::string
   return out;
 }
 
-Task<http::Response> answer(Services& services, http::RequestContext& context,
-                            const store::Domain& domain, Token token) {
+Task<http::Reply> answer(Services& services, http::RequestContext& context,
+                         const store::Domain& domain, Token token) {
   const auto* config = domain.find_lane(token.lane);
   if (config == nullptr)
     co_return http::message_response(404, "url: no webhook of the domain names it");
   const auto lane = co_await services.deliveries.lane(token.lane, domain.uid, config->url);
   if (!token.bound) token.bound = lane.through;
   const auto sources = make_sources(domain, lane, token);
-  const auto events = co_await read_page(services, sources, token, context.deadline);
-  if (!events) co_return error_response(events.error());
+  CO_TRY(const auto events, co_await read_page(services, sources, token, context.deadline));
   const auto write = [&] {
     const auto next = context.request.base + "/eventhorn/v1/" + domain.name + "/events/" +
                       encode(token, domain.uid, services.keys.token_key());
-    return render(*events, next);
+    return render(events, next);
   };
   auto body = co_await run_blocking(services.readers, write);
   co_return http::json_response(200, std::move(body));
 }
 
-Task<http::Response> first_page(Services& services, http::RequestContext& context) {
-  const auto domain = co_await find_domain(services, context.params.at("domain"), false);
-  if (!domain) co_return error_response(domain.error());
-  const auto query = read_list_query(context.request);
-  if (!query) co_return error_response(query.error());
-  const std::string url(query->query.first("unacked_by").value_or(""));
+Task<http::Reply> first_page(Services& services, http::RequestContext& context) {
+  CO_TRY(const auto domain, co_await find_domain(services, context.params.at("domain"), false));
+  CO_TRY(const auto query, read_list_query(context.request));
+  const std::string url(query.query.first("unacked_by").value_or(""));
   if (url.empty()) co_return missing_parameter("unacked_by");
-  const auto lanes = find_lanes(services.directory, {(*domain)->name, url});
-  if (!lanes) co_return error_response(lanes.error());
+  CO_TRY(const auto lanes, find_lanes(services.directory, {domain->name, url}));
   Token token;
-  token.limit = query->limit;
-  token.lane = lanes->front().config->id;
-  auto out = co_await answer(services, context, **domain, token);
+  token.limit = query.limit;
+  token.lane = lanes.front().config->id;
+  auto out = co_await answer(services, context, *domain, token);
   co_return out;
 }
 
-Task<http::Response> next_page(Services& services, http::RequestContext& context) {
-  const auto domain = co_await find_domain(services, context.params.at("domain"), false);
-  if (!domain) co_return error_response(domain.error());
-  const auto token = decode(context.params.at("token"), (*domain)->uid, services.keys.token_key());
-  if (!token) co_return error_response(token.error());
-  auto out = co_await answer(services, context, **domain, *token);
+Task<http::Reply> next_page(Services& services, http::RequestContext& context) {
+  CO_TRY(const auto domain, co_await find_domain(services, context.params.at("domain"), false));
+  CO_TRY(const auto token,
+         decode(context.params.at("token"), domain->uid, services.keys.token_key()));
+  auto out = co_await answer(services, context, *domain, token);
   co_return out;
 }
 

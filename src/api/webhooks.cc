@@ -29,8 +29,9 @@ http::Response refused(std::string_view reason) {
   return http::json_response(400, std::move(body));
 }
 
-http::Response refused(const Error& error) {
-  return error.code == Errc::kInvalidArgument ? refused(error.message) : error_response(error);
+http::Refusal refused(const Error& error) {
+  if (error.code == Errc::kInvalidArgument) return refused(error.message);
+  return error;
 }
 
 http::Response unknown_hook(std::string_view name) {
@@ -56,21 +57,20 @@ http::Response webhook_response(std::string_view message, const std::vector<std:
 
 /// The form's URLs, each once, in the order given; or the answer when there are none, or more than
 /// `max_urls`, or one is not acceptable. A field left blank is one not given.
-Task<tl::expected<std::vector<std::string>, http::Response>> read_urls(Services& services,
-                                                                       const http::Form& form,
-                                                                       size_t max_urls) {
+Task<tl::expected<std::vector<std::string>, http::Refusal>> read_urls(Services& services,
+                                                                      const http::Form& form,
+                                                                      size_t max_urls) {
   std::vector<std::string> urls;
   for (const auto url : form.all("url")) {
     if (!url.empty() && std::ranges::find(urls, url) == urls.end()) urls.emplace_back(url);
   }
-  if (urls.empty()) co_return tl::unexpected(missing_parameter("url"));
+  if (urls.empty()) co_return fail(missing_parameter("url"));
   if (urls.size() > max_urls) {
-    co_return tl::unexpected(
-        refused(fmt::format("Maximum number of URLs ({}) exceeded", max_urls)));
+    co_return fail(refused(fmt::format("Maximum number of URLs ({}) exceeded", max_urls)));
   }
   for (const auto& url : urls) {
     const auto checked = co_await check_target(services, url);
-    if (!checked) co_return tl::unexpected(refused(checked.error()));
+    if (!checked) co_return fail(refused(checked.error()));
   }
   co_return urls;
 }
@@ -111,14 +111,13 @@ Task<Result<store::DomainChange>> set_urls(Services& services, const std::string
   co_return change;
 }
 
-Task<http::Response> list(Services& services, http::RequestContext& context) {
-  const auto domain = co_await find_domain(services, context.params.at("domain"), false);
-  if (!domain) co_return error_response(domain.error());
+Task<http::Reply> list(Services& services, http::RequestContext& context) {
+  CO_TRY(const auto domain, co_await find_domain(services, context.params.at("domain"), false));
   std::string body;
   json::Writer w(body);
   w.begin_object().key("webhooks").begin_object();
   for (const Hook hook : webhook::kAllHooks) {
-    const auto urls = (*domain)->urls(hook);
+    const auto urls = domain->urls(hook);
     if (urls.empty()) continue;
     w.key(webhook::to_string(hook));
     write_urls(w, urls);
@@ -127,11 +126,10 @@ Task<http::Response> list(Services& services, http::RequestContext& context) {
   co_return http::json_response(200, std::move(body));
 }
 
-Task<http::Response> get(Services& services, http::RequestContext& context) {
-  const auto domain = co_await find_domain(services, context.params.at("domain"), false);
-  if (!domain) co_return error_response(domain.error());
+Task<http::Reply> get(Services& services, http::RequestContext& context) {
+  CO_TRY(const auto domain, co_await find_domain(services, context.params.at("domain"), false));
   const auto hook = webhook::parse_hook(context.params.at("name"));
-  const auto urls = hook ? (*domain)->urls(*hook) : std::vector<std::string>();
+  const auto urls = hook ? domain->urls(*hook) : std::vector<std::string>();
   if (urls.empty()) co_return http::message_response(404, "Webhook not found");
   co_return webhook_response("", urls);
 }
@@ -139,47 +137,41 @@ Task<http::Response> get(Services& services, http::RequestContext& context) {
 /// The fields that setting a webhook knows. Some clients repeat the name in a body (mailgun-ruby).
 constexpr std::array<std::string_view, 2> kKnownFields = {"id", "url"};
 
-Task<http::Response> create(Services& services, http::RequestContext& context) {
-  const auto domain = settable_domain(services, context.params.at("domain"));
-  if (!domain) co_return error_response(domain.error());
-  const auto form = read_form(context.request);
-  if (!form) co_return form.error();
-  const auto name = form->first("id").value_or("");
+Task<http::Reply> create(Services& services, http::RequestContext& context) {
+  CO_TRY(const auto domain, settable_domain(services, context.params.at("domain")));
+  CO_TRY(const auto form, read_form(context.request));
+  const auto name = form.first("id").value_or("");
   if (name.empty()) co_return missing_parameter("id");
-  if (auto unknown = check_known(context.request, *form, kKnownFields)) co_return *unknown;
+  const auto known = check_known(context.request, form, kKnownFields);
+  if (!known) co_return fail(known.error());
   const auto hook = webhook::parse_hook(name);
   if (!hook) co_return unknown_hook(name);
-  const auto urls = co_await read_urls(services, *form, webhook::kMaxUrlsPerHook);
-  if (!urls) co_return urls.error();
-  const auto change = co_await set_urls(services, *domain, *hook, *urls, Expected::kUnset);
-  if (!change) co_return refused(change.error());
-  co_return webhook_response("Webhook has been created", *urls);
+  CO_TRY(const auto urls, co_await read_urls(services, form, webhook::kMaxUrlsPerHook));
+  const auto change = co_await set_urls(services, domain, *hook, urls, Expected::kUnset);
+  if (!change) co_return fail(refused(change.error()));
+  co_return webhook_response("Webhook has been created", urls);
 }
 
-Task<http::Response> update(Services& services, http::RequestContext& context) {
-  const auto domain = settable_domain(services, context.params.at("domain"));
-  if (!domain) co_return error_response(domain.error());
+Task<http::Reply> update(Services& services, http::RequestContext& context) {
+  CO_TRY(const auto domain, settable_domain(services, context.params.at("domain")));
   const auto hook = webhook::parse_hook(context.params.at("name"));
   if (!hook) co_return unknown_hook(context.params.at("name"));
-  const auto form = read_form(context.request);
-  if (!form) co_return form.error();
-  if (auto unknown = check_known(context.request, *form, kKnownFields)) co_return *unknown;
-  const auto urls = co_await read_urls(services, *form, webhook::kMaxUrlsPerHook);
-  if (!urls) co_return urls.error();
-  const auto change = co_await set_urls(services, *domain, *hook, *urls, Expected::kSet);
-  if (!change) co_return error_response(change.error());
-  co_return webhook_response("Webhook has been updated", *urls);
+  CO_TRY(const auto form, read_form(context.request));
+  const auto known = check_known(context.request, form, kKnownFields);
+  if (!known) co_return fail(known.error());
+  CO_TRY(const auto urls, co_await read_urls(services, form, webhook::kMaxUrlsPerHook));
+  const auto change = co_await set_urls(services, domain, *hook, urls, Expected::kSet);
+  if (!change) co_return fail(change.error());
+  co_return webhook_response("Webhook has been updated", urls);
 }
 
-Task<http::Response> remove(Services& services, http::RequestContext& context) {
-  const auto domain = co_await find_domain(services, context.params.at("domain"), false);
-  if (!domain) co_return error_response(domain.error());
+Task<http::Reply> remove(Services& services, http::RequestContext& context) {
+  CO_TRY(const auto domain, co_await find_domain(services, context.params.at("domain"), false));
   const auto hook = webhook::parse_hook(context.params.at("name"));
   if (!hook) co_return http::message_response(404, "Webhook not found");
   const std::vector<std::string> none;
-  const auto change = co_await set_urls(services, (*domain)->name, *hook, none, Expected::kSet);
-  if (!change) co_return error_response(change.error());
-  co_return webhook_response("Webhook has been deleted", change->before->urls(*hook));
+  CO_TRY(const auto change, co_await set_urls(services, domain->name, *hook, none, Expected::kSet));
+  co_return webhook_response("Webhook has been deleted", change.before->urls(*hook));
 }
 
 struct SignedSample {
@@ -220,24 +212,19 @@ std::string test_report(const outbound::ClientReply& reply) {
 }
 
 // The sample goes out as a delivery would but is nowhere kept: it is no event of the domain.
-Task<http::Response> test(Services& services, http::RequestContext& context) {
-  const auto name = settable_domain(services, context.params.at("domain"));
-  if (!name) co_return error_response(name.error());
+Task<http::Reply> test(Services& services, http::RequestContext& context) {
+  CO_TRY(const auto name, settable_domain(services, context.params.at("domain")));
   const auto hook = webhook::parse_hook(context.params.at("name"));
   if (!hook) co_return unknown_hook(context.params.at("name"));
-  const auto form = read_form(context.request);
-  if (!form) co_return form.error();
-  const auto urls = co_await read_urls(services, *form, 1);
-  if (!urls) co_return urls.error();
-  const auto domain = co_await find_domain(services, *name, true);
-  if (!domain) co_return error_response(domain.error());
-  const auto read = [&] { return control::load_endpoint_settings(services.store, urls->front()); };
-  const auto for_url = co_await run_blocking(services.readers, read);
-  if (!for_url) co_return error_response(for_url.error());
-  auto sample = signed_sample(services, (*domain)->name, *hook, *for_url);
+  CO_TRY(const auto form, read_form(context.request));
+  CO_TRY(const auto urls, co_await read_urls(services, form, 1));
+  CO_TRY(const auto domain, co_await find_domain(services, name, true));
+  const auto read = [&] { return control::load_endpoint_settings(services.store, urls.front()); };
+  CO_TRY(const auto for_url, co_await run_blocking(services.readers, read));
+  auto sample = signed_sample(services, domain->name, *hook, for_url);
   const Deadline limit = services.clock.steady_now() + services.settings.attempt_timeout;
   const auto reply =
-      co_await services.post(urls->front(), *for_url, std::move(sample.body),
+      co_await services.post(urls.front(), for_url, std::move(sample.body),
                              std::move(sample.extra_head), std::min(limit, context.deadline));
   co_return http::json_response(200, test_report(reply));
 }

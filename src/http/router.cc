@@ -169,7 +169,8 @@ Verdict Router::admit(const Request& head) const {
 }
 
 Task<Response> run(const Admitted& admitted, RequestContext& context) {
-  auto response = co_await admitted.route->handler(context);
+  auto reply = co_await admitted.route->handler(context);
+  auto response = reply ? *std::move(reply) : std::move(reply).error().answer;
   for (const auto& [name, value] : admitted.answer_fields.all()) response.fields.set(name, value);
   co_return response;
 }

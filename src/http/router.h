@@ -4,6 +4,7 @@
 
 #include "async/task.h"
 #include "http/message.h"
+#include "http/reply.h"
 
 #include <tl/expected.hpp>
 
@@ -64,7 +65,7 @@ struct RequestContext {
   bool client_gone() const { return peer != nullptr && peer->gone(); }
 };
 
-using RouteHandler = std::function<Task<Response>(RequestContext&)>;
+using RouteHandler = std::function<Task<Reply>(RequestContext&)>;
 
 /// Who may call a route.
 enum class Access {
@@ -141,7 +142,7 @@ class Router {
   std::unique_ptr<Node> root_;
 };
 
-/// Runs the handler of what was admitted; `context` is made from that.
+/// The answer of the handler of what was admitted, refusals too; `context` is made from that.
 Task<Response> run(const Admitted& admitted, RequestContext& context);
 
 }  // namespace eventhorn::http

@@ -8,7 +8,7 @@
 namespace eventhorn::http {
 namespace {
 
-Task<Response> answer(RequestContext& context) {
+Task<Reply> answer(RequestContext& context) {
   co_return text_response(200, context.request.method + " " + context.params.at("domain"));
 }
 

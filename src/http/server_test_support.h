@@ -18,7 +18,7 @@ class TestServer {
  public:
   explicit TestServer(ServerOptions options = {}, size_t cores = 2) : cores_(cores) {
     const auto row = [this](const char* pattern,
-                            Task<Response> (TestServer::*answer)(RequestContext&),
+                            Task<http::Reply> (TestServer::*answer)(RequestContext&),
                             BodyLimit limit = kAnyBody) {
       return Route{"*", pattern, Access::kAnyone, limit,
                    [this, answer](RequestContext& context) { return (this->*answer)(context); }};
@@ -81,17 +81,17 @@ class TestServer {
   }
 
   // What the server made of the request, a line each.
-  Task<Response> echo(RequestContext& context) {
+  Task<http::Reply> echo(RequestContext& context) {
     const auto& request = context.request;
     co_return text_response(200, request.method + " " + request.target + "\n" +
                                      request.remote_address + "\n" + request.base + "\n" +
                                      request.body + (request.truncated ? "..." : ""));
   }
 
-  Task<Response> fail(RequestContext&) { throw std::runtime_error("secret detail"); }
+  Task<http::Reply> fail(RequestContext&) { throw std::runtime_error("secret detail"); }
 
   // The status that the query says.
-  Task<Response> status(RequestContext& context) {
+  Task<http::Reply> status(RequestContext& context) {
     Response response;
     response.status = std::stoi(context.request.query);
     response.body = "body";
@@ -99,18 +99,18 @@ class TestServer {
   }
 
   // As many bytes as the query says.
-  Task<Response> big(RequestContext& context) {
+  Task<http::Reply> big(RequestContext& context) {
     co_return text_response(200, std::string(std::stoul(context.request.query), 'b'));
   }
 
-  Task<Response> gate(RequestContext&) {
+  Task<http::Reply> gate(RequestContext&) {
     inside_.set_value();
     auto wait = [this] { gate_.get_future().wait(); };
     co_await run_blocking(pool_, wait);
     co_return text_response(200, "through");
   }
 
-  Task<Response> until_gone(RequestContext& context) {
+  Task<http::Reply> until_gone(RequestContext& context) {
     inside_.set_value();
     while (!context.client_gone()) {
       asked_.fetch_add(1);
@@ -120,13 +120,13 @@ class TestServer {
     co_return Response();
   }
 
-  Task<Response> forever(RequestContext&) {
+  Task<http::Reply> forever(RequestContext&) {
     if (forever_.fetch_add(1) == 0) inside_.set_value();
     co_await sleep_until(Deadline::max());
     co_return Response();
   }
 
-  Task<Response> stream(RequestContext&) {
+  Task<http::Reply> stream(RequestContext&) {
     auto response = text_response(200, "not sent");
     response.stream = make_stream();
     co_return response;
