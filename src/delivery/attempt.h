@@ -1,43 +1,59 @@
 // An attempt that has its place.
 #pragma once
 
-#include "delivery/engine.h"
+#include "delivery/endpoint.h"
+#include "delivery/lane.h"
 
 #include <utility>
 
 namespace eventhorn::delivery {
 
-/// Owns a place of the core and of the host, a worker of the endpoint, and a job of a lane. Its end
-/// releases them, whatever it comes from; a job of which nobody has decided what becomes of it is
-/// given back. Lives on the engine's core, and no longer than the engine.
-class Engine::Attempt {
+class Scheduler;
+
+/// A place of the core and of the host, and a worker of the endpoint. Its end frees all three,
+/// whatever it comes from. Lives on the core's executor, and no longer than the scheduler.
+class Place {
  public:
-  Attempt(Engine& engine, EndpointPtr endpoint, LanePtr lane, Job job, Standing standing)
-      : endpoint_(std::move(endpoint)),
-        lane_(std::move(lane)),
-        job_(std::move(job)),
-        engine_(&engine),
-        standing_(standing) {}
+  /// The scheduler's: use Scheduler::next().
+  Place(Scheduler& scheduler, EndpointPtr endpoint, Standing standing)
+      : scheduler_(&scheduler), endpoint_(std::move(endpoint)), standing_(standing) {}
 
-  ~Attempt() {
-    if (engine_ == nullptr) return;
-    if (!decided_) engine_->abandon(lane_, job_);
-    engine_->release(*endpoint_, standing_);
-  }
+  ~Place();
 
-  Attempt(Attempt&& other) noexcept
-      : endpoint_(std::move(other.endpoint_)),
-        lane_(std::move(other.lane_)),
-        job_(std::move(other.job_)),
-        engine_(std::exchange(other.engine_, nullptr)),
-        standing_(other.standing_),
-        decided_(other.decided_) {}
+  Place(Place&& other) noexcept
+      : scheduler_(std::exchange(other.scheduler_, nullptr)),
+        endpoint_(std::move(other.endpoint_)),
+        standing_(other.standing_) {}
 
+  Place& operator=(Place&&) = delete;
+  Place(const Place&) = delete;
+  Place& operator=(const Place&) = delete;
+
+  const EndpointPtr& endpoint() const { return endpoint_; }
+
+ private:
+  friend class Attempt;
+
+  Scheduler* scheduler_;  // null once moved from
+  EndpointPtr endpoint_;
+  Standing standing_;
+};
+
+/// A place with a job of a lane. A job of which nobody has decided what becomes of it is given back
+/// when the attempt ends: an exception ended it, or the process is being stopped.
+class Attempt {
+ public:
+  Attempt(Place place, LanePtr lane, Job job)
+      : place_(std::move(place)), lane_(std::move(lane)), job_(std::move(job)) {}
+
+  ~Attempt();
+
+  Attempt(Attempt&& other) noexcept = default;
   Attempt& operator=(Attempt&&) = delete;
   Attempt(const Attempt&) = delete;
   Attempt& operator=(const Attempt&) = delete;
 
-  const EndpointPtr& endpoint() const { return endpoint_; }
+  const EndpointPtr& endpoint() const { return place_.endpoint(); }
 
   const LanePtr& lane() const { return lane_; }
 
@@ -47,11 +63,9 @@ class Engine::Attempt {
   void decide() { decided_ = true; }
 
  private:
-  EndpointPtr endpoint_;
+  Place place_;
   LanePtr lane_;
   Job job_;
-  Engine* engine_;
-  Standing standing_;
   bool decided_ = false;
 };
 

@@ -10,16 +10,16 @@ namespace eventhorn::delivery {
 namespace {
 
 Task<control::EndpointStatus> read_endpoint(Engine& engine, std::string url) {
-  co_return engine.endpoint(url);
+  co_return engine.operators().endpoint(url);
 }
 
 Task<std::vector<store::AttemptRow>> read_recent(Engine& engine, std::string url) {
-  co_return engine.recent_successes(url);
+  co_return engine.operators().recent_successes(url);
 }
 
 Task<void> tell_settings(Engine& engine, std::string url, store::EndpointSettings settings,
                          uint64_t version) {
-  engine.settings_changed(url, std::move(settings), version);
+  engine.operators().settings_changed(url, std::move(settings), version);
   co_return;
 }
 
@@ -43,7 +43,8 @@ Task<std::vector<control::EndpointStatus>> EngineDeliveries::endpoints(
     std::optional<control::EndpointState> state) {
   std::vector<control::EndpointStatus> out;
   for (auto* engine : engines_) {
-    auto some = co_await run_on(engine->executor(), engine->endpoints(after, limit, state));
+    auto some =
+        co_await run_on(engine->executor(), engine->operators().endpoints(after, limit, state));
     append(out, std::move(some));
   }
   std::ranges::sort(out, {}, &control::EndpointStatus::id);
@@ -63,7 +64,8 @@ Task<std::vector<control::EndpointStatus>> EngineDeliveries::endpoints_of(
       of_core.push_back(urls[i]);
     }
     if (mine.empty()) continue;
-    auto some = co_await run_on(engine->executor(), engine->endpoints_of(std::move(of_core)));
+    auto some =
+        co_await run_on(engine->executor(), engine->operators().endpoints_of(std::move(of_core)));
     for (size_t i = 0; i < mine.size(); ++i) out[mine[i]] = std::move(some[i]);
   }
   co_return out;
@@ -77,7 +79,7 @@ Task<control::EndpointStatus> EngineDeliveries::endpoint(std::string url) {
 Task<std::vector<control::LaneStatus>> EngineDeliveries::lanes(std::vector<LaneId> ids) {
   std::vector<control::LaneStatus> out;
   for (auto* engine : engines_) {
-    auto some = co_await run_on(engine->executor(), engine->lanes(ids));
+    auto some = co_await run_on(engine->executor(), engine->operators().lanes(ids));
     append(out, std::move(some));
   }
   co_return out;
@@ -85,13 +87,13 @@ Task<std::vector<control::LaneStatus>> EngineDeliveries::lanes(std::vector<LaneI
 
 Task<std::vector<control::LaneStatus>> EngineDeliveries::lanes_of(std::string url) {
   auto& engine = owner(url);
-  return run_on(engine.executor(), engine.lanes_of(std::move(url)));
+  return run_on(engine.executor(), engine.operators().lanes_of(std::move(url)));
 }
 
 Task<std::vector<control::LaneStatus>> EngineDeliveries::replaying() {
   std::vector<control::LaneStatus> out;
   for (auto* engine : engines_) {
-    auto some = co_await run_on(engine->executor(), engine->replaying());
+    auto some = co_await run_on(engine->executor(), engine->operators().replaying());
     append(out, std::move(some));
   }
   co_return out;
@@ -99,7 +101,7 @@ Task<std::vector<control::LaneStatus>> EngineDeliveries::replaying() {
 
 Task<control::LaneStatus> EngineDeliveries::lane(LaneId lane, DomainUid domain, std::string url) {
   auto& engine = owner(url);
-  return run_on(engine.executor(), engine.lane(lane, domain, std::move(url)));
+  return run_on(engine.executor(), engine.operators().lane(lane, domain, std::move(url)));
 }
 
 Task<std::vector<store::AttemptRow>> EngineDeliveries::recent_successes(std::string url) {
@@ -109,17 +111,17 @@ Task<std::vector<store::AttemptRow>> EngineDeliveries::recent_successes(std::str
 
 Task<Status> EngineDeliveries::pause(std::string url) {
   auto& engine = owner(url);
-  return run_on(engine.executor(), engine.pause(std::move(url)));
+  return run_on(engine.executor(), engine.operators().pause(std::move(url)));
 }
 
 Task<void> EngineDeliveries::configured(std::string url) {
   auto& engine = owner(url);
-  return run_on(engine.executor(), engine.configured(std::move(url)));
+  return run_on(engine.executor(), engine.operators().configured(std::move(url)));
 }
 
 Task<Status> EngineDeliveries::resume(std::string url) {
   auto& engine = owner(url);
-  return run_on(engine.executor(), engine.resume(std::move(url)));
+  return run_on(engine.executor(), engine.operators().resume(std::move(url)));
 }
 
 Task<void> EngineDeliveries::settings_changed(std::string url, store::EndpointSettings settings,
@@ -132,18 +134,20 @@ Task<void> EngineDeliveries::settings_changed(std::string url, store::EndpointSe
 Task<Status> EngineDeliveries::add_segments(LaneId lane, DomainUid domain, std::string url,
                                             std::vector<store::SegmentRow> segments) {
   auto& engine = owner(url);
-  return run_on(engine.executor(), engine.add_segments(lane, domain, std::move(segments)));
+  return run_on(engine.executor(),
+                engine.operators().add_segments(lane, domain, std::move(segments)));
 }
 
 Task<Status> EngineDeliveries::attempt_again(LaneId lane, std::string url,
                                              std::vector<store::EventPtr> events) {
   auto& engine = owner(url);
-  return run_on(engine.executor(), engine.attempt_again(lane, std::move(events)));
+  return run_on(engine.executor(), engine.operators().attempt_again(lane, std::move(events)));
 }
 
 Task<Status> EngineDeliveries::change_replay(uint64_t replay, control::ReplayAction action) {
   for (auto* engine : engines_) {
-    auto changed = co_await run_on(engine->executor(), engine->change_replay(replay, action));
+    auto changed =
+        co_await run_on(engine->executor(), engine->operators().change_replay(replay, action));
     if (!changed) co_return changed;
   }
   co_return Status{};

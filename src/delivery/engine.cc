@@ -1,11 +1,7 @@
-// Configuration and intake, and the end. The other files of the class: start.cc, endpoints.cc,
-// attempts.cc, control.cc.
+// The parts, intake, and the end. The start is in start.cc.
 #include "delivery/engine.h"
 
 #include "base/log.h"
-#include "webhook/url.h"
-
-#include <algorithm>
 
 namespace eventhorn::delivery {
 namespace {
@@ -18,8 +14,26 @@ store::SlotSet slots_of(const EngineOptions& options) {
   return store::SlotSet::of_core(options.core, options.cores);
 }
 
+EndpointsOptions endpoints_options(const EngineOptions& options) {
+  return {options.health, options.retry_jitter, options.max_per_host};
+}
+
 SaverOptions saver_options(const EngineOptions& options) {
   return {slots_of(options), options.save_interval, options.max_unsaved, options.unsaved};
+}
+
+TransitionsOptions transitions_options(const EngineOptions& options) {
+  return {options.schedule, options.retry_jitter, options.health.slow_start};
+}
+
+OutcomesOptions outcomes_options(const EngineOptions& options) {
+  return {options.success, options.retry_delivered, options.between_reads};
+}
+
+Saver::Save save_by(store::CommitQueue& commits) {
+  return [&commits](store::Progress progress, std::function<void()> saved) {
+    commits.save(std::move(progress), std::move(saved));
+  };
 }
 
 }  // namespace
@@ -28,77 +42,54 @@ Engine::Engine(asio::any_io_executor executor, EngineServices services, EngineOp
     : executor_(executor),
       services_(std::move(services)),
       options_(std::move(options)),
-      router_(slots_of(options_)),
-      places_(options_.max_in_flight),
-      timers_(executor, services_.clock),
-      sweep_timer_(executor, services_.clock),
       tasks_(executor),
       loops_(executor),
-      saver_(
-          executor, services_.clock, saver_options(options_),
-          [&commits = services_.commits](store::Progress progress, std::function<void()> saved) {
-            commits.save(std::move(progress), std::move(saved));
-          },
-          *this),
+      router_(slots_of(options_)),
+      endpoints_(endpoints_options(options_), services_.clock, services_.sender),
+      lanes_(router_, endpoints_),
+      timers_(executor, services_.clock),
+      saver_(executor, services_.clock, saver_options(options_), save_by(services_.commits), *this),
       retries_({options_.max_exceptions, options_.max_waiting}, services_.clock, timers_, saver_,
                random_, *this),
       reader_({services_.readers, services_.store, services_.clock, router_, timers_, saver_,
                retries_, *this},
               options_.max_live_bytes, tasks_),
-      recent_(options_.max_recent_bytes) {}
+      scheduler_({services_.clock, timers_, saver_, retries_, random_, *this},
+                 options_.max_in_flight, options_.save_interval),
+      transitions_({services_.clock, router_, saver_, retries_, scheduler_, services_.notices},
+                   transitions_options(options_)),
+      recent_(options_.max_recent_bytes),
+      outcomes_({services_.clock, services_.store, random_, saver_, retries_, reader_, scheduler_,
+                 transitions_, recent_},
+                outcomes_options(options_)),
+      attempts_({services_.clock, services_.store, services_.readers, services_.sender,
+                 services_.keys, random_, scheduler_, outcomes_},
+                options_.timeout, tasks_),
+      operator_({services_.clock, router_, endpoints_, lanes_, saver_, retries_, scheduler_,
+                 transitions_, recent_},
+                options_.max_exceptions),
+      sweep_(executor, {services_.clock, endpoints_, lanes_, saver_, retries_, scheduler_,
+                        transitions_, operator_}) {}
 
 void Engine::apply_change(const store::DomainChange& change) {
   for (const auto& [id, ended] : router_.apply(change)) {
     if (ended) {
       end_lane(id);
-    } else if (const auto it = lanes_.find(id); it != lanes_.end()) {
-      reader_.drop_pending(it->second, it->second->subscribe(since_of(*change.after, id)));
+    } else if (const auto lane = lanes_.find(id)) {
+      reader_.drop_pending(lane, lane->subscribe(since_of(*change.after, id)));
     }
   }
 }
 
 void Engine::end_lane(LaneId id) {
   saver_.end_lane(id);
-  const auto it = lanes_.find(id);
-  if (it == lanes_.end()) return;
-  const auto lane = it->second;
+  const auto lane = lanes_.find(id);
+  if (!lane) return;
   reader_.drop_pending(lane, lane->subscribe({}));
-  const auto endpoint = endpoint_of(lane->url());
-  forget(lane);
-  if (endpoint->health.state() != Health::State::kActive && endpoint->lanes.empty() &&
-      !router_.names(endpoint->url)) {
-    // Nobody names the URL any more; its next life begins well.
-    (void)endpoint->health.resume(services_.clock.steady_now());
-    endpoint->reason.clear();
-    saver_.mark(endpoint);
-  }
-}
-
-void Engine::forget(const LanePtr& lane) {
-  lane->ended = true;
-  retries_.forget(*lane);
-  saver_.forget(*lane);
-  reader_.end_failure(*lane);
-  lane->endpoint->lanes.erase(lane->id());
-  lanes_.erase(lane->id());
-}
-
-LanePtr Engine::lane_of(const store::Domain& domain, LaneId id, const std::string& url) {
-  auto& lane = lanes_[id];
-  if (!lane) {
-    lane = std::make_shared<Lane>(id, domain.uid, url);
-    lane->subscribe(since_of(domain, id));
-    const auto& endpoint = endpoint_of(url);
-    lane->endpoint = endpoint.get();
-    endpoint->lanes.emplace(id, lane);
-  }
-  return lane;
-}
-
-// Null when the lane is no more.
-LanePtr Engine::find_or_make_lane(LaneId id, DomainUid domain) {
-  const auto* url = router_.url_of(domain, id);
-  return url == nullptr ? nullptr : lane_of(*router_.find(domain), id, *url);
+  const auto endpoint = lane->endpoint->shared_from_this();
+  on_settled(lane);
+  if (!endpoint->active() && endpoint->lanes().empty() && !router_.names(endpoint->url()))
+    transitions_.end(endpoint);
 }
 
 void Engine::deliver(const EventPtr& event) {
@@ -108,16 +99,16 @@ void Engine::deliver(const EventPtr& event) {
   const auto match = router_.match(event->domain, *hook);
   for (const auto& route : match.routes) {
     if (event->position <= route.since) continue;
-    const auto lane = lane_of(*match.domain, route.lane, *route.url);
+    const auto lane = lanes_.of(*match.domain, route.lane, *route.url);
     offer(lane, event, *hook);
-    schedule(lane);
+    scheduler_.schedule(lane);
   }
 }
 
 void Engine::offer(const LanePtr& lane, const EventPtr& event, Hook hook) {
   const auto cls = webhook::class_of(hook);
   auto& open = lane->open_segment(cls, router_.through(), true);
-  if (lane->endpoint->health.state() != Health::State::kActive || !retries_.allows(*lane)) {
+  if (!lane->endpoint->active() || !retries_.allows(*lane)) {
     // One that is behind has its row, which this event does not change: the log has it.
     const bool known = !open.caught_up() && saver_.keeps(*lane);
     open.decline(event->position);
@@ -140,43 +131,6 @@ void Engine::offer(const LanePtr& lane, const EventPtr& event, Hook hook) {
   if (auto* live = lane->begin_live(cls, before)) (void)lane->offer(*live, event, hook);
 }
 
-void Engine::on_settled(const LanePtr& lane) {
-  forget(lane);
-}
-
-void Engine::on_saved() {
-  reader_.read_waiting();
-  pump_queues(places_);
-}
-
-void Engine::on_due(const LanePtr& lane) {
-  schedule(lane);
-}
-
-void Engine::on_read(const LanePtr& lane) {
-  schedule(lane);
-}
-
-void Engine::tell(const Lane& lane, control::NoticeKind kind, control::Notice notice) {
-  if (const auto* domain = router_.find(lane.domain())) notice.domain = domain->name;
-  tell(*lane.endpoint, kind, std::move(notice));
-}
-
-bool Engine::store_is_good() const {
-  return services_.commits.status().has_value();
-}
-
-Task<void> Engine::expire(Position last) {
-  std::vector<LanePtr> lanes;
-  for (const auto& [id, lane] : lanes_) lanes.push_back(lane);
-  size_t seen = 0;
-  for (const auto& lane : lanes) {
-    if (++seen % kLanesPerStep == 0) co_await yield_now();
-    if (!lane->ended && !stopping_ && lane->reaches_back_to(last))
-      co_await reader_.expire(lane, last);
-  }
-}
-
 void Engine::on_commit(const store::BatchPtr& batch) {
   for (const auto& change : batch->changes) apply_change(change);
   for (const auto& event : batch->events) deliver(event);
@@ -184,8 +138,18 @@ void Engine::on_commit(const store::BatchPtr& batch) {
   saver_.handed_over(batch->head);
 }
 
+Task<void> Engine::expire(Position last) {
+  size_t seen = 0;
+  for (const auto& lane : lanes_.all()) {
+    if (++seen % kLanesPerStep == 0) co_await yield_now();
+    if (!lane->ended && !stopping_ && lane->reaches_back_to(last))
+      co_await reader_.expire(lane, last);
+  }
+}
+
 Task<void> Engine::stop_sending() {
   stopping_ = true;
+  scheduler_.stop();
   reader_.stop();
   co_return;
 }
@@ -201,6 +165,46 @@ Task<void> Engine::stop(Deadline deadline) {
   loops_.cancel();
   co_await loops_.join(Deadline::max());
   co_await saver_.finish(deadline);
+}
+
+void Engine::on_settled(const LanePtr& lane) {
+  retries_.forget(*lane);
+  saver_.forget(*lane);
+  reader_.end_failure(*lane);
+  lanes_.forget(lane);
+}
+
+void Engine::on_saved() {
+  reader_.read_waiting();
+  scheduler_.pump_queues();
+}
+
+void Engine::on_due(const LanePtr& lane) {
+  scheduler_.schedule(lane);
+}
+
+void Engine::on_read(const LanePtr& lane) {
+  scheduler_.schedule(lane);
+}
+
+void Engine::tell(const Lane& lane, control::NoticeKind kind, control::Notice notice) {
+  transitions_.tell(lane, kind, std::move(notice));
+}
+
+bool Engine::store_is_good() const {
+  return services_.commits.status().has_value();
+}
+
+void Engine::start(Attempt attempt) {
+  attempts_.start(std::move(attempt));
+}
+
+void Engine::read_more(const LanePtr& lane) {
+  reader_.read_more(lane);
+}
+
+void Engine::on_health(const EndpointPtr& endpoint, Health::Change change) {
+  transitions_.on_change(endpoint, change, endpoint->story().reason);
 }
 
 }  // namespace eventhorn::delivery

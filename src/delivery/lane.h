@@ -26,9 +26,8 @@
 #pragma once
 
 #include "delivery/key_order.h"
-#include "delivery/read_mark.h"
+#include "delivery/marks.h"
 #include "delivery/retries.h"
-#include "delivery/save_mark.h"
 #include "delivery/segment_set.h"
 
 #include <array>
@@ -39,7 +38,7 @@
 
 namespace eventhorn::delivery {
 
-struct Endpoint;
+class Endpoint;
 
 /// One attempt of one event, from take() to settle() or give_back().
 struct Job {
@@ -179,7 +178,7 @@ class Lane {
   // The engine's marks.
   Endpoint* endpoint = nullptr;  // lives as long as it has lanes
   SaveMark saving;
-  bool in_ring = false;
+  RingMark ringing;
   ReadMark reading;
   bool ended = false;
   bool misses_lately = false;  // something was missed since the lane is in memory

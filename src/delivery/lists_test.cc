@@ -72,7 +72,7 @@ TEST_F(ListsTest, LanesAreGivenByIdAndByUrl) {
 Task<bool> others_run_during(Engine& engine) {
   bool ran = false;
   asio::post(engine.executor(), [&] { ran = true; });
-  const auto listed = co_await engine.endpoints({}, kUrls, {});
+  const auto listed = co_await engine.operators().endpoints({}, kUrls, {});
   const bool during = ran;
   co_await yield_now();  // so that it has run in any case
   EXPECT_EQ(listed.size(), kUrls);

@@ -39,7 +39,7 @@ LogReader::LogReader(Parts parts, size_t max_live_bytes, TaskGroup& tasks)
     : parts_(parts), max_live_bytes_(max_live_bytes), tasks_(tasks) {}
 
 void LogReader::read_more(const LanePtr& lane) {
-  const auto& health = lane->endpoint->health;
+  const auto& health = lane->endpoint->health();
   auto* segment = lane->wants_read(health.parked() ? 1 : kReadBelow);
   if (segment == nullptr || stopping_) return;
   const auto now = parts_.clock.steady_now();
@@ -49,7 +49,7 @@ void LogReader::read_more(const LanePtr& lane) {
   // Over the budget only a segment that has nothing else to send reads more ...
   if (left == 0 && segment->held() > 0) return;
   // ... and one of many lanes that their endpoint could send waits.
-  const bool enough = left == 0 && lane->endpoint->ring.size() > kMaxReads;
+  const bool enough = left == 0 && lane->endpoint->ring().size() > kMaxReads;
   if (reading_ >= kMaxReads || enough) {
     if (!std::exchange(lane->reading.in_line_, true)) line_.push_back(lane);
     return;
@@ -161,8 +161,8 @@ void LogReader::on_failure(const LanePtr& lane, const Error& error) {
   for (uint32_t i = 0; i < mark.failures_ && pause < kMaxReadPause; ++i) pause *= 2;
   ++mark.failures_;
   if (mark.error_.empty() && parts_.listener.store_is_good()) {
-    mark.error_ = lane->endpoint->read_error = error.message;
-    ++lane->endpoint->unreadable_lanes;
+    mark.error_ = lane->endpoint->unreadable.error_ = error.message;
+    ++lane->endpoint->unreadable.lanes_;
     meters_.unreadable.add(1);
     control::Notice told;
     told.reason = "cannot read the log: " + error.message;
@@ -179,8 +179,8 @@ void LogReader::end_failure(Lane& lane) {
   lane.reading.failures_ = 0;
   if (lane.reading.error_.empty()) return;
   lane.reading.error_.clear();
-  CHECK(lane.endpoint->unreadable_lanes > 0);
-  --lane.endpoint->unreadable_lanes;
+  CHECK(lane.endpoint->unreadable.lanes_ > 0);
+  --lane.endpoint->unreadable.lanes_;
   meters_.unreadable.add(-1);
 }
 

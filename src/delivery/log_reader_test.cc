@@ -101,7 +101,7 @@ class LogReaderTest : public ::testing::Test,
 
   /// A lane that has everything to read.
   LanePtr lane(uint64_t id = 1) {
-    auto lane = std::make_shared<Lane>(LaneId{id}, kDomain, endpoint_->url);
+    auto lane = std::make_shared<Lane>(LaneId{id}, kDomain, endpoint_->url());
     lane->subscribe(all_since(0));
     lane->endpoint = endpoint_.get();
     lane->open_segment(webhook::class_of(Hook::kDelivered), kNoPosition, false);
@@ -221,7 +221,7 @@ TEST_F(LogReaderTest, SoManyReadsAreUnderWayAndTheOthersWaitInALine) {
 
 TEST_F(LogReaderTest, AnEndpointThatIsNotSentToReadsNothing) {
   append(1);
-  endpoint_->health.pause();
+  endpoint_->health().pause();
   const auto lane = this->lane();
   reader_->read_more(lane);
   EXPECT_EQ(tasks_.size(), 0U);
@@ -240,7 +240,7 @@ TEST_F(LogReaderTest, ALogThatCannotBeReadIsTriedAgainAndSkipsNothing) {
   const auto lane = this->lane();
   read_all(lane);
   EXPECT_EQ(lane->reading.error(), "the index is damaged");
-  EXPECT_EQ(endpoint_->unreadable_lanes, 1U);
+  EXPECT_EQ(endpoint_->unreadable.lanes(), 1U);
   EXPECT_EQ(told_, std::vector{control::NoticeKind::kUnreadable});
   reader_->read_more(lane);
   EXPECT_EQ(tasks_.size(), 0U);  // not before its time
@@ -257,7 +257,7 @@ TEST_F(LogReaderTest, ALogThatCannotBeReadIsTriedAgainAndSkipsNothing) {
   EXPECT_EQ(read_.size(), 1U);
   read_all(lane);
   EXPECT_TRUE(lane->reading.error().empty());
-  EXPECT_EQ(endpoint_->unreadable_lanes, 0U);
+  EXPECT_EQ(endpoint_->unreadable.lanes(), 0U);
   EXPECT_EQ(take_all(*lane).size(), 10U);
 }
 

@@ -49,7 +49,7 @@ void RetryBook::wait(const LanePtr& lane, Position position, const Waiting& wait
 void RetryBook::put(const LanePtr& lane, Position position, const Waiting& waiting) {
   if (lane->find_waiting(position) == nullptr) {
     ++size_;
-    ++lane->endpoint->waiting;
+    ++lane->endpoint->retries.waiting_;
     if (lane->waiting().empty()) ++lanes_;
   }
   crowded_ = crowded_ || size_ >= limits_.per_core;
@@ -71,9 +71,9 @@ void RetryBook::at(SteadyTime when, const LanePtr& lane, Position position) {
 
 void RetryBook::end(Lane& lane, Position position) {
   if (lane.find_waiting(position) == nullptr) return;
-  CHECK(size_ > 0 && lane.endpoint->waiting > 0);
+  CHECK(size_ > 0 && lane.endpoint->retries.waiting_ > 0);
   --size_;
-  --lane.endpoint->waiting;
+  --lane.endpoint->retries.waiting_;
   lane.end_waiting(position);
   if (lane.waiting().empty()) --lanes_;
 }
@@ -110,9 +110,9 @@ void RetryBook::bring_forward(const LanePtr& lane, std::chrono::milliseconds mos
 void RetryBook::forget(const Lane& lane) {
   const size_t waiting = lane.waiting().size();
   if (waiting == 0) return;
-  CHECK(size_ >= waiting && lane.endpoint->waiting >= waiting && lanes_ > 0);
+  CHECK(size_ >= waiting && lane.endpoint->retries.waiting_ >= waiting && lanes_ > 0);
   size_ -= waiting;
-  lane.endpoint->waiting -= waiting;
+  lane.endpoint->retries.waiting_ -= waiting;
   --lanes_;
 }
 
@@ -120,7 +120,7 @@ bool RetryBook::allows(const Lane& lane) const {
   size_t most = limits_.per_lane;
   if (size_ >= limits_.per_core) {
     const size_t share = limits_.per_core / std::max<size_t>(1, lanes_);
-    const size_t few = lane.endpoint->health.well() ? kFewWaitingWell : kFewWaiting;
+    const size_t few = lane.endpoint->health().well() ? kFewWaitingWell : kFewWaiting;
     most = std::min(most, std::max(share, few));
   }
   return lane.waiting().size() < most;

@@ -55,7 +55,7 @@ class RetryBookTest : public ::testing::Test, public RetryBook::Listener, public
   }
 
   LanePtr lane(uint64_t id) {
-    auto lane = std::make_shared<Lane>(LaneId{id}, DomainUid{1}, endpoint_->url);
+    auto lane = std::make_shared<Lane>(LaneId{id}, DomainUid{1}, endpoint_->url());
     lane->subscribe(all_since(0));
     lane->endpoint = endpoint_.get();
     return lane;
@@ -98,7 +98,7 @@ TEST_F(RetryBookTest, AnEventThatWaitsHasARowAndIsDueInTime) {
   EXPECT_EQ(rows.exceptions[0].attempts, 2);
   EXPECT_FALSE(rows.exceptions[0].missed);
   EXPECT_EQ(book_->size(), 1U);
-  EXPECT_EQ(endpoint_->waiting, 1U);
+  EXPECT_EQ(endpoint_->retries.waiting(), 1U);
   advance(59s);
   EXPECT_TRUE(due_.empty());
   advance(1s);
@@ -114,7 +114,7 @@ TEST_F(RetryBookTest, WaitingOnceMoreCountsOnce) {
   book_->wait(a, {7}, failed(1));
   book_->wait(a, {7}, failed(2));
   EXPECT_EQ(book_->size(), 1U);
-  EXPECT_EQ(endpoint_->waiting, 1U);
+  EXPECT_EQ(endpoint_->retries.waiting(), 1U);
 }
 
 TEST_F(RetryBookTest, WhatTheStoreHasIsNotWrittenAgain) {
@@ -135,7 +135,7 @@ TEST_F(RetryBookTest, TheRowOfWhatIsSettledEnds) {
   ASSERT_EQ(rows.ended_exceptions.size(), 2U);
   EXPECT_EQ(rows.ended_exceptions[1].position, Position{8});
   EXPECT_EQ(book_->size(), 0U);
-  EXPECT_EQ(endpoint_->waiting, 0U);
+  EXPECT_EQ(endpoint_->retries.waiting(), 0U);
   EXPECT_TRUE(a->waiting().empty());
 }
 
@@ -159,7 +159,7 @@ TEST_F(RetryBookTest, ATimerOfALaneThatEndedWakesNobody) {
   book_->forget(*a);
   a->ended = true;
   EXPECT_EQ(book_->size(), 0U);
-  EXPECT_EQ(endpoint_->waiting, 0U);
+  EXPECT_EQ(endpoint_->retries.waiting(), 0U);
   advance(1s);
   EXPECT_TRUE(due_.empty());
 }

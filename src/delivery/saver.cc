@@ -159,7 +159,7 @@ void Saver::gather_endpoint(const EndpointPtr& endpoint, store::Progress& progre
     progress.endpoints.push_back(*std::move(row));
     mark.has_row_ = true;
   } else if (std::exchange(mark.has_row_, false)) {
-    progress.well_endpoints.push_back(endpoint->url);
+    progress.well_endpoints.push_back(endpoint->url());
   }
 }
 

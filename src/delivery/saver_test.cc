@@ -216,14 +216,14 @@ TEST_F(SaverTest, WhatIsHandedOverAloneIsSavedOnceASecond) {
 TEST_F(SaverTest, AnEndpointHasARowWhileItIsNotActive) {
   begin();
   const auto endpoint = std::make_shared<Endpoint>("http://a/", HealthOptions{});
-  endpoint->health.pause();
+  endpoint->health().pause();
   saver_->mark(endpoint);
   saver_->mark(endpoint);
   EXPECT_TRUE(saver_->holds(*endpoint));
   advance(5ms);
   answer();
   EXPECT_FALSE(saver_->holds(*endpoint));
-  (void)endpoint->health.resume(clock_.steady_now());
+  (void)endpoint->health().resume(clock_.steady_now());
   saver_->mark(endpoint);
   advance(5ms);
   ASSERT_EQ(saves_.size(), 2U);

@@ -17,7 +17,7 @@ Task<Status> Engine::start(const std::vector<store::DomainPtr>& domains,
                            const store::LoadedProgress& progress, const SettingsByUrl& settings,
                            Position head) {
   for (const auto& [url, s] : settings) {
-    if (router_.owns(url)) settings_.emplace(url, s);
+    if (router_.owns(url)) endpoints_.load_settings(url, s);
   }
   for (const auto& domain : domains) router_.add(domain);
   load_endpoints(progress, domains);
@@ -25,14 +25,14 @@ Task<Status> Engine::start(const std::vector<store::DomainPtr>& domains,
   router_.handed_over(head);
   auto replayed = co_await replay(progress.marks, head);
   if (!replayed) co_return replayed;
-  for (const auto& [id, lane] : lanes_) {
+  for (const auto& lane : lanes_.all()) {
     saver_.mark(lane);
-    schedule(lane);
+    scheduler_.schedule(lane);
   }
   saver_.begin(head);
   loops_.spawn("delivery timers", timers_.run());
   loops_.spawn("delivery saves", saver_.run());
-  loops_.spawn("delivery sweeps", run_sweeps());
+  loops_.spawn("delivery sweeps", sweep_.run());
   co_return Status{};
 }
 
@@ -50,13 +50,9 @@ void Engine::load_endpoints(const store::LoadedProgress& progress,
       const auto it = rows.find(lane.url);
       if (it == rows.end()) continue;
       const auto& row = *it->second;
-      auto& endpoint = *endpoint_of(row.url);
-      endpoint.health.load(row, now, random_.fraction());
+      auto& endpoint = *endpoints_.of(row.url);
+      endpoint.load(row, now, random_.fraction());
       saver_.found(endpoint);
-      endpoint.since = row.since;
-      endpoint.reason = row.reason;
-      if (row.last_success != SystemTime{}) endpoint.last_success = row.last_success;
-      if (row.last_failure != SystemTime{}) endpoint.last_failure = row.last_failure;
       rows.erase(it);
     }
   }
@@ -77,7 +73,7 @@ void Engine::load_lanes(const store::LoadedProgress& progress,
   std::unordered_set<LaneId> ended;
   const auto load = [&](LaneId id) -> LanePtr {
     const auto domain = domain_of.find(id);
-    if (domain != domain_of.end()) return find_or_make_lane(id, domain->second);
+    if (domain != domain_of.end()) return lanes_.find_or_make(id, domain->second);
     if (options_.core == 0 && ended.insert(id).second) saver_.end_lane(id);
     return nullptr;
   };
@@ -86,7 +82,7 @@ void Engine::load_lanes(const store::LoadedProgress& progress,
     if (!lane) continue;
     lane->load(row);
     saver_.found(*lane);
-    if (std::ranges::any_of(lane->segments(), is_replaying)) replaying_.insert(row.lane);
+    if (std::ranges::any_of(lane->segments(), is_replaying)) lanes_.begin_replay(row.lane);
   }
   const auto now = services_.clock.now();
   const auto steady_now = services_.clock.steady_now();
@@ -121,7 +117,7 @@ Task<Status> Engine::replay(const store::SlotMarks& marks, Position head) {
       for (const auto& route : match.routes) {
         const Position settled = marks.begin_of(*route.url, options_.cores);
         if (std::max(route.since, settled) < h.position)
-          lane_of(*match.domain, route.lane, *route.url)
+          lanes_.of(*match.domain, route.lane, *route.url)
               ->open_segment(webhook::class_of(*hook), settled, false);
       }
     }
