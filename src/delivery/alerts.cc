@@ -4,9 +4,7 @@
 #include "base/strings.h"
 #include "json/writer.h"
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 #include <algorithm>
 #include <utility>
@@ -53,7 +51,7 @@ Alerts::Alerts(asio::any_io_executor executor, control::NoticeBoard& board, Send
       told_(seen_),
       posted_(std::make_shared<Bell>(executor)),
       queued_(std::make_shared<Bell>(executor)),
-      retry_timer_(executor),
+      retry_timer_(executor, clock_),
       tasks_(executor),
       meters_{outcome_counter("delivered"), outcome_counter("given_up"),
               outcome_counter("suppressed"), outcome_counter("dropped")} {}
@@ -89,7 +87,7 @@ Task<void> Alerts::stop(Deadline deadline) {
 Task<void> Alerts::take() {
   while (!stopping_) {
     take_new();
-    const auto next = end_intervals(std::chrono::steady_clock::now());
+    const auto next = end_intervals(clock_.steady_now());
     co_await posted_->wait(room() > 0 ? next : Deadline::max());
   }
 }
@@ -112,7 +110,7 @@ void Alerts::admit(const control::Notice& notice) {
     enqueue({notice});
     return;
   }
-  const auto now = std::chrono::steady_clock::now();
+  const auto now = clock_.steady_now();
   const auto [at, is_new] = intervals_.try_emplace({notice.kind, notice.url});
   auto& interval = at->second;
   if (is_new) {
@@ -158,7 +156,7 @@ SteadyTime Alerts::end_intervals(SteadyTime until) {
 bool Alerts::release(Interval& interval) {
   if (!interval.held) return false;
   enqueue({*std::move(interval.held), interval.suppressed});
-  interval = {std::chrono::steady_clock::now() + options_.min_interval, std::nullopt, 0};
+  interval = {clock_.steady_now() + options_.min_interval, std::nullopt, 0};
   return true;
 }
 
@@ -212,14 +210,13 @@ Task<void> Alerts::send(Alert alert) {
                describe(reply.result));
       co_return;
     }
-    retry_timer_.expires_after(*retry);
-    co_await retry_timer_.async_wait(asio::as_tuple(asio::use_awaitable));
+    retry_timer_.set(clock_.steady_now() + *retry);
+    co_await retry_timer_.wait();
   }
 }
 
 Task<SendReply> Alerts::post(const Alert& alert) {
-  const auto deadline =
-      std::min(std::chrono::steady_clock::now() + options_.timeout, stop_deadline_);
+  const auto deadline = std::min(clock_.steady_now() + options_.timeout, stop_deadline_);
   const auto keys = keys_();
   const auto signature = webhook::make_signature(*keys.current, clock_.now(), random_);
   const auto prefix = body_before_notice(signature);

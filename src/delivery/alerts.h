@@ -2,7 +2,7 @@
 //
 //   {"signature":{"timestamp":"..","token":"..","signature":".."},"notice":{..},"suppressed":n}
 //
-// `notice` is store::to_json. Of one kind about one endpoint at most one is sent per interval; of
+// `notice` is control::to_json. Of one kind about one endpoint at most one is sent per interval; of
 // those that come within it the last is sent at its end, and `suppressed`, left out when 0, says
 // how many others it stands for. Alerts are retried, and may come twice and out of order: the
 // notice's id tells. What is not sent when the process ends is sent by the next one.
@@ -13,14 +13,13 @@
 
 #include "async/bell.h"
 #include "async/task_group.h"
+#include "async/timer.h"
 #include "base/metrics.h"
 #include "base/time.h"
 #include "control/notices.h"
 #include "crypto/random.h"
 #include "delivery/sender.h"
 #include "webhook/signature.h"
-
-#include <boost/asio/steady_timer.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -120,7 +119,7 @@ class Alerts {
   std::deque<Alert> queue_;
   std::shared_ptr<Bell> posted_;  // on the board; also rung when the queue has room again
   std::shared_ptr<Bell> queued_;
-  asio::steady_timer retry_timer_;
+  Timer retry_timer_;
   uint64_t listener_ = 0;
   Deadline stop_deadline_ = Deadline::max();
   bool stopping_ = false;

@@ -10,8 +10,8 @@ namespace eventhorn::delivery {
 
 class Scheduler;
 
-/// A place of the core and of the host, and a worker of the endpoint. Its end frees all three,
-/// whatever it comes from. Lives on the core's executor, and no longer than the scheduler.
+/// A place of the core and of the host, and a worker of the endpoint. Its end frees all three.
+/// Lives on the core's executor, and no longer than the scheduler.
 class Place {
  public:
   /// The scheduler's: use Scheduler::next().
@@ -39,8 +39,8 @@ class Place {
   Standing standing_;
 };
 
-/// A place with a job of a lane. A job of which nobody has decided what becomes of it is given back
-/// when the attempt ends: an exception ended it, or the process is being stopped.
+/// A place with a job of a lane. Its end gives the job back unless decide() was called before,
+/// because then an exception ended it, or the process is being stopped.
 class Attempt {
  public:
   Attempt(Place place, LanePtr lane, Job job)
@@ -59,7 +59,7 @@ class Attempt {
 
   Job& job() { return job_; }
 
-  /// What becomes of the job is somebody else's from here on.
+  /// The caller settles the job or gives it back from here on.
   void decide() { decided_ = true; }
 
  private:
