@@ -44,6 +44,12 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 TEST_FILE = re.compile(r"_test(_support)?\.(cc|h)$")
 UNOWNED = re.compile(r"\b(co_spawn|detached)\b")
 
+# What waits does so by a Timer (async/timer.h) over the clock given, so that a test may own all time.
+TIMER = re.compile(r"\bsteady_timer\b")
+MAY_USE_TIMERS = {"async", "http", "outbound"}
+READS_CLOCK = re.compile(r"_clock::now\(")
+TAKES_A_CLOCK = {"event", "webhook", "control", "delivery", "bin"}
+
 
 def read_layers(root):
     text = (root / "src/CMakeLists.txt").read_text()
@@ -86,8 +92,14 @@ def check_file(root, path, layers):
         if include:
             for problem in check_include(name, module, include[2], include[1] == '"', layers):
                 yield f"{name}:{number}: {problem}"
-        elif not may_spawn and UNOWNED.search(line.split("//")[0]):
+            continue
+        code = line.split("//")[0]
+        if not may_spawn and UNOWNED.search(code):
             yield f"{name}:{number}: nothing runs unowned: spawn through TaskGroup (async/task_group.h)"
+        if module not in MAY_USE_TIMERS and TIMER.search(code):
+            yield f"{name}:{number}: wait by a Timer over the clock given (async/timer.h)"
+        if module in TAKES_A_CLOCK and not TEST_FILE.search(name) and READS_CLOCK.search(code):
+            yield f"{name}:{number}: time comes from the Clock given (base/time.h)"
 
 
 def check(root):
@@ -131,6 +143,10 @@ FORBIDDEN = [  # file, line, part of the message
     ("delivery/a.h", '#include "api/routes.h"', "never include each other"),
     ("http/a.cc", "  asio::co_spawn(executor, run(), asio::use_future);", "nothing runs unowned"),
     ("delivery/a.cc", "  start(asio::detached);", "nothing runs unowned"),
+    ("delivery/a.h", "  asio::steady_timer timer_;", "wait by a Timer"),
+    ("app/a.cc", "  asio::steady_timer timer(executor);", "wait by a Timer"),
+    ("delivery/a.cc", "  const auto now = std::chrono::steady_clock::now();", "time comes from the Clock"),
+    ("control/a.cc", "  const auto now = std::chrono::system_clock::now();", "time comes from the Clock"),
 ]
 
 ALLOWED = [
@@ -143,6 +159,10 @@ ALLOWED = [
     ("async/task_group.cc", "  asio::co_spawn(executor_, std::move(body), asio::detached);"),
     ("http/a_test.cc", "  asio::co_spawn(context, run(), asio::detached);"),
     ("http/raw_client_test_support.h", "#include <openssl/ssl.h>"),
+    ("async/timer.h", "  asio::steady_timer timer_;"),
+    ("outbound/a.cc", "  asio::steady_timer timer(executor);"),
+    ("delivery/a.cc", "// no steady_timer here"),
+    ("delivery/a_test.cc", "  const auto now = std::chrono::steady_clock::now();"),
     ("http/a_test.cc", '#include "support/hook_receiver.h"'),
     ("store/rocks/a.h", "#include <rocksdb/db.h>"),
     ("webhook/a.cc", '#include "crypto/hash.h"'),
