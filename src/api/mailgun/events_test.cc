@@ -1,4 +1,4 @@
-#include "api/events_test_support.h"
+#include "api/mailgun/events_test_support.h"
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>

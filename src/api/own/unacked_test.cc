@@ -1,4 +1,4 @@
-#include "api/control_test_support.h"
+#include "api/own/control_test_support.h"
 
 #include <random>
 #include <set>

@@ -1,9 +1,9 @@
 // /eventhorn/v1/replay: events sent once more, by their ids, by time of receipt, or all that were
 // missed.
-#include "api/backlog.h"
-#include "api/replay_plan.h"
-#include "api/replay_records.h"
-#include "api/replay_wish.h"
+#include "api/own/backlog.h"
+#include "api/own/replay_plan.h"
+#include "api/own/replay_records.h"
+#include "api/own/replay_wish.h"
 #include "base/strings.h"
 #include "webhook/url.h"
 

@@ -1,6 +1,6 @@
 // /eventhorn/v1/lanes: how far each URL of each domain has got.
-#include "api/backlog.h"
-#include "api/control.h"
+#include "api/own/backlog.h"
+#include "api/own/control.h"
 #include "base/strings.h"
 #include "webhook/url.h"
 

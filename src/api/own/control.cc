@@ -1,4 +1,4 @@
-#include "api/control.h"
+#include "api/own/control.h"
 
 #include "base/dates.h"
 #include "base/duration.h"

@@ -1,6 +1,6 @@
 // /eventhorn/v1/endpoints: the health of every URL, and its operator's hold on it.
-#include "api/backlog.h"
-#include "api/control.h"
+#include "api/own/backlog.h"
+#include "api/own/control.h"
 #include "base/strings.h"
 #include "webhook/url.h"
 

@@ -1,5 +1,5 @@
-#include "api/control.h"
-#include "api/endpoint_settings.h"
+#include "api/own/control.h"
+#include "api/own/endpoint_settings.h"
 #include "base/strings.h"
 #include "outbound/tls.h"
 #include "webhook/headers.h"

@@ -1,8 +1,8 @@
 // /eventhorn/v1/endpoints/.../settings and .../secrets: what an operator sets for one URL. What was
 // given as a secret is never shown again.
-#include "api/endpoint_settings.h"
+#include "api/own/endpoint_settings.h"
 
-#include "api/control.h"
+#include "api/own/control.h"
 #include "api/targets.h"
 #include "base/strings.h"
 #include "control/endpoint_settings.h"

@@ -1,7 +1,7 @@
 // Which segments a replay adds to which lanes, and how much that is.
 #pragma once
 
-#include "api/control.h"
+#include "api/own/control.h"
 
 #include <optional>
 #include <string>

@@ -1,4 +1,4 @@
-#include "api/replay_wish.h"
+#include "api/own/replay_wish.h"
 
 #include "api/event_range.h"
 #include "base/strings.h"

@@ -1,6 +1,6 @@
 // The webhook signing key: /eventhorn/v1/signing-key, and Mailgun's own route (spec: webhooks,
 // "HTTP webhook signing key").
-#include "api/control.h"
+#include "api/own/control.h"
 #include "api/requests.h"
 #include "json/writer.h"
 

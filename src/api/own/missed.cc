@@ -1,5 +1,5 @@
 // GET /eventhorn/v1/missed: the events that were given up after their last attempt.
-#include "api/control.h"
+#include "api/own/control.h"
 #include "base/strings.h"
 #include "json/reader.h"
 #include "webhook/url.h"

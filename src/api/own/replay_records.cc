@@ -1,4 +1,4 @@
-#include "api/replay_records.h"
+#include "api/own/replay_records.h"
 
 #include "json/reader.h"
 #include "json/writer.h"

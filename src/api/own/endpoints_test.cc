@@ -1,5 +1,5 @@
-#include "api/control.h"
-#include "api/control_test_support.h"
+#include "api/own/control.h"
+#include "api/own/control_test_support.h"
 
 namespace eventhorn::api::testing {
 namespace {

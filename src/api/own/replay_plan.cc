@@ -1,6 +1,6 @@
-#include "api/replay_plan.h"
+#include "api/own/replay_plan.h"
 
-#include "api/backlog.h"
+#include "api/own/backlog.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,6 +1,6 @@
 // /eventhorn/v1/domains/{domain}/settings: what a domain has in place of the installation's.
-#include "api/control.h"
 #include "api/fields.h"
+#include "api/own/control.h"
 #include "base/strings.h"
 
 namespace eventhorn::api {

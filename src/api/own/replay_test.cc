@@ -1,5 +1,5 @@
-#include "api/control_test_support.h"
-#include "api/replay_records.h"
+#include "api/own/control_test_support.h"
+#include "api/own/replay_records.h"
 
 namespace eventhorn::api::testing {
 namespace {

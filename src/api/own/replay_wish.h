@@ -2,7 +2,7 @@
 #pragma once
 
 #include "api/fields.h"
-#include "api/replay_plan.h"
+#include "api/own/replay_plan.h"
 
 #include <array>
 #include <string>

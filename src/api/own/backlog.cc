@@ -1,6 +1,6 @@
-#include "api/backlog.h"
+#include "api/own/backlog.h"
 
-#include "api/control.h"
+#include "api/own/control.h"
 #include "store/unsettled.h"
 
 #include <algorithm>
