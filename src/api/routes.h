@@ -1,4 +1,5 @@
-// The one list of all resources. Each is a file of its own that ends in its table.
+// All resources: mailgun/ has those of their protocol, own/ has ours. Each is a file of its own
+// that ends in its table of routes, and a line of the list in routes.cc.
 #pragma once
 
 #include "api/services.h"

@@ -1,72 +1,10 @@
 #include "api/services.h"
 
-#include "base/strings.h"
-#include "crypto/random.h"
-
 #include <algorithm>
 
 namespace eventhorn::api {
 SystemTime later_now(const Services& services) {
   return std::max(services.clock.now(), services.store.kept_clock().now());
-}
-
-Status check_domain_name(std::string_view name) {
-  if (name == "localhost") return {};
-  if (name.size() > 253)
-    return fail(Errc::kInvalidArgument, "domain name is longer than 253 bytes");
-  if (name.find('.') == std::string_view::npos)
-    return fail(Errc::kInvalidArgument, "domain name must have a dot");
-  for (const auto label : split(name, '.')) {
-    const bool good =
-        !label.empty() && label.size() <= 63 && label.front() != '-' && label.back() != '-' &&
-        std::all_of(label.begin(), label.end(), [](char c) {
-          return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
-        });
-    if (!good)
-      return fail(Errc::kInvalidArgument,
-                  "domain name is not valid: labels are 1 to 63 letters, digits or hyphens");
-  }
-  return {};
-}
-
-NewDomain::NewDomain(const Services& services, std::string_view lower_case_name)
-    : name(lower_case_name),
-      id(to_hex(crypto::random_bytes(12))),
-      created_at(services.clock.now()) {}
-
-std::shared_ptr<store::Domain> NewDomain::made_at(Position at) const {
-  auto made = std::make_shared<store::Domain>();
-  made->uid = {at.value};
-  made->name = name;
-  made->id = id;
-  made->created_at = created_at;
-  return made;
-}
-
-Task<Result<store::DomainPtr>> create_domain(Services& services, const std::string& given,
-                                             bool* existed) {
-  const std::string name = to_lower(given);
-  if (auto valid = check_domain_name(name); !valid) co_return fail(std::move(valid).error());
-  const NewDomain wanted(services, name);
-  bool was_there = false;
-  auto edit = [&](const store::DomainPtr& current, Position at) -> Result<store::DomainPtr> {
-    was_there = current != nullptr;
-    if (current) return current;
-    return store::DomainPtr(wanted.made_at(at));
-  };
-  auto change = co_await services.commits.edit(name, edit);
-  if (!change) co_return fail(std::move(change).error());
-  if (existed != nullptr) *existed = was_there;
-  co_return change->after;
-}
-
-Task<Result<store::DomainPtr>> find_domain(Services& services, const std::string& given,
-                                           bool create) {
-  if (auto found = services.directory.find(to_lower(given))) co_return found;
-  if (!create || !services.settings.auto_create)
-    co_return fail(Errc::kNotFound, "Domain not found");
-  auto made = co_await create_domain(services, given, nullptr);
-  co_return made;
 }
 
 }  // namespace eventhorn::api

@@ -85,55 +85,9 @@ struct Services {
 /// The kept or the wall clock, whichever is later: what is stamped by either is not beyond "now".
 SystemTime later_now(const Services& services);
 
-/// The domain of the path parameter `domain`, lower-cased. kNotFound "Domain not found" when there
-/// is none; kInvalidArgument when auto_create is on and the name is not well-formed. With
-/// settings.auto_create an unknown well-formed name is created first; `create` false never creates.
-Task<Result<store::DomainPtr>> find_domain(Services& services, const std::string& name,
-                                           bool create);
-
-/// What a domain that is to be created will be.
-struct NewDomain {
-  NewDomain(const Services& services, std::string_view lower_case_name);
-
-  /// For the edit that creates it.
-  std::shared_ptr<store::Domain> made_at(Position at) const;
-
-  std::string name;
-  std::string id;
-  SystemTime created_at;
-};
-
-/// Creates the domain, or returns the one that is there. kInvalidArgument for a name that is not
-/// one.
-Task<Result<store::DomainPtr>> create_domain(Services& services, const std::string& name,
-                                             bool* existed);
-
-/// A domain has a dot or is `localhost`: labels of 1-63 letters, digits and hyphens, 253 bytes at
-/// most (RFC 1035 section 2.3.4). Takes lower case.
-Status check_domain_name(std::string_view name);
-
 using http::Access;
 using http::kAnyBody;
 using http::kFormBody;
 using http::kNoBody;
-
-// One table per resource; routes.cc lists them.
-std::vector<http::Route> ingest_routes(Services& services);             // ingest.cc
-std::vector<http::Route> domain_routes(Services& services);             // domains.cc
-std::vector<http::Route> webhook_routes(Services& services);            // webhooks.cc
-std::vector<http::Route> event_routes(Services& services);              // events.cc
-std::vector<http::Route> bin_routes(Services& services);                // bins.cc
-std::vector<http::Route> endpoint_routes(Services& services);           // endpoints.cc
-std::vector<http::Route> endpoint_settings_routes(Services& services);  // endpoint_settings.cc
-std::vector<http::Route> domain_settings_routes(Services& services);    // domain_settings.cc
-std::vector<http::Route> lane_routes(Services& services);               // lanes.cc
-std::vector<http::Route> attempt_routes(Services& services);            // attempts.cc
-std::vector<http::Route> missed_routes(Services& services);             // missed.cc
-std::vector<http::Route> notice_routes(Services& services);             // notices.cc
-std::vector<http::Route> replay_routes(Services& services);             // replay.cc
-std::vector<http::Route> signing_key_routes(Services& services);        // signing_key.cc
-std::vector<http::Route> unacked_routes(Services& services);            // unacked.cc
-std::vector<http::Route> system_routes(
-    Services& services);  // system.cc: healthz, readyz, metrics, the root
 
 }  // namespace eventhorn::api

@@ -1,4 +1,6 @@
 // /v3/domains and /v4/domains (spec: messages, "Domains (minimal)"): the same under both.
+#include "api/domains.h"
+
 #include "api/requests.h"
 #include "base/dates.h"
 #include "base/strings.h"

@@ -1,4 +1,5 @@
 // GET /v3/{domain}/events and the URLs of its pages (spec: Events API).
+#include "api/domains.h"
 #include "api/event_range.h"
 #include "api/fields.h"
 #include "api/page_token.h"

@@ -3,6 +3,7 @@
 
 #include "api/admission_test_support.h"
 #include "api/deliveries_test_support.h"
+#include "api/domains.h"
 #include "api/page_token.h"
 #include "api/routes.h"
 #include "api/services.h"

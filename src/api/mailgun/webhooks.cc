@@ -1,5 +1,6 @@
 // /v3/domains/{domain}/webhooks (spec: webhooks, "v3"): messages and errors are Mailgun's, word for
 // word.
+#include "api/domains.h"
 #include "api/requests.h"
 #include "api/targets.h"
 #include "base/strings.h"

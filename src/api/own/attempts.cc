@@ -1,4 +1,5 @@
 // What was tried: the attempts of one event, and the last ones of one endpoint.
+#include "api/domains.h"
 #include "api/own/control.h"
 #include "base/strings.h"
 #include "webhook/url.h"

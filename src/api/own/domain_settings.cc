@@ -1,4 +1,5 @@
 // /eventhorn/v1/domains/{domain}/settings: what a domain has in place of the installation's.
+#include "api/domains.h"
 #include "api/fields.h"
 #include "api/own/control.h"
 #include "base/strings.h"

@@ -1,4 +1,5 @@
 // POST /v3/{domain}/events: one event, an array, or NDJSON, gzip allowed (design: "Surface").
+#include "api/domains.h"
 #include "api/fields.h"
 #include "api/services.h"
 #include "base/strings.h"

@@ -4,6 +4,7 @@
 // A lane keeps no list of them. They are what its own segments do not have settled yet, and its
 // exceptions: those that wait for a retry and those it missed. Segments of replays tell nothing:
 // what they send again was settled or is an exception.
+#include "api/domains.h"
 #include "api/own/backlog.h"
 #include "api/own/control.h"
 #include "api/page_token.h"

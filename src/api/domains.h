@@ -1,0 +1,39 @@
+// Domains as several resources find and make them.
+#pragma once
+
+#include "api/services.h"
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace eventhorn::api {
+
+/// The domain of the path parameter `domain`, lower-cased. kNotFound "Domain not found" when there
+/// is none; kInvalidArgument when auto_create is on and the name is not well-formed. With
+/// settings.auto_create an unknown well-formed name is created first; `create` false never creates.
+Task<Result<store::DomainPtr>> find_domain(Services& services, const std::string& name,
+                                           bool create);
+
+/// What a domain that is to be created will be.
+struct NewDomain {
+  NewDomain(const Services& services, std::string_view lower_case_name);
+
+  /// For the edit that creates it.
+  std::shared_ptr<store::Domain> made_at(Position at) const;
+
+  std::string name;
+  std::string id;
+  SystemTime created_at;
+};
+
+/// Creates the domain, or returns the one that is there. kInvalidArgument for a name that is not
+/// one.
+Task<Result<store::DomainPtr>> create_domain(Services& services, const std::string& name,
+                                             bool* existed);
+
+/// A domain has a dot or is `localhost`: labels of 1-63 letters, digits and hyphens, 253 bytes at
+/// most (RFC 1035 section 2.3.4). Takes lower case.
+Status check_domain_name(std::string_view name);
+
+}  // namespace eventhorn::api
