@@ -135,7 +135,7 @@ TEST_F(EndpointsTest, ALaneReplaysUntilItsReplayIsDone) {
   row.cls = webhook::class_of(webhook::Hook::kDelivered);
   row.to = Position{5};
   row.replay = 7;
-  lane->add(row);
+  lane->segments().add(row);
   lanes.begin_replay(lane->id());
   EXPECT_EQ(lanes.replaying(), std::vector<LanePtr>{lane});
   (void)lane->cancel_replay(7);

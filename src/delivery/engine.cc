@@ -107,7 +107,7 @@ void Engine::deliver(const EventPtr& event) {
 
 void Engine::offer(const LanePtr& lane, const EventPtr& event, Hook hook) {
   const auto cls = webhook::class_of(hook);
-  auto& open = lane->open_segment(cls, router_.through(), true);
+  auto& open = lane->segments().open(cls, router_.through(), true);
   if (!lane->endpoint->active() || !retries_.allows(*lane)) {
     // One that is behind has its row, which this event does not change: the log has it.
     const bool known = !open.caught_up() && saver_.keeps(*lane);

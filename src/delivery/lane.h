@@ -92,19 +92,11 @@ class Lane {
 
   void load(const store::LaneRow& row);
 
-  /// SegmentSet::open().
-  Segment& open_segment(Class cls, Position after, bool caught_up) {
-    return segments_.open(cls, after, caught_up);
-  }
-
-  /// SegmentSet::begin_live().
+  /// SegmentSet::begin_live(), which may let go of what waits in memory.
   Segment* begin_live(Class cls, Position at);
 
-  /// Takes an event handed over by a commit into a segment of open_segment() or begin_live(), as
-  /// Segment::offer does.
+  /// Takes an event handed over by a commit into an open segment, as Segment::offer() does.
   bool offer(Segment& segment, const EventPtr& event, Hook hook);
-
-  void add(const store::SegmentRow& row) { segments_.add(row); }
 
   /// The next attempt to make; never two at once of one message and recipient. `segments_allowed`
   /// false: retries only.
@@ -122,29 +114,17 @@ class Lane {
   /// The attempt does not count: the event is to be taken again.
   void give_back(const Job& job);
 
-  // Retries (retries.h).
-  void wait(Position position, const Waiting& waiting) { retries_.wait(position, waiting); }
+  Retries& retries() { return retries_; }
 
-  Retries::Table& waiting() { return retries_.all(); }
+  const Retries& retries() const { return retries_; }
 
-  const Retries::Table& waiting() const { return retries_.all(); }
-
-  Waiting* find_waiting(Position position) { return retries_.find(position); }
-
-  void end_waiting(Position position) { retries_.end(position); }
-
-  void due(Position position, SteadyTime now) { retries_.due(position, now); }
-
-  void forget_due() { retries_.forget_due(); }
-
-  /// SegmentSet::wants_read().
-  Segment* wants_read(size_t below) { return segments_.wants_read(below); }
-
-  size_t in_flight() const { return in_flight_; }
-
+  /// Entries of them are changed by the lane alone, because it keeps their claims.
   SegmentSet& segments() { return segments_; }
 
   const SegmentSet& segments() const { return segments_; }
+
+  /// Attempts, of segments and retries.
+  size_t in_flight() const { return in_flight_; }
 
   /// Lets go of what waits in memory; it is read again.
   void spill();
@@ -161,16 +141,10 @@ class Lane {
   /// The durable form of the segments that are not settled.
   store::LaneRow row() const { return {id_, domain_, segments_.rows()}; }
 
-  /// Lets go of segments that are settled.
-  void remove_settled_segments() { segments_.remove_settled(); }
-
-  bool settled() const { return retries_.all().empty() && in_flight_ == 0 && segments_.settled(); }
+  bool settled() const { return retries_.empty() && in_flight_ == 0 && segments_.settled(); }
 
   /// True when something up to the position waits for a retry, or is to be read from the log.
   bool reaches_back_to(Position position) const;
-
-  /// True when a segment reads the log.
-  bool behind() const { return segments_.behind(); }
 
   /// Aborts when an invariant of the above, or of a part, does not hold. For tests.
   void check_invariants() const;

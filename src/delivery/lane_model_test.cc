@@ -54,7 +54,7 @@ class LaneModel {
         break;
     }
     if (random_() % 5 == 0) lane_->spill();
-    if (random_() % 20 == 0) lane_->remove_settled_segments();
+    if (random_() % 20 == 0) lane_->segments().remove_settled();
     if (random_() % 100 == 0) kill();
   }
 
@@ -66,7 +66,7 @@ class LaneModel {
     const auto hook = *webhook::hook_for(event->event.name, event->event.severity);
     log_.push_back(event);
     unsettled_.insert(position);
-    auto& open = lane_->open_segment(webhook::class_of(hook), {seen_}, true);
+    auto& open = lane_->segments().open(webhook::class_of(hook), {seen_}, true);
     if (!active) {
       open.decline(event->position);
     } else if (!lane_->offer(open, event, hook)) {
@@ -79,7 +79,7 @@ class LaneModel {
   // A read takes its time: what is committed meanwhile is not in it.
   bool read() {
     if (reading_ != nullptr) return end_read();
-    auto* segment = lane_->wants_read(random_() % 2 == 0 ? 1 : kReadBelow);
+    auto* segment = lane_->segments().wants_read(random_() % 2 == 0 ? 1 : kReadBelow);
     if (segment == nullptr) return false;
     reading_ = segment;
     segment->reading = true;

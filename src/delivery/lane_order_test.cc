@@ -12,7 +12,7 @@ namespace {
 constexpr uint64_t kHot = 77;
 
 Segment& behind(Lane& lane) {
-  return lane.open_segment(webhook::Class::kNormal, {0}, false);
+  return lane.segments().open(webhook::Class::kNormal, {0}, false);
 }
 
 // The log from `first` on, as one read would bring it.
@@ -161,7 +161,7 @@ TEST(LaneOrder, APausedReplayHoldsNobody) {
   row.cls = webhook::Class::kNormal;
   row.to = Position{50};
   row.replay = 7;
-  lane->add(row);
+  lane->segments().add(row);
   read_log(lane->segments().back(), 1, 50, kHot);
   const auto first = lane->take(true, {});
   EXPECT_FALSE(lane->take(true, {}));
@@ -174,7 +174,7 @@ TEST(LaneOrder, APausedReplayHoldsNobody) {
   EXPECT_EQ(live->position.value, 100U);
   lane->settle(*live);
   EXPECT_TRUE(lane->pause_replay(7, false));
-  ASSERT_NE(lane->wants_read(kReadBelow), nullptr);
+  ASSERT_NE(lane->segments().wants_read(kReadBelow), nullptr);
   read_log(lane->segments().back(), 1, 50, kHot);
   EXPECT_EQ(lane->take(true, {})->position.value, 1U);
 }
@@ -183,7 +183,7 @@ TEST(LaneOrder, WhatIsSkippedOrSpilledGivesItsTurnBack) {
   auto lane = make_lane();
   offer(*lane, make_event(1, event::Name::kOpened, kHot));  // has the turn, and waits
   offer(*lane, make_event(2, event::Name::kDelivered, kHot));
-  auto& bulk = lane->open_segment(webhook::Class::kBulk, {0}, true);
+  auto& bulk = lane->segments().open(webhook::Class::kBulk, {0}, true);
   bulk.decline({3});
   lane->settle_through(bulk, {2});
   const auto freed = lane->take(true, {});
@@ -192,7 +192,7 @@ TEST(LaneOrder, WhatIsSkippedOrSpilledGivesItsTurnBack) {
   lane->settle(*freed);
   offer(*lane, make_event(5, event::Name::kDelivered, kHot));
   lane->spill();
-  read_log(lane->open_segment(webhook::Class::kNormal, {0}, true), 5, 6, kHot);
+  read_log(lane->segments().open(webhook::Class::kNormal, {0}, true), 5, 6, kHot);
   EXPECT_TRUE(lane->take(true, {}));
 }
 

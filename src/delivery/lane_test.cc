@@ -110,15 +110,15 @@ TEST(Lane, RetryPutOffIsNotTakenEarly) {
   auto lane = make_lane();
   const SteadyTime now{std::chrono::hours(1)};
   const auto later = now + std::chrono::minutes(5);
-  lane->wait({1}, {1, {}, {}, 500, Hook::kDelivered, now});
-  lane->due({1}, now);
+  lane->retries().wait({1}, {1, {}, {}, 500, Hook::kDelivered, now});
+  lane->retries().due({1}, now);
   const auto retry = lane->take(true, now);
   ASSERT_TRUE(retry);
-  lane->due({1}, now);
-  lane->wait({1}, {2, {}, {}, 500, Hook::kDelivered, later});
+  lane->retries().due({1}, now);
+  lane->retries().wait({1}, {2, {}, {}, 500, Hook::kDelivered, later});
   lane->settle(*retry);
   EXPECT_FALSE(lane->take(true, now));
-  lane->due({1}, later);
+  lane->retries().due({1}, later);
   EXPECT_TRUE(lane->take(true, later));
 }
 
@@ -126,11 +126,11 @@ TEST(Lane, RetriesGoOnceEach) {
   auto lane = make_lane();
   offer(*lane, make_event(1));
   const auto job = lane->take(true, {});
-  lane->wait(job->position, {1, {}, {}, 500, Hook::kDelivered});
+  lane->retries().wait(job->position, {1, {}, {}, 500, Hook::kDelivered});
   lane->settle(*job);
-  EXPECT_EQ(lane->waiting().size(), 1U);
-  lane->due({1}, {});
-  lane->due({1}, {});
+  EXPECT_EQ(lane->retries().size(), 1U);
+  lane->retries().due({1}, {});
+  lane->retries().due({1}, {});
   const auto retry = lane->take(true, {});
   offer(*lane, make_event(2));
   ASSERT_TRUE(retry);
@@ -140,20 +140,20 @@ TEST(Lane, RetriesGoOnceEach) {
   EXPECT_EQ(lane->take(true, {})->position.value, 2U);
   EXPECT_FALSE(lane->take(true, {})) << "a retry in flight is not taken twice";
   lane->settle(*retry);
-  lane->end_waiting({1});
-  EXPECT_EQ(lane->waiting().size(), 0U);
+  lane->retries().end({1});
+  EXPECT_EQ(lane->retries().size(), 0U);
 }
 
 TEST(Lane, FullWindowFallsBehindAndReadsTheLog) {
   auto lane = make_lane();
-  auto& segment = lane->open_segment(webhook::Class::kNormal, {0}, true);
+  auto& segment = lane->segments().open(webhook::Class::kNormal, {0}, true);
   uint64_t position = 0;
   while (segment.offer(make_event(++position), Hook::kDelivered)) ASSERT_LE(position, kMaxLive);
   EXPECT_EQ(position, kMaxLive + 1);
   EXPECT_FALSE(segment.caught_up());
-  EXPECT_EQ(lane->wants_read(kReadBelow), nullptr) << "enough waits in memory";
+  EXPECT_EQ(lane->segments().wants_read(kReadBelow), nullptr) << "enough waits in memory";
   while (segment.fresh() > 0) lane->settle(*lane->take(true, {}));
-  ASSERT_EQ(lane->wants_read(kReadBelow), &segment);
+  ASSERT_EQ(lane->segments().wants_read(kReadBelow), &segment);
   EXPECT_EQ(segment.read_through().value, kMaxLive);
   store::LaneSlice slice;
   slice.events = {make_event(position), make_event(position + 1)};
@@ -189,10 +189,10 @@ TEST(Lane, RowKeepsExactlyWhatIsUnsettled) {
         EXPECT_TRUE(unsettled.empty());
         break;
       }
-      auto& segment = lane->open_segment(webhook::Class::kNormal, {0}, false);
+      auto& segment = lane->segments().open(webhook::Class::kNormal, {0}, false);
       std::vector<Job> in_flight;
       while (true) {
-        if (lane->wants_read(kReadBelow) != nullptr && random() % 2 == 0) {
+        if (lane->segments().wants_read(kReadBelow) != nullptr && random() % 2 == 0) {
           store::LaneSlice slice;
           const size_t most = 1 + random() % 50;
           for (const auto& e : log) {
@@ -225,11 +225,11 @@ TEST(Lane, RowKeepsExactlyWhatIsUnsettled) {
 
 TEST(Lane, LiveGoesBeforeTheBacklogThreeTimesOfFour) {
   auto lane = make_lane();
-  lane->open_segment(webhook::Class::kNormal, {0}, false);
+  lane->segments().open(webhook::Class::kNormal, {0}, false);
   store::LaneSlice slice;
   for (uint64_t i = 1; i <= 20; ++i) slice.events.push_back(make_event(i));
   slice.through = {20};
-  lane->wants_read(kReadBelow)->fill(slice);
+  lane->segments().wants_read(kReadBelow)->fill(slice);
   auto* live = lane->begin_live(webhook::Class::kNormal, {30});
   ASSERT_NE(live, nullptr);
   for (uint64_t i = 31; i <= 50; ++i) ASSERT_TRUE(live->offer(make_event(i), Hook::kDelivered));
@@ -242,7 +242,7 @@ TEST(Lane, FallingBehindTimeAndAgainKeepsFewSegments) {
   auto lane = make_lane();
   uint64_t position = 0;
   for (int burst = 0; burst < 100; ++burst) {
-    lane->open_segment(webhook::Class::kNormal, {position}, true).decline({position + 1});
+    lane->segments().open(webhook::Class::kNormal, {position}, true).decline({position + 1});
     auto* live = lane->begin_live(webhook::Class::kNormal, {position});
     ASSERT_NE(live, nullptr);
     for (int i = 0; i < 10; ++i) {
@@ -258,7 +258,7 @@ TEST(Lane, FallingBehindTimeAndAgainKeepsFewSegments) {
 TEST(Lane, SegmentsNeverOverlap) {
   auto lane = make_lane();
   lane->load({{1}, {1}, {{webhook::Class::kNormal, {0}, Position{900}, {0}, {}}}});
-  auto& open = lane->open_segment(webhook::Class::kNormal, {500}, false);
+  auto& open = lane->segments().open(webhook::Class::kNormal, {500}, false);
   EXPECT_EQ(open.read_through(), Position{900});
   ASSERT_NE(lane->begin_live(webhook::Class::kNormal, {950}), nullptr);
   ASSERT_NE(lane->begin_live(webhook::Class::kNormal, {960}), nullptr);
@@ -270,7 +270,7 @@ TEST(Lane, SegmentsNeverOverlap) {
 // However fast the log grows: only an event of the lane that was not taken keeps it behind.
 TEST(Lane, SegmentCatchesUpWithWhatItWasOffered) {
   auto lane = make_lane();
-  auto& open = lane->open_segment(webhook::Class::kNormal, {0}, false);
+  auto& open = lane->segments().open(webhook::Class::kNormal, {0}, false);
   EXPECT_FALSE(open.offer(make_event(30), Hook::kDelivered));
   store::LaneSlice slice;
   slice.through = {20};
@@ -286,7 +286,7 @@ TEST(Lane, SegmentCatchesUpWithWhatItWasOffered) {
 // An event that retention dropped is counted by the read that finds it gone, and not again.
 TEST(Lane, WhatLiesBeforeTheFirstEventIsSettled) {
   auto lane = make_lane();
-  auto& open = lane->open_segment(webhook::Class::kNormal, {0}, false);
+  auto& open = lane->segments().open(webhook::Class::kNormal, {0}, false);
   store::LaneSlice slice;
   slice.events = {make_event(30)};
   slice.through = {40};
@@ -304,7 +304,7 @@ TEST(Lane, EventLetGoFreesThoseBehindIt) {
   row.cls = webhook::Class::kNormal;
   row.to = Position{2};
   row.replay = 7;
-  lane->add(row);
+  lane->segments().add(row);
   store::LaneSlice slice;
   slice.events = {make_event(2, event::Name::kDelivered, 7)};
   slice.through = {2};
@@ -328,7 +328,7 @@ TEST(Lane, NothingOfACancelledReplayIsSentAgain) {
   row.cls = webhook::Class::kNormal;
   row.to = Position{2};
   row.replay = 7;
-  lane->add(row);
+  lane->segments().add(row);
   store::LaneSlice slice;
   slice.events = {make_event(2)};
   slice.through = {2};
@@ -344,7 +344,7 @@ TEST(Lane, NothingOfACancelledReplayIsSentAgain) {
 TEST(Lane, ProbeGivenBackIsDue) {
   auto lane = make_lane();
   Waiting waiting{1, {}, {}, 500, Hook::kDelivered, SteadyTime::max()};
-  lane->wait({1}, waiting);
+  lane->retries().wait({1}, waiting);
   const auto probe = lane->take_probe(SteadyTime{});
   ASSERT_TRUE(probe);
   lane->give_back(*probe);
@@ -375,7 +375,7 @@ TEST(Lane, ProbesTakeADifferentEventEachInTurn) {
   for (uint64_t i = 1; i <= 3; ++i) {
     offer(*lane, make_event(i));
     lane->settle(*lane->take(true, {}));
-    lane->wait({i}, {1, from_micros(static_cast<int64_t>(i)), {}, 500, Hook::kDelivered});
+    lane->retries().wait({i}, {1, from_micros(static_cast<int64_t>(i)), {}, 500, Hook::kDelivered});
   }
   offer(*lane, make_event(10));
   offer(*lane, make_event(11));
@@ -388,10 +388,10 @@ TEST(Lane, ProbesTakeADifferentEventEachInTurn) {
     Waiting waiting{1, from_micros(++now), {}, 500, Hook::kDelivered};
     waiting.probed = true;
     lane->settle(*job);
-    lane->wait(job->position, waiting);
+    lane->retries().wait(job->position, waiting);
   }
   EXPECT_EQ(order, (std::vector<uint64_t>{1, 10, 2, 11, 3, 1}));
-  for (const auto& [position, waiting] : lane->waiting()) EXPECT_TRUE(waiting.probed);
+  for (const auto& [position, waiting] : lane->retries().all()) EXPECT_TRUE(waiting.probed);
 }
 
 TEST(Lane, AReplayTakesWhatHooksNameNowAndMayBeHeldAndCancelled) {
@@ -403,14 +403,14 @@ TEST(Lane, AReplayTakesWhatHooksNameNowAndMayBeHeldAndCancelled) {
   row.cls = webhook::Class::kNormal;
   row.to = Position{50};
   row.replay = 7;
-  lane->add(row);
+  lane->segments().add(row);
   auto& replay = lane->segments().back();
   const auto query = lane->query(replay);
   EXPECT_EQ(query.since[static_cast<size_t>(Hook::kDelivered)], kNoPosition);
   EXPECT_EQ(query.since[static_cast<size_t>(Hook::kOpened)], std::nullopt);
   replay.paused = true;
   EXPECT_FALSE(lane->has_work(true));
-  EXPECT_EQ(lane->wants_read(kReadBelow), nullptr);
+  EXPECT_EQ(lane->segments().wants_read(kReadBelow), nullptr);
   EXPECT_TRUE(lane->row().segments.front().paused);
   replay.paused = false;
   store::LaneSlice slice;

@@ -34,7 +34,7 @@ inline std::shared_ptr<Lane> make_lane() {
 /// To the open segment of its class, which must take it.
 inline void offer(Lane& lane, const EventPtr& event) {
   const auto hook = *webhook::hook_for(event->event.name, event->event.severity);
-  auto& segment = lane.open_segment(webhook::class_of(hook), {event->position.value - 1}, true);
+  auto& segment = lane.segments().open(webhook::class_of(hook), {event->position.value - 1}, true);
   ASSERT_TRUE(lane.offer(segment, event, hook));
 }
 

@@ -40,7 +40,7 @@ LogReader::LogReader(Parts parts, size_t max_live_bytes, TaskGroup& tasks)
 
 void LogReader::read_more(const LanePtr& lane) {
   const auto& health = lane->endpoint->health();
-  auto* segment = lane->wants_read(health.parked() ? 1 : kReadBelow);
+  auto* segment = lane->segments().wants_read(health.parked() ? 1 : kReadBelow);
   if (segment == nullptr || stopping_) return;
   const auto now = parts_.clock.steady_now();
   if (health.limit(now) == 0 || now < lane->reading.due_ || !parts_.retries.allows(*lane)) return;
@@ -139,7 +139,7 @@ void LogReader::take_in(const LanePtr& lane, Segment& segment, const store::Lane
 
 // The lane goes on without the event, which waits as if an attempt of it had failed.
 void LogReader::set_aside(const LanePtr& lane, const store::UnreadableEvent& event) {
-  if (lane->find_waiting(event.position) != nullptr) return;
+  if (lane->retries().find(event.position) != nullptr) return;
   Waiting waiting;
   waiting.last_attempt = parts_.clock.now();
   waiting.hook = event.hook;
@@ -200,7 +200,7 @@ void LogReader::on_expired(const Lane& lane, uint64_t count) {
 
 uint64_t LogReader::expire_waiting(const LanePtr& lane, Position last) {
   std::vector<Position> ended;
-  for (const auto& [position, waiting] : lane->waiting()) {
+  for (const auto& [position, waiting] : lane->retries().all()) {
     if (position <= last && !waiting.in_flight) ended.push_back(position);
   }
   for (const Position position : ended) parts_.retries.settle(*lane, position);
@@ -237,7 +237,7 @@ void LogReader::drop_pending(const LanePtr& lane, const Since& ended) {
   if (std::ranges::none_of(ended, [](const auto& since) { return since.has_value(); })) return;
   uint64_t in_memory = lane->drop(ended);
   std::vector<Position> waiting;
-  for (const auto& [position, each] : lane->waiting()) {
+  for (const auto& [position, each] : lane->retries().all()) {
     if (ended[static_cast<size_t>(each.hook)] && !each.in_flight) waiting.push_back(position);
   }
   for (const Position position : waiting) parts_.retries.settle(*lane, position);

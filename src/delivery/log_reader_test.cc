@@ -104,7 +104,7 @@ class LogReaderTest : public ::testing::Test,
     auto lane = std::make_shared<Lane>(LaneId{id}, kDomain, endpoint_->url());
     lane->subscribe(all_since(0));
     lane->endpoint = endpoint_.get();
-    lane->open_segment(webhook::class_of(Hook::kDelivered), kNoPosition, false);
+    lane->segments().open(webhook::class_of(Hook::kDelivered), kNoPosition, false);
     return lane;
   }
 
@@ -268,7 +268,7 @@ TEST_F(LogReaderTest, AnEventThatCannotBeReadCostsItselfAlone) {
   read_all(lane);
   EXPECT_EQ(take_all(*lane), (std::vector<uint64_t>{1, 3}));
   EXPECT_EQ(retries_.size(), 1U);
-  EXPECT_NE(lane->find_waiting({2}), nullptr);
+  EXPECT_NE(lane->retries().find({2}), nullptr);
   EXPECT_TRUE(told_.empty());
 }
 

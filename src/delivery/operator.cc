@@ -101,7 +101,7 @@ control::LaneStatus Operator::status_of(const Lane& lane) const {
   out.url = lane.url();
   out.segments = lane.row().segments;
   out.through = parts_.router.through();
-  out.waiting = lane.waiting().size();
+  out.waiting = lane.retries().size();
   out.in_flight = lane.in_flight();
   out.read_error = lane.reading.error();
   out.throttled = !parts_.retries.allows(lane);
@@ -200,7 +200,7 @@ Task<Status> Operator::add_segments(LaneId id, DomainUid domain,
   for (auto& segment : segments) {
     // What comes after it is sent anyway, and cannot be read before it is handed over.
     segment.to = std::min(segment.to.value_or(parts_.router.through()), parts_.router.through());
-    if (segment.after < *segment.to) lane->add(segment);
+    if (segment.after < *segment.to) lane->segments().add(segment);
   }
   parts_.lanes.begin_replay(id);
   touch(lane);
@@ -212,7 +212,7 @@ Task<Status> Operator::attempt_again(LaneId id, std::vector<EventPtr> events) {
   if (events.empty()) co_return Status{};
   const auto lane = parts_.lanes.find_or_make(id, events.front()->domain);
   if (!lane) co_return fail(Errc::kNotFound, "the webhook was removed");
-  if (lane->waiting().size() + events.size() > max_waiting_) {
+  if (lane->retries().size() + events.size() > max_waiting_) {
     co_return fail(Errc::kRateLimited,
                    "the webhook has as many events waiting for an attempt as may");
   }
@@ -220,14 +220,14 @@ Task<Status> Operator::attempt_again(LaneId id, std::vector<EventPtr> events) {
   for (const auto& event : events) {
     const auto hook = webhook::hook_for(event->event.name, event->event.severity);
     if (!hook) continue;
-    if (lane->find_waiting(event->position) == nullptr) {
+    if (lane->retries().find(event->position) == nullptr) {
       Waiting waiting;
       waiting.last_attempt = now;
       waiting.hook = *hook;
       parts_.retries.wait(lane, event->position, waiting);
     }
-    lane->find_waiting(event->position)->due = {};
-    lane->due(event->position, parts_.clock.steady_now());
+    lane->retries().find(event->position)->due = {};
+    lane->retries().due(event->position, parts_.clock.steady_now());
   }
   touch(lane);
   auto saved = co_await parts_.saver.flushed();

@@ -173,8 +173,8 @@ void Outcomes::on_settled(const LanePtr& lane, const Job& job) {
             .count());
   }
   const bool own = job.segment != nullptr && !replay;
-  const bool has_row =
-      !own && (!replay || lane->may_be_missed(job) || lane->find_waiting(job.position) != nullptr);
+  const bool has_row = !own && (!replay || lane->may_be_missed(job) ||
+                                lane->retries().find(job.position) != nullptr);
   lane->settle(job);
   // A replay also settles what was missed, or waits.
   if (has_row) parts_.retries.settle(*lane, job.position);
@@ -183,7 +183,7 @@ void Outcomes::on_settled(const LanePtr& lane, const Job& job) {
 void Outcomes::on_failure(const LanePtr& lane, const Job& job,
                           const webhook::AttemptResult& result) {
   const auto hook = *webhook::hook_for(job.event->event.name, job.event->event.severity);
-  auto* known = lane->find_waiting(job.position);
+  auto* known = lane->retries().find(job.position);
   lane->settle(job);
   const bool of_replay = known != nullptr && job.segment != nullptr;  // its own retry goes on
   const bool replayed = known == nullptr && job.segment == nullptr;   // it got through meanwhile
@@ -238,7 +238,7 @@ void Outcomes::tell_missed(const Lane& lane, std::string event, std::string reas
 
 void Outcomes::on_unreadable(const LanePtr& lane, const Job& job, const Error& error) {
   lane->settle(job);
-  auto* waiting = lane->find_waiting(job.position);
+  auto* waiting = lane->retries().find(job.position);
   if (waiting == nullptr) return;
   if (error.code == Errc::kCorruption) ++waiting->failed_reads;
   const auto now = parts_.clock.steady_now();

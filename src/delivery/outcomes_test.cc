@@ -40,7 +40,7 @@ TEST_F(OutcomesTest, AFailureWaitsForItsRetryAndIsMissedAfterTheLast) {
   EXPECT_FALSE(rows.exceptions[0].missed);
   EXPECT_EQ(rows.exceptions[0].last_status, 500);
   EXPECT_EQ(retries_.size(), 1U);
-  const auto* waiting = lane_->find_waiting({1});
+  const auto* waiting = lane_->retries().find({1});
   ASSERT_NE(waiting, nullptr);
   EXPECT_EQ(waiting->delay, 1min);
   EXPECT_TRUE(attempts_.empty());
@@ -84,7 +84,7 @@ TEST_F(OutcomesTest, GoneGivesTheEventBackAndEndsAllSending) {
   EXPECT_EQ(endpoint()->health().state(), Health::State::kGone);
   EXPECT_EQ(notices(), std::vector{NoticeKind::kGone});
   EXPECT_FALSE(lane_->settled());
-  EXPECT_TRUE(lane_->behind());  // what waited in memory is let go
+  EXPECT_TRUE(lane_->segments().behind());  // what waited in memory is let go
   const auto rows = saved();
   ASSERT_EQ(rows.endpoints.size(), 1U);
   EXPECT_EQ(rows.endpoints[0].state, Health::State::kGone);

@@ -16,6 +16,7 @@
 #include "base/time.h"
 #include "webhook/hook.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -46,6 +47,10 @@ class Retries {
   const Table& all() const { return waiting_; }
 
   Table& all() { return waiting_; }
+
+  bool empty() const { return waiting_.empty(); }
+
+  size_t size() const { return waiting_.size(); }
 
   /// Null when the event does not wait.
   Waiting* find(Position position);

@@ -47,35 +47,35 @@ void RetryBook::wait(const LanePtr& lane, Position position, const Waiting& wait
 }
 
 void RetryBook::put(const LanePtr& lane, Position position, const Waiting& waiting) {
-  if (lane->find_waiting(position) == nullptr) {
+  if (lane->retries().find(position) == nullptr) {
     ++size_;
     ++lane->endpoint->retries.waiting_;
-    if (lane->waiting().empty()) ++lanes_;
+    if (lane->retries().empty()) ++lanes_;
   }
   crowded_ = crowded_ || size_ >= limits_.per_core;
-  lane->wait(position, waiting);
+  lane->retries().wait(position, waiting);
 }
 
 void RetryBook::at(SteadyTime when, const LanePtr& lane, Position position) {
-  auto* waiting = lane->find_waiting(position);
+  auto* waiting = lane->retries().find(position);
   if (waiting == nullptr) return;
   waiting->due = when;
   const std::weak_ptr<Lane> weak = lane;
   timers_.at(when, [this, weak, position] {
     const auto l = weak.lock();
     if (!l || l->ended) return;
-    l->due(position, clock_.steady_now());
+    l->retries().due(position, clock_.steady_now());
     listener_.on_due(l);
   });
 }
 
 void RetryBook::end(Lane& lane, Position position) {
-  if (lane.find_waiting(position) == nullptr) return;
+  if (lane.retries().find(position) == nullptr) return;
   CHECK(size_ > 0 && lane.endpoint->retries.waiting_ > 0);
   --size_;
   --lane.endpoint->retries.waiting_;
-  lane.end_waiting(position);
-  if (lane.waiting().empty()) --lanes_;
+  lane.retries().end(position);
+  if (lane.retries().empty()) --lanes_;
 }
 
 void RetryBook::settle(Lane& lane, Position position) {
@@ -93,9 +93,9 @@ void RetryBook::bring_forward(const LanePtr& lane, std::chrono::milliseconds mos
                               const webhook::RetrySchedule& schedule, bool tried) {
   const auto now = clock_.steady_now();
   const auto window =
-      std::min<std::chrono::milliseconds>(most, kBetweenRetries * lane->waiting().size());
-  lane->forget_due();
-  for (auto& [position, waiting] : lane->waiting()) {
+      std::min<std::chrono::milliseconds>(most, kBetweenRetries * lane->retries().size());
+  lane->retries().forget_due();
+  for (auto& [position, waiting] : lane->retries().all()) {
     if (waiting.in_flight) continue;
     const bool counts = std::exchange(waiting.probed, false) && tried;
     if (counts && schedule.next_delay(waiting.attempts + 1U, 0)) {
@@ -108,7 +108,7 @@ void RetryBook::bring_forward(const LanePtr& lane, std::chrono::milliseconds mos
 }
 
 void RetryBook::forget(const Lane& lane) {
-  const size_t waiting = lane.waiting().size();
+  const size_t waiting = lane.retries().size();
   if (waiting == 0) return;
   CHECK(size_ >= waiting && lane.endpoint->retries.waiting_ >= waiting && lanes_ > 0);
   size_ -= waiting;
@@ -123,7 +123,7 @@ bool RetryBook::allows(const Lane& lane) const {
     const size_t few = lane.endpoint->health().well() ? kFewWaitingWell : kFewWaiting;
     most = std::min(most, std::max(share, few));
   }
-  return lane.waiting().size() < most;
+  return lane.retries().size() < most;
 }
 
 }  // namespace eventhorn::delivery

@@ -136,7 +136,7 @@ TEST_F(RetryBookTest, TheRowOfWhatIsSettledEnds) {
   EXPECT_EQ(rows.ended_exceptions[1].position, Position{8});
   EXPECT_EQ(book_->size(), 0U);
   EXPECT_EQ(endpoint_->retries.waiting(), 0U);
-  EXPECT_TRUE(a->waiting().empty());
+  EXPECT_TRUE(a->retries().empty());
 }
 
 TEST_F(RetryBookTest, WhatIsMissedIsListedAndWaitsNoMore) {

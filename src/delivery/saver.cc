@@ -168,9 +168,9 @@ void Saver::gather_lane(const LanePtr& lane, store::Progress& progress) {
   auto& mark = lane->saving;
   CHECK(mark.dirty_);
   mark.dirty_ = false;
-  lane->remove_settled_segments();
+  lane->segments().remove_settled();
   auto row = lane->row();
-  const bool behind = lane->behind();
+  const bool behind = lane->segments().behind();
   if (behind != std::exchange(mark.behind_, behind)) behind_.add(behind ? 1 : -1);
   if (!row.segments.empty()) {
     progress.lanes.push_back(std::move(row));

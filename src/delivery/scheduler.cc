@@ -30,7 +30,7 @@ void Scheduler::schedule(const LanePtr& lane) {
   if (lane->ended) return;
   const auto endpoint = lane->endpoint->shared_from_this();
   // A parked endpoint is probed with what waits for a retry, too.
-  const bool probed = endpoint->health().parked() && !lane->waiting().empty();
+  const bool probed = endpoint->health().parked() && !lane->retries().empty();
   if (probed || lane->has_work(parts_.retries.allows(*lane))) endpoint->ring().push(lane);
   pump(endpoint);
 }
@@ -92,7 +92,7 @@ std::optional<Job> Scheduler::take(Endpoint& endpoint, LanePtr& lane, SteadyTime
     auto job = endpoint.health().parked() ? lane->take_probe(now)
                                           : lane->take(parts_.retries.allows(*lane), now);
     if (lane->take_changed()) parts_.saver.mark(lane);
-    if (lane->behind()) parts_.listener.read_more(lane);
+    if (lane->segments().behind()) parts_.listener.read_more(lane);
     if (!job) continue;
     ring.push(lane);
     return job;

@@ -149,7 +149,7 @@ TEST_F(SchedulerTest, LanesOfAnEndpointTakeTurns) {
 TEST_F(SchedulerTest, ALaneThatIsBehindIsRead) {
   const auto a = endpoint("http://a/");
   const auto behind = lane(a, 0);
-  behind->open_segment(webhook::class_of(Hook::kDelivered), kNoPosition, false);
+  behind->segments().open(webhook::class_of(Hook::kDelivered), kNoPosition, false);
   scheduler_->schedule(behind);
   EXPECT_EQ(reads_, std::vector<LaneId>{behind->id()});
   EXPECT_TRUE(attempts_.empty());

@@ -118,7 +118,8 @@ Task<Status> Engine::replay(const store::SlotMarks& marks, Position head) {
         const Position settled = marks.begin_of(*route.url, options_.cores);
         if (std::max(route.since, settled) < h.position)
           lanes_.of(*match.domain, route.lane, *route.url)
-              ->open_segment(webhook::class_of(*hook), settled, false);
+              ->segments()
+              .open(webhook::class_of(*hook), settled, false);
       }
     }
     after = heads->back().position;

@@ -48,7 +48,7 @@ Task<void> Sweep::run() {
 void Sweep::wake_held() {
   if (!parts_.retries.take_crowded()) return;
   for (const auto& lane : parts_.lanes.all()) {
-    if (!lane->waiting().empty() && parts_.retries.allows(*lane)) parts_.scheduler.schedule(lane);
+    if (!lane->retries().empty() && parts_.retries.allows(*lane)) parts_.scheduler.schedule(lane);
   }
 }
 
