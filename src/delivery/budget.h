@@ -6,6 +6,8 @@
 // buffers), or one if it is not known to be well.
 #pragma once
 
+#include "base/check.h"
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -48,6 +50,8 @@ class Budget {
 
   /// With the standing that it was taken with.
   void release(Standing standing) {
+    CHECK(taken_ > 0 && (standing == Standing::kWell || doubtful_ > 0) &&
+          (standing != Standing::kSuspect || suspect_ > 0));
     --taken_;
     if (standing != Standing::kWell) --doubtful_;
     if (standing == Standing::kSuspect) --suspect_;

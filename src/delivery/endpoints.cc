@@ -79,4 +79,12 @@ void Endpoints::apply(Endpoint& endpoint) {
   endpoint.set(std::move(sending), health);
 }
 
+void Endpoints::check_invariants() const {
+  CHECK(by_url_.size() == by_id_.size());
+  for (const auto& [url, endpoint] : by_url_) {
+    CHECK(endpoint->url() == url);
+    CHECK(by_id_.at(endpoint->id()) == endpoint);
+  }
+}
+
 }  // namespace eventhorn::delivery

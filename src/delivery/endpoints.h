@@ -58,6 +58,8 @@ class Endpoints {
 
   size_t size() const { return by_url_.size(); }
 
+  void check_invariants() const;
+
  private:
   void apply(Endpoint& endpoint);
 

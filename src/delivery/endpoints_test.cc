@@ -66,6 +66,7 @@ TEST_F(EndpointsTest, AreListedByIdAndForgotten) {
   endpoints_.forget(*endpoints_.next({}));
   EXPECT_EQ(endpoints_.find(first), nullptr);
   EXPECT_EQ(urls().size(), 2U);
+  endpoints_.check_invariants();
 }
 
 TEST_F(EndpointsTest, UrlsOfOneHostAndPortShareItsPlaces) {
@@ -113,6 +114,7 @@ TEST_F(EndpointsTest, ALaneStandsWithItsEndpointUntilItIsForgotten) {
   EXPECT_FALSE(lane->wants(nullptr, webhook::Hook::kOpened, {11}));
   EXPECT_TRUE(endpoints_.of("http://a/")->lanes().contains(id));
   EXPECT_EQ(lanes.all().size(), 1U);
+  lanes.check_invariants();
   lanes.forget(lane);
   EXPECT_TRUE(lane->ended);
   EXPECT_EQ(lanes.find(id), nullptr);

@@ -167,6 +167,13 @@ Task<void> Engine::stop(Deadline deadline) {
   co_await saver_.finish(deadline);
 }
 
+void Engine::check_invariants() const {
+  router_.check_invariants();
+  endpoints_.check_invariants();
+  lanes_.check_invariants();
+  retries_.check_invariants(lanes_.all());
+}
+
 void Engine::on_settled(const LanePtr& lane) {
   retries_.forget(*lane);
   saver_.forget(*lane);

@@ -131,6 +131,9 @@ class Engine : private Saver::Listener,
 
   const asio::any_io_executor& executor() const { return executor_; }
 
+  /// Aborts when an invariant of a part does not hold. For tests.
+  void check_invariants() const;
+
   /// What operators see and ask for.
   Operator& operators() { return operator_; }
 

@@ -222,6 +222,7 @@ class Life {
   void stop() {
     if (stopped_) return;
     stopped_ = true;
+    for (auto& engine : engines_) block_on(engine->executor(), check(*engine));
     for (auto& engine : engines_)
       block_on(engine->executor(), engine->stop(std::chrono::steady_clock::now() + 5s));
     queue_->stop();
@@ -231,6 +232,11 @@ class Life {
     queue_.reset();
     watched_.reset();
     store_.reset();  // so that the next life may open the directory
+  }
+
+  static Task<void> check(Engine& engine) {
+    engine.check_invariants();
+    co_return;
   }
 
   void set_hook(const std::string& name, Hook hook, const std::vector<std::string>& urls) {

@@ -38,6 +38,15 @@ void Lanes::forget(const LanePtr& lane) {
   lanes_.erase(lane->id());
 }
 
+void Lanes::check_invariants() const {
+  for (const auto& [id, lane] : lanes_) {
+    CHECK(lane->id() == id && !lane->ended && lane->endpoint != nullptr);
+    CHECK(lane->endpoint->url() == lane->url());
+    CHECK(lane->endpoint->lanes().at(id) == lane);
+    lane->check_invariants();
+  }
+}
+
 std::vector<LanePtr> Lanes::replaying() {
   std::vector<LanePtr> out;
   std::erase_if(replaying_, [&](LaneId id) {

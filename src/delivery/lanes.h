@@ -43,6 +43,8 @@ class Lanes {
   /// Those with a replay that is not done.
   std::vector<LanePtr> replaying();
 
+  void check_invariants() const;
+
  private:
   const Router& router_;
   Endpoints& endpoints_;

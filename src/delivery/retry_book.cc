@@ -3,6 +3,7 @@
 #include "base/check.h"
 
 #include <algorithm>
+#include <unordered_map>
 
 namespace eventhorn::delivery {
 namespace {
@@ -124,6 +125,18 @@ bool RetryBook::allows(const Lane& lane) const {
     most = std::min(most, std::max(share, few));
   }
   return lane.retries().size() < most;
+}
+
+void RetryBook::check_invariants(const std::vector<LanePtr>& lanes) const {
+  size_t events = 0, some = 0;
+  std::unordered_map<const Endpoint*, size_t> by_endpoint;
+  for (const auto& lane : lanes) {
+    events += lane->waiting().size();
+    if (!lane->waiting().empty()) ++some;
+    by_endpoint[lane->endpoint] += lane->waiting().size();
+  }
+  CHECK(size_ == events && lanes_ == some);
+  for (const auto& [endpoint, count] : by_endpoint) CHECK(endpoint->retries.waiting() == count);
 }
 
 }  // namespace eventhorn::delivery

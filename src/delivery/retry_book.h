@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <utility>
+#include <vector>
 
 namespace eventhorn::delivery {
 
@@ -74,6 +75,9 @@ class RetryBook {
   bool take_crowded() { return std::exchange(crowded_, size_ >= limits_.per_core); }
 
   size_t size() const { return size_; }
+
+  /// `lanes`: all whose retries are in the book.
+  void check_invariants(const std::vector<LanePtr>& lanes) const;
 
  private:
   void put(const LanePtr& lane, Position position, const Waiting& waiting);

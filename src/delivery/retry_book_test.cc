@@ -182,6 +182,7 @@ TEST_F(RetryBookTest, ACrowdedCoreHoldsThoseWhoHoldMost) {
   EXPECT_TRUE(book_->allows(*greedy));
   EXPECT_FALSE(book_->take_crowded());
   book_->wait(modest, {40}, failed(1));
+  book_->check_invariants({greedy, modest});
   EXPECT_FALSE(book_->allows(*greedy));  // its share is 50
   EXPECT_TRUE(book_->allows(*modest));
   EXPECT_TRUE(book_->take_crowded());
