@@ -131,9 +131,9 @@ void RetryBook::check_invariants(const std::vector<LanePtr>& lanes) const {
   size_t events = 0, some = 0;
   std::unordered_map<const Endpoint*, size_t> by_endpoint;
   for (const auto& lane : lanes) {
-    events += lane->waiting().size();
-    if (!lane->waiting().empty()) ++some;
-    by_endpoint[lane->endpoint] += lane->waiting().size();
+    events += lane->retries().size();
+    if (!lane->retries().empty()) ++some;
+    by_endpoint[lane->endpoint] += lane->retries().size();
   }
   CHECK(size_ == events && lanes_ == some);
   for (const auto& [endpoint, count] : by_endpoint) CHECK(endpoint->retries.waiting() == count);
