@@ -12,6 +12,7 @@
 #include "crypto/random.h"
 #include "json/reader.h"
 #include "store/rocks/rocks_store.h"
+#include "store/writers.h"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/use_future.hpp>
@@ -96,9 +97,10 @@ class TestApi {
  public:
   explicit TestApi(TestOptions options = {})
       : guard(std::move(options.allow_networks)), settings(options.settings) {
-    commits.emplace(*store, directory, commit_options(options));
-    services.emplace(Services{clock, *store, directory, *commits, readers, searchers, writer, keys,
-                              limiter, bins, own_bins, guard, settings, deliveries,
+    writers.emplace(*store, directory, writers_clock, workers, writer_options(options));
+    services.emplace(Services{clock, *store, directory, writers->appends, writers->health, readers,
+                              searchers, writer, keys, limiter, bins, own_bins, guard, settings,
+                              deliveries,
                               [this](const std::string& url, const store::EndpointSettings& for_url,
                                      std::string body, std::string extra_head, Deadline deadline) {
                                 posted_settings = for_url;
@@ -107,12 +109,12 @@ class TestApi {
                               resolver, notices});
     router = make_router(*services);
     admission.emplace(*services, router);
-    commits->start();
+    writers->start();
     cores.start();
   }
 
   ~TestApi() {
-    commits->stop();
+    writers->stop();
     cores.stop();
     readers.join();
     searchers.join();
@@ -171,7 +173,9 @@ class TestApi {
   std::unique_ptr<store::RocksStore> store =
       expect(store::RocksStore::open(rocks_options(), clock));
   store::Directory directory;
-  std::optional<store::CommitQueue> commits;
+  SystemClock writers_clock;
+  WorkerThreads workers;
+  std::optional<store::Writers> writers;
   asio::thread_pool readers{1};
   asio::thread_pool searchers{1};
   asio::thread_pool writer{1};
@@ -205,8 +209,8 @@ class TestApi {
     return options;
   }
 
-  static store::CommitOptions commit_options(const TestOptions& options) {
-    store::CommitOptions out;
+  static store::WriterOptions writer_options(const TestOptions& options) {
+    store::WriterOptions out;
     out.min_free_bytes = options.min_free_bytes;
     return out;
   }

@@ -51,7 +51,7 @@ Task<Result<store::DomainPtr>> create_domain(Services& services, const std::stri
     if (current) return current;
     return store::DomainPtr(wanted.made_at(at));
   };
-  auto change = co_await services.commits.edit(name, edit);
+  auto change = co_await services.appends.edit(name, edit);
   if (!change) co_return fail(std::move(change).error());
   if (existed != nullptr) *existed = was_there;
   co_return change->after;

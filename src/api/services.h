@@ -14,7 +14,7 @@
 #include "net/address.h"
 #include "outbound/client.h"
 #include "outbound/resolver.h"
-#include "store/commit_queue.h"
+#include "store/append_queue.h"
 #include "store/directory.h"
 #include "store/store.h"
 
@@ -52,7 +52,8 @@ struct Services {
   const Clock& clock;
   store::Store& store;
   store::Directory& directory;
-  store::CommitQueue& commits;
+  store::AppendQueue& appends;
+  const store::StoreHealth& health;
   /// For blocking reads.
   asio::thread_pool& readers;
   /// For searches, which may read all there is: a few at a time, in turns, so that they never hold

@@ -21,6 +21,7 @@
 #include "delivery/http_sender.h"
 #include "http/server.h"
 #include "store/rocks/rocks_store.h"
+#include "store/writers.h"
 
 #include <algorithm>
 #include <atomic>
@@ -182,7 +183,8 @@ struct Application::Impl {
   store::Directory directory;
   control::NoticeBoard notices;
   std::unique_ptr<control::KeptNotices> kept_notices;
-  std::unique_ptr<store::CommitQueue> commits;
+  WorkerThreads workers;
+  std::unique_ptr<store::Writers> writers;
   std::unique_ptr<asio::thread_pool> readers;           // of requests, and retention
   std::unique_ptr<asio::thread_pool> searchers;         // see api::Services
   std::unique_ptr<asio::thread_pool> delivery_readers;  // of the engines
@@ -245,9 +247,9 @@ Status Application::Impl::open_store() {
   kept_notices = std::make_unique<control::KeptNotices>(*store, notices);
   TRY_STATUS(kept_notices->load(!config.alerts.url.empty()));
   kept_notices->start();
-  store::CommitOptions commit_options;
-  commit_options.min_free_bytes = config.store.min_free_bytes;
-  commits = std::make_unique<store::CommitQueue>(*store, directory, commit_options);
+  store::WriterOptions writer_options;
+  writer_options.min_free_bytes = config.store.min_free_bytes;
+  writers = std::make_unique<store::Writers>(*store, directory, clock, workers, writer_options);
   return {};
 }
 
@@ -290,13 +292,17 @@ Status Application::Impl::build_cores() {
     auto executor = asio::any_io_executor(cores->at(i).get_executor());
     auto core = std::make_unique<CoreServices>(executor, *guard, client_options, local);
     options.core = static_cast<uint32_t>(i);
-    const delivery::EngineServices engine_services{
-        *delivery_readers, *store, *commits, notices, core->sender, clock, [this] {
-          return keys->signing_keys();
-        }};
+    const delivery::EngineServices engine_services{*delivery_readers,
+                                                   *store,
+                                                   writers->progress,
+                                                   writers->health,
+                                                   notices,
+                                                   core->sender,
+                                                   clock,
+                                                   [this] { return keys->signing_keys(); }};
     core->engine = std::make_unique<delivery::Engine>(executor, engine_services, options);
     deliveries.add(*core->engine);
-    commits->subscribe([engine = core->engine.get(), executor](const store::BatchPtr& batch) {
+    writers->feed.subscribe([engine = core->engine.get(), executor](const store::BatchPtr& batch) {
       asio::post(executor, [engine, batch] { engine->on_commit(batch); });
     });
     per_core.push_back(std::move(core));
@@ -320,8 +326,7 @@ Status Application::Impl::start_delivery() {
   TRY(const auto domains, store->load_domains());
   TRY(const auto progress, store->load_progress());
   TRY(const auto endpoint_settings, control::load_endpoint_settings(*store));
-  if (progress.marks.to_be_rewritten())
-    TRY_STATUS(store->replace_marks(progress.marks.joined()));
+  if (progress.marks.to_be_rewritten()) TRY_STATUS(store->replace_marks(progress.marks.joined()));
   log_info("app",
            "store opened domains={} head={} settled_through={} lanes_behind={} waiting_retries={} "
            "missed={}",
@@ -331,7 +336,7 @@ Status Application::Impl::start_delivery() {
     TRY_STATUS(block_on(core->executor,
                         core->engine->start(domains, progress, endpoint_settings, store->head())));
   }
-  commits->start();
+  writers->start();
   started = true;
   if (alerts) alerts->start();
   const auto executor = per_core.front()->executor;
@@ -413,8 +418,8 @@ Result<std::string> Application::Impl::listen() {
   settings.webhook_rate_limit = config.api.webhook_rate_limit;
   settings.attempt_timeout = config.delivery.timeout;
   services.reset(new api::Services{
-      clock, *store, directory, *commits, *readers, *searchers, *writer, *keys, *limiter, *bins,
-      *own_bins, *guard, settings, deliveries,
+      clock, *store, directory, writers->appends, writers->health, *readers, *searchers, *writer,
+      *keys, *limiter, *bins, *own_bins, *guard, settings, deliveries,
       [this](const std::string& url, const store::EndpointSettings& for_url, std::string body,
              std::string extra_head, Deadline deadline) {
         return post(url, for_url, std::move(body), std::move(extra_head), deadline);
@@ -485,7 +490,7 @@ void Application::stop() {
   if (i.alerts) block_on(i.per_core.front()->executor, i.alerts->stop(deadline));
   if (i.kept_notices) i.kept_notices->stop();
   if (i.kept_bins) i.kept_bins->stop();
-  if (i.commits) i.commits->stop();
+  if (i.writers) i.writers->stop();
   if (i.cores) i.cores->stop();
   for (auto* pool :
        {i.readers.get(), i.searchers.get(), i.delivery_readers.get(), i.writer.get()}) {

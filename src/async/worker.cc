@@ -31,6 +31,7 @@ class WorkerThread final : public Worker {
 
  private:
   void run() {
+    sleep(std::nullopt);
     for (;;) {
       const bool last = stopping_;  // before the turn, so that one follows stop()
       woken_ = false;               // before the turn, so that it sees what wake() was called for
@@ -72,7 +73,7 @@ class WorkerThread final : public Worker {
 
 }  // namespace
 
-std::unique_ptr<Worker> WorkerThreads::start(const char* name, Worker::Turn turn) {
+std::unique_ptr<Worker> WorkerThreads::make(const char* name, Worker::Turn turn) {
   return std::make_unique<WorkerThread>(name, std::move(turn));
 }
 

@@ -34,14 +34,15 @@ class Worker {
 class Workers {
  public:
   virtual ~Workers() = default;
-  /// Its first turn comes at once. `name` has at most 15 characters: people see it in `top`.
-  virtual std::unique_ptr<Worker> start(const char* name, Worker::Turn turn) = 0;
+  /// It sleeps until it is woken for the first time. `name` has at most 15 characters: people see
+  /// it in `top`.
+  virtual std::unique_ptr<Worker> make(const char* name, Worker::Turn turn) = 0;
 };
 
 /// Gives each worker a thread of the machine.
 class WorkerThreads final : public Workers {
  public:
-  std::unique_ptr<Worker> start(const char* name, Worker::Turn turn) override;
+  std::unique_ptr<Worker> make(const char* name, Worker::Turn turn) override;
 };
 
 }  // namespace eventhorn

@@ -10,16 +10,17 @@ namespace {
 
 using Pause = std::optional<Micros>;
 
-TEST(WorkerThreads, TheFirstTurnComesAtOnceAndOthersWhenWoken) {
+TEST(WorkerThreads, ATurnComesWhenWokenAndOneAtTheEnd) {
   std::promise<void> first;
   std::promise<void> second;
   int turns = 0;
   WorkerThreads workers;
-  const auto worker = workers.start("test", [&]() -> Pause {
+  const auto worker = workers.make("test", [&]() -> Pause {
     if (++turns == 1) first.set_value();
     if (turns == 2) second.set_value();
     return std::nullopt;
   });
+  worker->wake();
   first.get_future().wait();
   worker->wake();
   second.get_future().wait();
@@ -35,7 +36,7 @@ TEST(WorkerThreads, AWakeDuringATurnIsNotLost) {
   std::promise<void> second;
   int turns = 0;
   WorkerThreads workers;
-  const auto worker = workers.start("test", [&]() -> Pause {
+  const auto worker = workers.make("test", [&]() -> Pause {
     if (++turns == 1) {
       began.set_value();
       go_on.get_future().wait();
@@ -43,6 +44,7 @@ TEST(WorkerThreads, AWakeDuringATurnIsNotLost) {
     if (turns == 2) second.set_value();
     return std::nullopt;
   });
+  worker->wake();
   began.get_future().wait();
   worker->wake();
   worker->wake();
@@ -54,10 +56,11 @@ TEST(WorkerThreads, ATurnComesByItselfWhenItsTimeHasCome) {
   std::promise<void> third;
   int turns = 0;
   WorkerThreads workers;
-  const auto worker = workers.start("test", [&]() -> Pause {
+  const auto worker = workers.make("test", [&]() -> Pause {
     if (++turns == 3) third.set_value();
     return turns < 3 ? Pause(Micros(1)) : std::nullopt;
   });
+  worker->wake();
   third.get_future().wait();
 }
 
@@ -65,7 +68,7 @@ TEST(WorkerThreads, StopWaitsForWorkThatGoesOnAtOnce) {
   std::atomic<bool> stopping{false};
   int left = 10;
   WorkerThreads workers;
-  const auto worker = workers.start("test", [&]() -> Pause {
+  const auto worker = workers.make("test", [&]() -> Pause {
     if (!stopping || left == 0) return std::nullopt;
     --left;
     return Micros(0);

@@ -8,12 +8,11 @@
 
 namespace eventhorn {
 
-/// Starts one worker, whose turns come from run().
+/// Makes one worker, whose turns come from run().
 class HandWorkers final : public Workers {
  public:
-  std::unique_ptr<Worker> start(const char*, Worker::Turn turn) override {
+  std::unique_ptr<Worker> make(const char*, Worker::Turn turn) override {
     turn_ = std::move(turn);
-    woken_ = true;
     return std::make_unique<Hand>(*this);
   }
 

@@ -30,9 +30,9 @@ OutcomesOptions outcomes_options(const EngineOptions& options) {
   return {options.success, options.retry_delivered, options.between_reads};
 }
 
-Saver::Save save_by(store::CommitQueue& commits) {
-  return [&commits](store::Progress progress, std::function<void()> saved) {
-    commits.save(std::move(progress), std::move(saved));
+Saver::Save save_by(store::ProgressSaver& saver) {
+  return [&saver](store::Progress progress, std::function<void()> saved) {
+    saver.save(std::move(progress), std::move(saved));
   };
 }
 
@@ -48,7 +48,7 @@ Engine::Engine(asio::any_io_executor executor, EngineServices services, EngineOp
       endpoints_(endpoints_options(options_), services_.clock, services_.sender),
       lanes_(router_, endpoints_),
       timers_(executor, services_.clock),
-      saver_(executor, services_.clock, saver_options(options_), save_by(services_.commits), *this),
+      saver_(executor, services_.clock, saver_options(options_), save_by(services_.progress), *this),
       retries_({options_.max_exceptions, options_.max_waiting}, services_.clock, timers_, saver_,
                random_, *this),
       reader_({services_.readers, services_.store, services_.clock, router_, timers_, saver_,
@@ -199,7 +199,7 @@ void Engine::tell(const Lane& lane, control::NoticeKind kind, control::Notice no
 }
 
 bool Engine::store_is_good() const {
-  return services_.commits.status().has_value();
+  return services_.health.status().has_value();
 }
 
 void Engine::start(Attempt attempt) {

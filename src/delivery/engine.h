@@ -41,7 +41,9 @@
 #include "delivery/sweep.h"
 #include "delivery/timers.h"
 #include "delivery/transitions.h"
-#include "store/commit_queue.h"
+#include "store/feed.h"
+#include "store/progress_saver.h"
+#include "store/store.h"
 #include "webhook/outcome.h"
 #include "webhook/retry_schedule.h"
 #include "webhook/signature.h"
@@ -90,7 +92,8 @@ struct EngineOptions {
 struct EngineServices {
   asio::thread_pool& readers;
   store::Store& store;
-  store::CommitQueue& commits;
+  store::ProgressSaver& progress;
+  const store::StoreHealth& health;
   control::NoticeBoard& notices;
   Sender& sender;
   const Clock& clock;

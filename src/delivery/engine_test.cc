@@ -383,12 +383,14 @@ TEST_F(EngineTest, UrlsBelongToOneCore) {
   rocks.ballast_bytes = 0;
   const auto store = std::move(store::RocksStore::open(rocks, clock)).value();
   store::Directory directory;
-  store::CommitQueue queue(*store, directory, {});
+  WorkerThreads workers;
+  store::Writers writers(*store, directory, clock, workers, {});
   options_.cores = 2;
   auto second = options_;
   second.core = 1;
   control::NoticeBoard notices;
-  const EngineServices services{pool, *store, queue, notices, sender_, clock, nullptr};
+  const EngineServices services{pool,    *store, writers.progress, writers.health, notices,
+                                sender_, clock,  nullptr};
   Engine a(io.get_executor(), services, options_);
   Engine b(io.get_executor(), services, second);
   size_t mine = 0;

@@ -7,6 +7,7 @@
 #include "delivery/deliveries.h"
 #include "delivery/watched_store_test_support.h"
 #include "store/rocks/rocks_store.h"
+#include "store/writers.h"
 
 #include <gtest/gtest.h>
 
@@ -178,7 +179,7 @@ class FakeSender final : public Sender {
   std::vector<std::string> prefixes_;
 };
 
-/// One process life: store, commit queue, an engine on each of `options.cores` cores.
+/// One process life: store, its writers, an engine on each of `options.cores` cores.
 class Life {
  public:
   Life(const std::filesystem::path& directory, FakeSender& sender, EngineOptions options)
@@ -187,21 +188,23 @@ class Life {
     rocks.directory = directory;
     rocks.ballast_bytes = 0;
     store_ = std::move(store::RocksStore::open(rocks, clock_)).value();
-    store::CommitOptions commit;
-    commit.min_free_bytes = 0;
+    store::WriterOptions options_of_writers;
+    options_of_writers.min_free_bytes = 0;
     watched_ = std::make_unique<WatchedStore>(*store_);
-    queue_ = std::make_unique<store::CommitQueue>(*watched_, directory_, commit);
+    writers_ = std::make_unique<store::Writers>(*watched_, directory_, clock_, workers_,
+                                                options_of_writers);
     executor_ = asio::any_io_executor(cores_.at(0).get_executor());
     const auto key = std::make_shared<const crypto::HmacKey>("key");
-    EngineServices services{pool_, *watched_, *queue_, notices_, sender, clock_, [key] {
-                              return webhook::SigningKeys{key, nullptr};
-                            }};
+    EngineServices services{
+        pool_, *watched_, writers_->progress, writers_->health, notices_, sender, clock_, [key] {
+          return webhook::SigningKeys{key, nullptr};
+        }};
     for (options.core = 0; options.core < options.cores; ++options.core) {
       const auto executor = asio::any_io_executor(cores_.at(options.core).get_executor());
       engines_.push_back(std::make_unique<Engine>(executor, services, options));
       auto* engine = engines_.back().get();
       deliveries_.add(*engine);
-      queue_->subscribe([engine](const store::BatchPtr& batch) {
+      writers_->feed.subscribe([engine](const store::BatchPtr& batch) {
         asio::post(engine->executor(), [engine, batch] { engine->on_commit(batch); });
       });
     }
@@ -214,7 +217,7 @@ class Life {
       EXPECT_TRUE(
           block_on(engine->executor(), engine->start(domains, loaded_, {}, store_->head())));
     }
-    queue_->start();
+    writers_->start();
   }
 
   ~Life() { stop(); }
@@ -225,11 +228,11 @@ class Life {
     for (auto& engine : engines_) block_on(engine->executor(), check(*engine));
     for (auto& engine : engines_)
       block_on(engine->executor(), engine->stop(std::chrono::steady_clock::now() + 5s));
-    queue_->stop();
+    writers_->stop();
     cores_.stop();
     engines_.clear();
     pool_.join();
-    queue_.reset();
+    writers_.reset();
     watched_.reset();
     store_.reset();  // so that the next life may open the directory
   }
@@ -250,7 +253,7 @@ class Life {
       store::set_hook_urls(*domain, hook, urls, at);
       return store::DomainPtr(domain);
     };
-    const auto changed = block_on(executor_, queue_->edit(name, edit));
+    const auto changed = block_on(executor_, writers_->appends.edit(name, edit));
     ASSERT_TRUE(changed) << changed.error().message;
   }
 
@@ -258,7 +261,7 @@ class Life {
     auto edit = [](const store::DomainPtr&, Position) -> Result<store::DomainPtr> {
       return store::DomainPtr();
     };
-    ASSERT_TRUE(block_on(executor_, queue_->edit(name, edit)));
+    ASSERT_TRUE(block_on(executor_, writers_->appends.edit(name, edit)));
   }
 
   /// The bytes of these events are their ids, which the fake sender records.
@@ -275,7 +278,7 @@ class Life {
       e.name = kind;
       events.push_back({domain->uid, shard_of(name), push, std::move(e)});
     }
-    const auto stored = block_on(executor_, queue_->append(std::move(events)));
+    const auto stored = block_on(executor_, writers_->appends.append(std::move(events)));
     ASSERT_TRUE(stored) << stored.error().message;
   }
 
@@ -348,7 +351,8 @@ class Life {
   std::unique_ptr<store::RocksStore> store_;
   std::unique_ptr<WatchedStore> watched_;
   store::Directory directory_;
-  std::unique_ptr<store::CommitQueue> queue_;
+  WorkerThreads workers_;
+  std::unique_ptr<store::Writers> writers_;
   asio::thread_pool pool_;
   Cores cores_;
   asio::any_io_executor executor_;

@@ -42,7 +42,7 @@ struct SaverOptions {
 /// - `unsaved` holds the outcomes of this core that are not written, once each.
 class Saver {
  public:
-  /// Writes progress and calls `saved`, on any thread, once it is written (CommitQueue::save).
+  /// Writes progress and calls `saved`, on any thread, once it is written (store::ProgressSaver).
   using Save = std::function<void(store::Progress progress, std::function<void()> saved)>;
 
   /// Whom a save concerns.

@@ -37,10 +37,14 @@ class WatchedStore final : public store::Store {
   /// Reads of damaged events so far.
   size_t failed_reads() const { return failed_reads_; }
 
-  Status commit(store::WriteSet& set) override {
-    for (const auto& progress : set.progress) ended_exceptions_ += progress.ended_exceptions.size();
-    return store_.commit(set);
+  Status commit(store::WriteSet& set) override { return store_.commit(set); }
+
+  Result<store::SaveToken> save(std::span<const store::Progress* const> progress) override {
+    for (const auto* one : progress) ended_exceptions_ += one->ended_exceptions.size();
+    return store_.save(progress);
   }
+
+  bool durable(store::SaveToken token) const override { return store_.durable(token); }
 
   Result<store::LaneSlice> read_lane(const store::LaneQuery& query) override {
     if (lanes_fail_) return fail(Errc::kCorruption, "the index is damaged");
@@ -65,7 +69,7 @@ class WatchedStore final : public store::Store {
     return store_.read_events(positions);
   }
 
-  Status sync() override { return store_.sync(); }
+  Status flush() override { return store_.flush(); }
 
   bool failed() const override { return store_.failed(); }
 

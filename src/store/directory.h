@@ -1,5 +1,5 @@
 // The domains as of the last durable edit, for readers on every thread, with what is looked up in
-// them. Written by the commit queue only.
+// them. Written by the feed only.
 #pragma once
 
 #include "store/endpoint_id.h"

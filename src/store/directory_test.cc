@@ -14,7 +14,7 @@ DomainPtr make_domain(const std::string& name, uint64_t uid) {
   return d;
 }
 
-// What a failed commit left in the store after all (commit_queue.cc).
+// What a failed commit left in the store after all (feed.cc).
 TEST(Directory, ReplacingAllTellsWhatDiffered) {
   Directory directory;
   auto slower = std::make_shared<Domain>(*make_domain("slower.test", 2));

@@ -1,6 +1,6 @@
-// The embedded engine and the commit queue on a disk that fails: crashes, power cuts, refused
+// The embedded engine and its writers on a disk that fails: crashes, power cuts, refused
 // writes, damage.
-#include "store/commit_queue_test_support.h"
+#include "store/writers_test_support.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -21,7 +21,7 @@ namespace {
 
 using Fault = FaultEnv::Fault;
 using Ids = std::vector<std::string>;
-using Outcome = CommitQueue::Outcome;
+using Outcome = AppendQueue::Outcome;
 
 bool ready(const auto& future) {
   return future.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
@@ -39,7 +39,7 @@ Ids many_ids(int count) {
 
 // C1, C3: durable, then visible, then acknowledged.
 TEST(StoreFault, C3NothingShowsBeforeItsFsync) {
-  QueueRig rig;
+  WriterRig rig;
   rig.create();
   const Position head = rig.store->head();
   rig.env.hold_syncs();
@@ -68,7 +68,7 @@ TEST(StoreFault, C3NothingShowsBeforeItsFsync) {
 // C3: all that was acknowledged survives, once; what was under way does not.
 TEST(StoreFault, C3APowerCutLosesNothingAcknowledged) {
   for (const bool indexed : {false, true}) {
-    QueueRig rig;
+    WriterRig rig;
     rig.create();
     const Ids ids = many_ids(20);
     for (const auto& id : ids) EXPECT_TRUE(rig.append(id));
@@ -92,7 +92,7 @@ TEST(StoreFault, C3APowerCutLosesNothingAcknowledged) {
 TEST(StoreFault, C4ATornTailIsCut) {
   for (const uint64_t torn : {1, 6, 7, 8, 30, 60}) {
     SCOPED_TRACE(torn);
-    QueueRig rig;
+    WriterRig rig;
     rig.create();
     EXPECT_TRUE(rig.append("a"));
     EXPECT_TRUE(rig.append("b"));
@@ -108,7 +108,7 @@ TEST(StoreFault, C4ATornTailIsCut) {
 }
 
 TEST(StoreFault, C4AZeroedTailIsCut) {
-  QueueRig rig;
+  WriterRig rig;
   rig.create();
   EXPECT_TRUE(rig.append("a"));
   rig.close();
@@ -122,7 +122,7 @@ TEST(StoreFault, C4AZeroedTailIsCut) {
 // follows.
 TEST(StoreFault, C4DamageInTheMiddleOfTheLogRefusesToOpen) {
   for (const int third : {0, 1}) {
-    QueueRig rig;
+    WriterRig rig;
     rig.create();
     for (const auto& id : many_ids(1500)) {
       if (id.back() == '0')
@@ -147,7 +147,7 @@ TEST(StoreFault, C4DamageInTheMiddleOfTheLogRefusesToOpen) {
 }
 
 TEST(StoreFault, C4DamageInATableFailsTheRead) {
-  QueueRig rig;
+  WriterRig rig;
   rig.create();
   for (const auto& id : many_ids(300)) {
     if (id.back() == '0')
@@ -172,7 +172,7 @@ TEST(StoreFault, C4DamageInATableFailsTheRead) {
 // C4: a record whose damaged length reaches beyond the end of the file looks like a torn tail to
 // RocksDB 7.8; the records behind it tell that it is none.
 TEST(StoreFault, C4ADamagedLengthInTheLastBlockRefusesToOpen) {
-  QueueRig rig;
+  WriterRig rig;
   rig.create();
   for (const auto& id : many_ids(5)) EXPECT_TRUE(rig.append(id));
   rig.close();
@@ -190,7 +190,7 @@ TEST(StoreFault, C4ADamagedLengthInTheLastBlockRefusesToOpen) {
 // C5: an fsync that failed is never taken for a success; whatever it wrote after all is handed over
 // once.
 TEST(StoreFault, C5AFailedFsyncAcknowledgesNothingAndHealsInProcess) {
-  QueueRig rig;
+  WriterRig rig;
   rig.create();
   rig.env.hold_syncs();
   auto failed = rig.submit("a");
@@ -203,7 +203,7 @@ TEST(StoreFault, C5AFailedFsyncAcknowledgesNothingAndHealsInProcess) {
   EXPECT_EQ(answer.error().code, Errc::kUnavailable);
   rig.env.set_fault(Fault::kNone);
   EXPECT_EQ(*rig.append_when_good("b"), std::vector{Outcome::kStored});
-  EXPECT_TRUE(rig.queue->status());
+  EXPECT_TRUE(rig.writers->health.status());
   EXPECT_EQ(*rig.append("a"), std::vector{Outcome::kDuplicate}) << "its bytes were in the file";
   EXPECT_EQ(rig.seen(), (Ids{"a", "b"}));
   rig.cut_power();
@@ -215,7 +215,7 @@ TEST(StoreFault, C5AFailedFsyncAcknowledgesNothingAndHealsInProcess) {
 // seen.
 TEST(StoreFault, C5SubscribersSeeExactlyWhatIsStored) {
   for (const Fault fault : {Fault::kSyncFails, Fault::kNoSpace}) {
-    QueueRig rig;
+    WriterRig rig;
     rig.create();
     std::set<std::string> acknowledged;
     for (int round = 0; round < 5; ++round) {
@@ -245,7 +245,7 @@ TEST(StoreFault, C5SubscribersSeeExactlyWhatIsStored) {
 
 // C5: an edit whose fsync failed: the directory ends up as the store is.
 TEST(StoreFault, C5AFailedEditShowsOnceItIsFoundDurable) {
-  QueueRig rig;
+  WriterRig rig;
   rig.create("a.test");
   rig.env.set_fault(Fault::kSyncFails);
   const auto failed = rig.edit(
@@ -253,7 +253,7 @@ TEST(StoreFault, C5AFailedEditShowsOnceItIsFoundDurable) {
   ASSERT_FALSE(failed);
   EXPECT_EQ(failed.error().code, Errc::kUnavailable);
   rig.env.set_fault(Fault::kNone);
-  while (!rig.queue->status()) std::this_thread::yield();
+  while (!rig.writers->health.status()) std::this_thread::yield();
   EXPECT_EQ(rig.directory->all().size(), rig.store->load_domains()->size());
   EXPECT_EQ(rig.directory->find("a.test"), nullptr);
   EXPECT_FALSE(rig.directory->has(rig.domain));
@@ -264,30 +264,30 @@ TEST(StoreFault, C5AFailedEditShowsOnceItIsFoundDurable) {
 
 // C5: progress is kept and written when the disk takes it again.
 TEST(StoreFault, C5ProgressIsKeptUntilItIsWritten) {
-  QueueRig rig;
+  WriterRig rig;
   std::atomic<int> calls{0};
   std::promise<void> saved;
   rig.env.set_fault(Fault::kNoSpace);
   Progress p;
   p.lanes.push_back({{5}, {1}, {}});
-  rig.queue->save(std::move(p), [&] {
+  rig.writers->progress.save(std::move(p), [&] {
     if (++calls == 1) saved.set_value();
   });
-  while (rig.queue->status()) std::this_thread::yield();
+  while (rig.writers->health.status()) std::this_thread::yield();
   EXPECT_EQ(calls, 0);
   rig.env.set_fault(Fault::kNone);
   saved.get_future().wait();
   EXPECT_EQ(rig.store->load_progress()->lanes.size(), 1U);
-  rig.queue->stop();
+  rig.writers->stop();
   EXPECT_EQ(calls, 1);
 }
 
 // C5: progress that was written but not synced, and is gone after the store was reopened, is
 // written again, before anything newer.
 TEST(StoreFault, C5ProgressThatReopeningForgotIsWrittenAgain) {
-  auto options = QueueRig::quick();
-  options.sync_interval = std::chrono::hours(1);
-  QueueRig rig(options);
+  auto options = WriterRig::quick();
+  options.durable_after = std::chrono::hours(1);
+  WriterRig rig(options);
   rig.create();
   EXPECT_TRUE(rig.append("a"));
   rig.save_lane(5, 10);
@@ -312,7 +312,7 @@ TEST(StoreFault, C5ProgressThatReopeningForgotIsWrittenAgain) {
 TEST(StoreFault, C5AHoleThatAFailedFsyncLeftIsCutOff) {
   enum class Hole { kUnsynced, kAcknowledged, kSomewhere };
   for (const Hole hole : {Hole::kUnsynced, Hole::kAcknowledged, Hole::kSomewhere}) {
-    QueueRig rig;
+    WriterRig rig;
     rig.create();
     const auto log = largest_file(rig.dir, ".log");
     const auto before_a = std::filesystem::file_size(log);
@@ -351,7 +351,7 @@ TEST(StoreFault, C5AHoleThatAFailedFsyncLeftIsCutOff) {
 
 // C5: while the store cannot even be reopened, readers get an error and nothing crashes.
 TEST(StoreFault, C5ReadersGetAnErrorWhileTheStoreCannotReopen) {
-  QueueRig rig;
+  WriterRig rig;
   rig.create();
   EXPECT_TRUE(rig.append("a"));
   rig.env.set_fault(Fault::kDead);
@@ -372,7 +372,7 @@ TEST(StoreFault, C5ReadersGetAnErrorWhileTheStoreCannotReopen) {
   EXPECT_EQ(rig.store->read_exceptions({}, {}, 1, true).error().code, Errc::kUnavailable);
   EXPECT_EQ(rig.store->read_attempts({}, {}, {}, 1).error().code, Errc::kUnavailable);
   EXPECT_EQ(rig.store->last_attempts({}, {}, 1).error().code, Errc::kUnavailable);
-  EXPECT_EQ(rig.store->sync().error().code, Errc::kUnavailable);
+  EXPECT_EQ(rig.store->flush().error().code, Errc::kUnavailable);
   EXPECT_EQ(rig.store->expire({}, {}).error().code, Errc::kUnavailable);
   EXPECT_EQ(rig.store->index_now().error().code, Errc::kUnavailable);
   rig.env.set_fault(Fault::kNone);
@@ -391,18 +391,18 @@ TEST(StoreFault, C5NoSyncSucceedsAfterOneThatFailed) {
   WriteSet set;
   set.appends.push_back({make_event("a"), Outcome::kStored, nullptr});
   EXPECT_FALSE(store->commit(set));
-  EXPECT_FALSE(store->sync());
+  EXPECT_FALSE(store->flush());
   EXPECT_FALSE(store->save_value("k", "2"));
   EXPECT_TRUE(store->recover());
-  EXPECT_TRUE(store->sync());
+  EXPECT_TRUE(store->flush());
   env.fail_one_sync();
   EXPECT_FALSE(store->save_value("k", "3"));
-  EXPECT_FALSE(store->sync());
+  EXPECT_FALSE(store->flush());
 }
 
 // C5: an append and an edit whose fsync failed are handed over in the order of the log.
 TEST(StoreFault, C5AnAppendAndAnEditThatFailedTogetherKeepTheirOrder) {
-  QueueRig rig;
+  WriterRig rig;
   rig.create();
   rig.env.hold_syncs();
   auto held = rig.submit("held");
@@ -416,7 +416,7 @@ TEST(StoreFault, C5AnAppendAndAnEditThatFailedTogetherKeepTheirOrder) {
   EXPECT_TRUE(held.get());
   EXPECT_FALSE(event.get());
   EXPECT_FALSE(change.get());
-  while (!rig.queue->status()) std::this_thread::yield();
+  while (!rig.writers->health.status()) std::this_thread::yield();
   EXPECT_EQ(rig.seen(), (Ids{"held", "event"}));
   const auto batches = rig.batches();
   ASSERT_EQ(batches.back()->changes.size(), 1U);
@@ -425,7 +425,7 @@ TEST(StoreFault, C5AnAppendAndAnEditThatFailedTogetherKeepTheirOrder) {
 }
 
 TEST(StoreFault, C8ASecondOpenIsRefused) {
-  QueueRig rig;
+  WriterRig rig;
   const auto second = RocksStore::open(rocks_options(rig.dir, &rig.env), rig.clock);
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().code, Errc::kConflict);

@@ -1,5 +1,5 @@
 // What a reopening finds: a store that cannot be read to its end, another one, or none.
-#include "store/commit_queue_test_support.h"
+#include "store/writers_test_support.h"
 
 #include <gtest/gtest.h>
 
@@ -13,7 +13,7 @@ namespace fs = std::filesystem;
 
 using Fault = FaultEnv::Fault;
 using Ids = std::vector<std::string>;
-using Outcome = CommitQueue::Outcome;
+using Outcome = AppendQueue::Outcome;
 using ReadFault = FaultEnv::ReadFault;
 
 bool is_table(const std::string& path) {
@@ -29,13 +29,13 @@ LaneQuery lane_of(DomainUid domain) {
 }
 
 // Waits until a try to reopen has failed.
-void await_closed(QueueRig& rig) {
+void await_closed(WriterRig& rig) {
   while (rig.store->read_heads(kNoPosition, 1)) std::this_thread::yield();
 }
 
 // C5: an idle store is reopened as well when a write fails that does not come through the queue.
 TEST(Reopen, C5AnIdleStoreIsReopened) {
-  QueueRig rig;
+  WriterRig rig;
   rig.create();
   rig.env.fail_one_sync();
   EXPECT_FALSE(rig.store->save_value("k", "v"));
@@ -50,7 +50,7 @@ TEST(Reopen, C5AnIdleStoreIsReopened) {
 // "all is in the indexes": lanes would skip events for good, pages lack the newest.
 TEST(Reopen, C14AStoreThatIsLoadedInPartIsClosed) {
   for (const ReadFault fault : {ReadFault::kError, ReadFault::kFlip}) {
-    QueueRig rig;
+    WriterRig rig;
     rig.create();
     EXPECT_TRUE(rig.append("a"));
     rig.env.set_read_fault(fault, is_table);
@@ -75,7 +75,7 @@ TEST(Reopen, C14AStoreThatIsLoadedInPartIsClosed) {
 // C15: where the store was, a reopening makes no new one: it would delete all domains.
 TEST(Reopen, C15AStoreThatIsGoneIsNotMadeAnew) {
   for (const bool empty : {false, true}) {
-    QueueRig rig;
+    WriterRig rig;
     rig.create();
     EXPECT_TRUE(rig.append("a"));
     const auto store = rig.dir.path() / "store";
@@ -104,7 +104,7 @@ TEST(Reopen, C15AStoreThatIsGoneIsNotMadeAnew) {
 // C15: nor is another store, or an older copy of this one, taken for it.
 TEST(Reopen, C15AnotherStoreIsNotTaken) {
   for (const bool older : {false, true}) {
-    QueueRig rig;
+    WriterRig rig;
     rig.create();
     const auto store = rig.dir.path() / "store";
     const TempDir other;

@@ -1,8 +1,8 @@
 // C4: stores that are damaged, and what is made of them.
 #include "store/rocks/repair.h"
 
-#include "store/commit_queue_test_support.h"
 #include "store/rocks/families.h"
+#include "store/writers_test_support.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -19,7 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 
 using Ids = std::vector<std::string>;
-using Outcome = CommitQueue::Outcome;
+using Outcome = AppendQueue::Outcome;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::IsSupersetOf;
@@ -134,7 +134,7 @@ class RepairTest : public testing::Test {
     return out;
   }
 
-  QueueRig rig;
+  WriterRig rig;
 
   std::map<std::string, NewEvent> sent_;
 
@@ -331,7 +331,7 @@ TEST_F(RepairTest, C4ADamagedLengthOfTheLastRecordIsFound) {
 TEST_F(RepairTest, C4ProgressIsTakenFromBeforeTheDamage) {
   const auto save = [&](Progress progress) {
     std::promise<void> saved;
-    rig.queue->save(std::move(progress), [&] { saved.set_value(); });
+    rig.writers->progress.save(std::move(progress), [&] { saved.set_value(); });
     saved.get_future().wait();
   };
   add_events("a", 20);
@@ -452,7 +452,7 @@ TEST_F(RepairTest, C4ProgressAndSettingsAreKept) {
   progress.exceptions.push_back(exception_row({5}, {45}, false));
   progress.exceptions.push_back(exception_row({5}, {46}, true));
   std::promise<void> saved;
-  rig.queue->save(std::move(progress), [&] { saved.set_value(); });
+  rig.writers->progress.save(std::move(progress), [&] { saved.set_value(); });
   saved.get_future().wait();
   EXPECT_TRUE(rig.store->save_value("k", "v"));
   const auto before = *rig.store->load_progress();
@@ -481,7 +481,7 @@ TEST_F(RepairTest, C4LostProgressIsTold) {
             {{k * 5 + 10 + lane % 3}, {k * 5 + 12}});
     }
     std::promise<void> saved;
-    rig.queue->save(std::move(progress), [&] { saved.set_value(); });
+    rig.writers->progress.save(std::move(progress), [&] { saved.set_value(); });
     saved.get_future().wait();
   }
   ASSERT_TRUE(rig.edit("b.test", [](const DomainPtr&, Position at) -> Result<DomainPtr> {

@@ -89,11 +89,10 @@ class StoreContract : public testing::TestWithParam<EngineFactory> {
     return std::move(set.edits[0].outcome);
   }
 
-  void save(Progress progress) {
-    WriteSet set;
-    set.progress.push_back(std::move(progress));
-    const auto status = store().commit(set);
-    EXPECT_TRUE(status) << status.error().message;
+  void save(const Progress& progress) {
+    const Progress* const one[] = {&progress};
+    const auto token = store().save(one);
+    EXPECT_TRUE(token) << token.error().message;
   }
 
   LoadedProgress load() {

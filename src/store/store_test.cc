@@ -111,9 +111,10 @@ TEST(RocksStore, C13TheKeptClockIsNeverBehindTheStampOfAnAttempt) {
   attempt.position = event.appends[0].stored->position;
   attempt.attempt = 2;
   attempt.written = store->kept_clock().now();
-  WriteSet progress;
-  progress.progress.emplace_back().attempts.push_back(attempt);
-  ASSERT_TRUE(store->commit(progress));
+  Progress progress;
+  progress.attempts.push_back(attempt);
+  const Progress* const one[] = {&progress};
+  ASSERT_TRUE(store->save(one));
   store.reset();
   clock.power_off(std::chrono::minutes(1));
   store = open_rocks(dir, clock);

@@ -100,7 +100,7 @@ Task<http::Reply> remove(Services& services, http::RequestContext& context) {
     return store::DomainPtr();
   };
   const std::string name = to_lower(context.params.at("domain"));
-  const auto change = co_await services.commits.edit(name, edit);
+  const auto change = co_await services.appends.edit(name, edit);
   if (!change) co_return fail(change.error());
   co_return http::message_response(200, "Domain will be deleted in the background");
 }

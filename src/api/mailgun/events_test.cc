@@ -275,7 +275,7 @@ TEST_F(EventsApi, EndsTokensAndPagesWithTheirDomain) {
   const auto remove = [](const store::DomainPtr&, Position) -> Result<store::DomainPtr> {
     return store::DomainPtr();
   };
-  ASSERT_TRUE(run(commits_.edit(kDomain, remove)));
+  ASSERT_TRUE(run(writers_.appends.edit(kDomain, remove)));
   EXPECT_THAT(refusal(page.urls.at("first")), StartsWith("404 "));
   add_domain(kDomain);
   EXPECT_THAT(query("").ids, IsEmpty());

@@ -14,6 +14,7 @@
 #include "crypto/random.h"
 #include "json/cursor.h"
 #include "store/rocks/rocks_store.h"
+#include "store/writers.h"
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
@@ -101,12 +102,12 @@ class EventsApi : public testing::Test {
  protected:
   EventsApi() {
     cores_.start();
-    commits_.start();
+    writers_.start();
     add_domain(kDomain);
   }
 
   ~EventsApi() override {
-    commits_.stop();
+    writers_.stop();
     cores_.stop();
     readers_.join();
     searchers_.join();
@@ -127,7 +128,7 @@ class EventsApi : public testing::Test {
       e.domain = directory_.find(domain)->uid;
       e.shard = shard_of(domain);
     }
-    ASSERT_TRUE(run(commits_.append(std::move(events))));
+    ASSERT_TRUE(run(writers_.appends.append(std::move(events))));
   }
 
   // Three events share each timestamp; the order of arrival is another. Returns the ids by
@@ -215,7 +216,9 @@ class EventsApi : public testing::Test {
   control::Keys keys_ =
       control::Keys::load(directory_path_.path(), "test-key", "signing-key", clock_).value();
   store::Directory directory_;
-  store::CommitQueue commits_{*store_, directory_, {.min_free_bytes = 0}};
+  SystemClock writers_clock_;
+  WorkerThreads workers_;
+  store::Writers writers_{*store_, directory_, writers_clock_, workers_, {.min_free_bytes = 0}};
   asio::thread_pool readers_{2};
   asio::thread_pool searchers_{1};
   asio::thread_pool writer_{1};
@@ -228,9 +231,11 @@ class EventsApi : public testing::Test {
   outbound::DnsResolver resolver_{cores_.at(0).get_executor(), {}};
   control::NoticeBoard notices_;
   FakeDeliveries deliveries_;
-  Services services_{clock_,    *store_,     directory_, commits_,  readers_,  searchers_,
-                     writer_,   keys_,       limiter_,   bins_,     own_bins_, guard_,
-                     settings_, deliveries_, {},         resolver_, notices_};
+  Services services_{clock_,          *store_,   directory_,  writers_.appends,
+                     writers_.health, readers_,  searchers_,  writer_,
+                     keys_,           limiter_,  bins_,       own_bins_,
+                     guard_,          settings_, deliveries_, {},
+                     resolver_,       notices_};
   http::Router router_ = make_router(services_);
   Admission admission_{services_, router_};
 };

@@ -106,7 +106,7 @@ Task<Result<store::DomainChange>> set_urls(Services& services, const std::string
     store::set_hook_urls(*next, hook, urls, at);
     return store::DomainPtr(std::move(next));
   };
-  auto change = co_await services.commits.edit(domain, edit);
+  auto change = co_await services.appends.edit(domain, edit);
   if (!change) co_return change;
   for (const auto& url : urls) co_await services.deliveries.configured(url);
   co_return change;

@@ -213,7 +213,7 @@ Task<Status> with_events(Services& services, const std::vector<Position>& positi
           services.store.read_events({positions.begin() + static_cast<std::ptrdiff_t>(i),
                                       positions.begin() + static_cast<std::ptrdiff_t>(end)});
       // While the store works, an event that cannot be read costs itself alone.
-      if (!events && !services.commits.status()) return fail(events.error());
+      if (!events && !services.health.status()) return fail(events.error());
       for (size_t k = i; k < end; ++k) {
         if (events) {
           use(k, (*events)[k - i]);

@@ -74,7 +74,7 @@ struct ControlApi : WithDomain {
                         id + "\",\"recipient\":\"" + id + "@example.com\"}";
     std::vector<store::NewEvent> events;
     events.push_back(std::move(event));
-    expect(block_on(cores.at(0).get_executor(), commits->append(std::move(events))));
+    expect(block_on(cores.at(0).get_executor(), writers->appends.append(std::move(events))));
     return expect(store->find_events(uid(domain), {id})).front();
   }
 
@@ -84,10 +84,9 @@ struct ControlApi : WithDomain {
     expect(store->expire(clock.now(), SystemTime()));
   }
 
-  void save(store::Progress progress) {
-    store::WriteSet set;
-    set.progress.push_back(std::move(progress));
-    CHECK(store->commit(set));
+  void save(const store::Progress& progress) {
+    const store::Progress* const one[] = {&progress};
+    CHECK(store->save(one));
   }
 
   void save_exception(const std::string& url, Position position, bool missed,

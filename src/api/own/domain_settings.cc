@@ -34,7 +34,7 @@ Task<http::Reply> put(Services& services, http::RequestContext& context) {
     return store::DomainPtr(std::move(next));
   };
   const std::string name = to_lower(context.params.at("domain"));
-  CO_TRY(const auto change, co_await services.commits.edit(name, edit));
+  CO_TRY(const auto change, co_await services.appends.edit(name, edit));
   co_return settings_response(*change.after);
 }
 

@@ -14,7 +14,7 @@
 namespace eventhorn::api {
 namespace {
 
-using store::CommitQueue;
+using store::AppendQueue;
 
 // Items normalised before the loop gets its turn: about half a millisecond.
 constexpr size_t kItemsPerTurn = 128;
@@ -93,13 +93,13 @@ Task<Batch> normalize_all(const Services& services, const std::string& domain,
   co_return batch;
 }
 
-std::string render(const Batch& batch, const std::vector<CommitQueue::Outcome>& outcomes) {
-  const auto count = [&](CommitQueue::Outcome outcome) {
+std::string render(const Batch& batch, const std::vector<AppendQueue::Outcome>& outcomes) {
+  const auto count = [&](AppendQueue::Outcome outcome) {
     return static_cast<size_t>(std::ranges::count(outcomes, outcome));
   };
-  const size_t stored = count(CommitQueue::Outcome::kStored);
+  const size_t stored = count(AppendQueue::Outcome::kStored);
   const auto not_pushed = std::ranges::count_if(
-      batch.stored_only, [&](size_t i) { return outcomes[i] == CommitQueue::Outcome::kStored; });
+      batch.stored_only, [&](size_t i) { return outcomes[i] == AppendQueue::Outcome::kStored; });
   std::string out;
   out.reserve(64 + batch.ids.size() * 28);
   json::Writer w(out);
@@ -108,7 +108,7 @@ std::string render(const Batch& batch, const std::vector<CommitQueue::Outcome>& 
     w.key("message").value("no item could be accepted: " + batch.rejected.front().message);
   w.key("stored").value(stored);
   w.key("duplicates").value(outcomes.size() - stored);
-  w.key("conflicts").value(count(CommitQueue::Outcome::kConflicting));
+  w.key("conflicts").value(count(AppendQueue::Outcome::kConflicting));
   w.key("not_pushed").value(not_pushed);
   w.key("rejected").begin_array();
   for (const auto& r : batch.rejected) {
@@ -144,13 +144,13 @@ Task<http::Reply> ingest(Services& services, http::RequestContext& context) {
   auto domain = co_await find_domain(services, name, false);
   if (!domain && !services.settings.auto_create) co_return fail(domain.error());
   auto batch = co_await normalize_all(services, name, items, deliver);
-  std::vector<CommitQueue::Outcome> outcomes;
+  std::vector<AppendQueue::Outcome> outcomes;
   if (!batch.events.empty()) {
     // Created only for events that can be stored.
     if (!domain) domain = co_await find_domain(services, name, true);
     if (!domain) co_return fail(domain.error());
     for (auto& e : batch.events) e.domain = (*domain)->uid;
-    CO_TRY(auto committed, co_await services.commits.append(std::move(batch.events)));
+    CO_TRY(auto committed, co_await services.appends.append(std::move(batch.events)));
     outcomes = std::move(committed);
   }
   const bool refused = batch.ids.empty() && !batch.rejected.empty();

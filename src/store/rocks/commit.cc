@@ -13,62 +13,71 @@
 #include <optional>
 
 namespace eventhorn::store {
-namespace {
-
-// Whether rows of the set carry stamps of the kept clock.
-bool has_stamps(const WriteSet& set) {
-  return !set.appends.empty() ||
-         std::any_of(set.progress.begin(), set.progress.end(),
-                     [](const Progress& progress) { return !progress.attempts.empty(); });
-}
-
-}  // namespace
 
 Status RocksStore::commit(WriteSet& set) {
   const std::shared_lock lock(db_mutex_);
   if (failed_ || !db_) return fail(Errc::kUnavailable, kNotReopened);
-  const bool durable = !set.appends.empty() || !set.edits.empty();
-  const uint64_t first_position =
-      durable ? next_position_ : 0;  // a set of progress comes from another thread
+  const uint64_t first_position = next_position_;
   rocksdb::WriteBatch batch;
   find_duplicates(set);
   TRY_STATUS(put_appends(set, batch));
   TRY_STATUS(put_edits(set, batch));
-  for (const auto& progress : set.progress) TRY_STATUS(put_progress(progress, batch));
+  auto status = write(batch, !set.appends.empty());
+  // Synced apart from the write: RocksDB holds its write queue during a synced write, and progress
+  // must not wait for the disk. Nothing is visible before it: readers see up to head(), which
+  // publish() moves.
+  if (status) status = sync_wal();
+  if (!status) {
+    kept_clock_.lost();
+    next_position_ = first_position;
+    return status;
+  }
+  publish(set);
+  return {};
+}
+
+Result<SaveToken> RocksStore::save(std::span<const Progress* const> progress) {
+  const std::shared_lock lock(db_mutex_);
+  if (failed_ || !db_) return fail(Errc::kUnavailable, kNotReopened);
+  rocksdb::WriteBatch batch;
+  bool has_stamps = false;
+  for (const auto* one : progress) {
+    TRY_STATUS(put_progress(*one, batch));
+    has_stamps = has_stamps || !one->attempts.empty();
+  }
+  TRY_STATUS(write(batch, has_stamps));
+  return durability_.saved();
+}
+
+Status RocksStore::flush() {
+  const std::shared_lock lock(db_mutex_);
+  TRY_STATUS(usable());
+  return sync_wal();
+}
+
+/// Unsynced. `has_stamps`: rows of the batch carry stamps of the kept clock.
+Status RocksStore::write(rocksdb::WriteBatch& batch, bool has_stamps) {
   std::unique_lock<std::mutex> clock_lock;
   std::optional<KeptClock::Saved> clock;
-  if (has_stamps(set) && kept_clock_.due()) {
+  if (has_stamps && kept_clock_.due()) {
     clock_lock = std::unique_lock(clock_mutex_);
     clock = kept_clock_.save();
     put_clock(*clock, batch);
   }
-  auto status =
-      batch.Count() == 0 ? Status() : to_status(db_->Write({}, &batch), "writing to the store");
-  if (clock_lock) clock_lock.unlock();
-  // Synced apart from the write: RocksDB holds its write queue during a synced write, and progress
-  // must not wait for the disk. Nothing is visible before it: readers see up to head(), which
-  // publish() moves.
-  if (status && durable) status = sync_wal();
+  if (batch.Count() == 0) return {};
+  auto status = to_status(db_->Write({}, &batch), "writing to the store");
   if (!status) {
     failed_ = true;
     kept_clock_.lost();
-    if (durable) next_position_ = first_position;
     return status;
   }
   if (clock) kept_clock_.saved(*clock);
-  if (durable) publish(set);
   return {};
 }
 
 void RocksStore::put_clock(const KeptClock::Saved& saved, rocksdb::WriteBatch& batch) const {
   const rocksdb::Slice key(format::kKeptClockKey.data(), format::kKeptClockKey.size());
   batch.Put(family(kMeta), key, format::encode_kept_clock(saved));
-}
-
-Status RocksStore::sync() {
-  const std::shared_lock lock(db_mutex_);
-  TRY_STATUS(usable());
-  return sync_wal();
 }
 
 Status RocksStore::put_edits(WriteSet& set, rocksdb::WriteBatch& batch) {

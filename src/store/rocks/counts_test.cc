@@ -1,10 +1,10 @@
 // What counting costs in the embedded engine, and that counts survive what happens to an index.
 #include "store/rocks/counts.h"
 
-#include "store/commit_queue_test_support.h"
 #include "store/rocks/rocks_store.h"
 #include "store/rocks_test_support.h"
 #include "store/store_test_support.h"
+#include "store/writers_test_support.h"
 
 #include <gtest/gtest.h>
 #include <rocksdb/db.h>
@@ -110,7 +110,7 @@ TEST(RunningCounts, ARunThatIsIndexedTwiceIsCountedOnce) {
 
 // C5: index rows that a refused write or a power cut took away are written and counted anew.
 TEST(RunningCounts, C5AFailedRunIsNotCounted) {
-  QueueRig rig;
+  WriterRig rig;
   rig.create();
   auto q = normal_lane();
   q.domain = rig.domain;

@@ -58,10 +58,10 @@ TEST(Progress, C9MarksByCoreOfVersion2AreReadAndReplaced) {
   }
   EXPECT_FALSE(marks.to_be_rewritten()) << "rows by core go when every slot is beyond them";
   for (const uint32_t core : {0, 1}) {
-    WriteSet set;
-    set.progress.emplace_back();
-    set.progress.back().mark = {SlotSet::of_core(core, 2), {50 + core}};
-    ASSERT_TRUE(store->commit(set));
+    Progress progress;
+    progress.mark = {SlotSet::of_core(core, 2), {50 + core}};
+    const Progress* const one[] = {&progress};
+    ASSERT_TRUE(store->save(one));
   }
   marks = store->load_progress()->marks;
   EXPECT_EQ(marks.least(), Position{50});

@@ -1,8 +1,8 @@
 // C14: reads that fail, and bits that flipped, in each family's tables. What is unreadable costs
 // itself alone, and is never taken for "nothing there".
 #include "base/metrics.h"
-#include "store/commit_queue_test_support.h"
 #include "store/rocks/families.h"
+#include "store/writers_test_support.h"
 
 #include <gtest/gtest.h>
 #include <rocksdb/sst_file_reader.h>
@@ -17,7 +17,7 @@ namespace eventhorn::store {
 namespace {
 
 using Ids = std::vector<std::string>;
-using Outcome = CommitQueue::Outcome;
+using Outcome = AppendQueue::Outcome;
 using ReadFault = FaultEnv::ReadFault;
 
 constexpr ReadFault kReadFaults[] = {ReadFault::kError, ReadFault::kFlip};
@@ -32,7 +32,7 @@ double store_failures() {
 class ReadFaultTest : public testing::Test {
  protected:
   void fill(int events = 20) {
-    rig_ = std::make_unique<QueueRig>();
+    rig_ = std::make_unique<WriterRig>();
     ids_.clear();
     rig_->create();
     for (int i = 0; i < events; ++i) ids_.push_back("e" + std::to_string(1000 + i));
@@ -43,7 +43,7 @@ class ReadFaultTest : public testing::Test {
     p.exceptions = {exception_row(kLane, first(), true), exception_row(kLane, last(), false)};
     p.attempts = {attempt(first()), attempt(last())};
     std::promise<void> saved;
-    rig_->queue->save(std::move(p), [&] { saved.set_value(); });
+    rig_->writers->progress.save(std::move(p), [&] { saved.set_value(); });
     saved.get_future().wait();
     EXPECT_TRUE(rig_->store->index_now());
     rig_->restart();
@@ -148,7 +148,7 @@ class ReadFaultTest : public testing::Test {
     return false;
   }
 
-  std::unique_ptr<QueueRig> rig_;
+  std::unique_ptr<WriterRig> rig_;
   Ids ids_;
 };
 
@@ -162,7 +162,7 @@ TEST_F(ReadFaultTest, C14ReadersTellTheTruthOrAnError) {
       break_tables(fault, Family{i});
       const int errors = errors_of_readers();
       if (Family{i} != Family::kMeta) EXPECT_GT(errors, 0);  // that one the opening has read whole
-      EXPECT_TRUE(rig_->queue->status());
+      EXPECT_TRUE(rig_->writers->health.status());
       heal();
     }
   }
@@ -238,7 +238,7 @@ TEST_F(ReadFaultTest, C14AnUnreadableIdCostsItsOwnAppend) {
       EXPECT_NE(got.error().message.find("cannot read"), std::string::npos) << got.error().message;
     }
     EXPECT_EQ(*fresh.get(), std::vector{Outcome::kStored}) << "of the same commit";
-    EXPECT_TRUE(rig_->queue->status());
+    EXPECT_TRUE(rig_->writers->health.status());
     EXPECT_EQ(store_failures(), failures);
     heal();
     EXPECT_EQ(*rig_->append(ids_.front()), std::vector{Outcome::kDuplicate});
@@ -265,18 +265,18 @@ TEST_F(ReadFaultTest, C14TheIndexerPassesUnreadableCounts) {
 
 // The tail does not grow for ever: ingest is refused, edits are not, and it goes on by itself.
 TEST(ReadFault, C14TheTailHasABound) {
-  QueueRig rig(QueueRig::quick(), [](RocksOptions& options) { options.max_tail_events = 5; });
+  WriterRig rig(WriterRig::quick(), [](RocksOptions& options) { options.max_tail_events = 5; });
   rig.create();
   for (int i = 0; i < 6; ++i) EXPECT_TRUE(rig.append("e" + std::to_string(i)));
   auto refused = rig.append("e6");
   while (refused) refused = rig.append("more");  // the queue looks after each of its turns
   EXPECT_EQ(refused.error().code, Errc::kUnavailable);
   EXPECT_NE(refused.error().message.find("wait for the indexes"), std::string::npos);
-  EXPECT_FALSE(rig.queue->status());
+  EXPECT_FALSE(rig.writers->health.status());
   EXPECT_LE(rig.stored().size(), 8U);
   rig.create("b.test");
   EXPECT_TRUE(rig.store->index_now());
-  while (!rig.queue->status()) std::this_thread::yield();
+  while (!rig.writers->health.status()) std::this_thread::yield();
   EXPECT_EQ(*rig.append("e7"), std::vector{Outcome::kStored});
 }
 
@@ -290,7 +290,7 @@ TEST_F(ReadFaultTest, C14ACompactionThatFailsStopsNoWrite) {
       const double failures = store_failures();
       EXPECT_EQ(*rig_->append("zz-later"), std::vector{Outcome::kStored});
       EXPECT_TRUE(index_in_the_end());
-      EXPECT_TRUE(rig_->queue->status());
+      EXPECT_TRUE(rig_->writers->health.status());
       EXPECT_EQ(store_failures(), failures);
       heal();
       EXPECT_TRUE(rig_->store->compact_now());

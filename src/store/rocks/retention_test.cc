@@ -1,6 +1,6 @@
 // When the rows of the indexes go that retention dropped.
-#include "store/commit_queue_test_support.h"
 #include "store/rocks/families.h"
+#include "store/writers_test_support.h"
 
 #include <gtest/gtest.h>
 #include <rocksdb/sst_file_reader.h>
@@ -28,8 +28,8 @@ uint64_t rows_in_tables(const TempDir& dir, Family family) {
 
 // Tables of which nothing new overlaps are not compacted by themselves.
 TEST(Retention, RowsOfDroppedEventsGoOnceTheirTablesAreOld) {
-  QueueRig rig(QueueRig::quick(),
-               [](RocksOptions& options) { options.rewrite_after = std::chrono::hours(1); });
+  WriterRig rig(WriterRig::quick(),
+                [](RocksOptions& options) { options.rewrite_after = std::chrono::hours(1); });
   rig.create();
   std::vector<NewEvent> events;
   for (int i = 0; i < 100; ++i) events.push_back(rig.event("e" + std::to_string(100 + i)));

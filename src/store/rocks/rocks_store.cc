@@ -28,6 +28,8 @@ RocksStore::RocksStore(RocksOptions options, const Clock& clock)
       unreadable_(metrics::counter("eventhorn_store_unreadable_total",
                                    "Reads of the store that failed and were passed over")),
       indexed_(metrics::counter("eventhorn_indexed_events_total", "Events written to the indexes")),
+      syncs_(
+          metrics::counter("eventhorn_fsyncs_total", "Writes and syncs that waited for the disk")),
       index_lag_(metrics::gauge(
           "eventhorn_index_lag_events",
           "Events in the log that are not yet in the indexes (served from memory)")) {}
@@ -81,6 +83,7 @@ Status RocksStore::open_db() {
     return status.error().code == Errc::kCorruption ? damaged(status.error().message) : status;
   }
   head_.store(next_position_ - 1, std::memory_order_release);
+  durability_.reopened();
   failed_ = false;
   return {};
 }

@@ -10,6 +10,7 @@
 #include "base/time.h"
 #include "store/rocks/ballast.h"
 #include "store/rocks/counts.h"
+#include "store/rocks/durability.h"
 #include "store/rocks/fair_mutex.h"
 #include "store/rocks/retention.h"
 #include "store/rocks/tail.h"
@@ -66,7 +67,11 @@ class RocksStore final : public Store {
   ~RocksStore() override;
 
   Status commit(WriteSet& set) override;
-  Status sync() override;
+  Result<SaveToken> save(std::span<const Progress* const> progress) override;
+
+  bool durable(SaveToken token) const override { return durability_.durable(token); }
+
+  Status flush() override;
 
   bool failed() const override { return failed_; }
 
@@ -116,14 +121,6 @@ class RocksStore final : public Store {
 
   RocksStore(RocksOptions options, const Clock& clock);
 
-  /// A place in the write-ahead log: the number of its file, and bytes of that.
-  struct WalPlace {
-    uint64_t file = 0;
-    uint64_t bytes = 0;
-
-    auto operator<=>(const WalPlace&) const = default;
-  };
-
   static constexpr const char* kNotReopened = "the store failed and is not reopened yet";
 
   /// Of what costs only itself: counted, and logged now and then.
@@ -142,21 +139,22 @@ class RocksStore final : public Store {
   void remove_index_files();
   Status rebuild_tail();
 
-  // commit.cc, on the commit thread with db_mutex_ held shared.
+  // commit.cc, with db_mutex_ held shared; all but the last two on the commit thread.
   void find_duplicates(WriteSet& set);
   Status put_edits(WriteSet& set, rocksdb::WriteBatch& batch);
   Status put_appends(WriteSet& set, rocksdb::WriteBatch& batch);
-  Status put_progress(const Progress& progress, rocksdb::WriteBatch& batch);
-  /// Last, so that no stamp of the batch is much later than the row (KeptClock::kSaveEvery).
-  void put_clock(const KeptClock::Saved& saved, rocksdb::WriteBatch& batch) const;
   void publish(WriteSet& set);
+  Status put_progress(const Progress& progress, rocksdb::WriteBatch& batch);
+  Status write(rocksdb::WriteBatch& batch, bool has_stamps);
+
+  /// Last in a batch, so that no stamp in it is much later than the row (KeptClock::kSaveEvery).
+  void put_clock(const KeptClock::Saved& saved, rocksdb::WriteBatch& batch) const;
 
   // wal.cc, with db_mutex_ held shared, the last one exclusively. Whatever is acknowledged or
   // relied on is synced by one of the first two. Where they fail they set failed_.
   Status sync_wal();
   Status write_synced(rocksdb::WriteBatch& batch, const char* doing);
   WalPlace wal_end() const;
-  void note_synced(WalPlace place);
   bool cut_unsynced_end();
 
   // attempts.cc
@@ -229,8 +227,7 @@ class RocksStore final : public Store {
   /// overwrite a newer one.
   std::mutex clock_mutex_;
   std::mutex sync_mutex_;  // held over every sync of the write-ahead log
-  std::mutex synced_mutex_;
-  WalPlace synced_;  // all that was synced lies before it; guarded by synced_mutex_
+  Durability durability_;
 
   // Touched only on the commit thread (and by open).
   uint64_t next_position_ = 1;
@@ -241,7 +238,7 @@ class RocksStore final : public Store {
 
   std::atomic<uint64_t> rows_counted_{0};
 
-  metrics::Counter unreadable_, indexed_;
+  metrics::Counter unreadable_, indexed_, syncs_;
   metrics::Gauge index_lag_;
   std::atomic<int64_t> unreadable_told_s_{INT64_MIN};  // when note_unreadable() last logged
 

@@ -1,6 +1,6 @@
 // The tail: events that are in the log but not yet in the indexes. It holds what an index needs,
-// not the bytes, and is rebuilt from the log after a crash. One thread appends (the commit
-// queue's); any thread reads.
+// not the bytes, and is rebuilt from the log after a crash. One thread appends (that of
+// AppendQueue); any thread reads.
 #pragma once
 
 #include "store/model.h"

@@ -24,15 +24,10 @@ uint64_t log_number(const std::filesystem::path& file) {
 }  // namespace
 
 // Where the log ends now. If that cannot be told, behind everything: then nothing is ever cut off.
-RocksStore::WalPlace RocksStore::wal_end() const {
+WalPlace RocksStore::wal_end() const {
   std::unique_ptr<rocksdb::LogFile> file;
   if (!db_->GetCurrentWalFile(&file).ok() || !file) return {UINT64_MAX, UINT64_MAX};
   return {file->LogNumber(), file->SizeFileBytes()};
-}
-
-void RocksStore::note_synced(WalPlace place) {
-  const std::lock_guard lock(synced_mutex_);
-  synced_ = std::max(synced_, place);
 }
 
 // One sync after the other, and none after one that failed: the kernel reports a failed fsync of a
@@ -42,9 +37,11 @@ Status RocksStore::sync_wal() {
   const std::lock_guard lock(sync_mutex_);
   if (failed_) return fail(Errc::kUnavailable, kNotReopened);
   const auto end = wal_end();
+  const uint64_t saves = durability_.saves();
+  syncs_.add();
   auto status = to_status(db_->SyncWAL(), "syncing the store");
   if (status) {
-    note_synced(end);
+    durability_.synced(end, saves);
   } else {
     failed_ = true;
   }
@@ -56,9 +53,11 @@ Status RocksStore::write_synced(rocksdb::WriteBatch& batch, const char* doing) {
   if (failed_) return fail(Errc::kUnavailable, kNotReopened);
   rocksdb::WriteOptions options;
   options.sync = true;
+  const uint64_t saves = durability_.saves();
+  syncs_.add();
   auto status = to_status(db_->Write(options, &batch), doing);
   if (status) {
-    note_synced(wal_end());
+    durability_.synced(wal_end(), saves);
   } else {
     failed_ = true;
   }
@@ -76,10 +75,7 @@ bool RocksStore::cut_unsynced_end() {
   std::error_code ec;
   for (const auto& entry : std::filesystem::directory_iterator(directory, ec))
     if (log_number(entry.path()) > number) return false;  // what follows would not fit any more
-  {
-    const std::lock_guard lock(synced_mutex_);
-    if (synced_.file == 0 || WalPlace{number, *damage.offset} < synced_) return false;
-  }
+  if (!durability_.all_unsynced_from({number, *damage.offset})) return false;
   std::filesystem::resize_file(damage.file, *damage.offset, ec);
   if (ec) return false;
   log_warn("store", "cut off what was not synced, none of it acknowledged: {}", damage.text());

@@ -1,10 +1,10 @@
-// A commit queue over the embedded engine on a disk that fails on command.
+// The writers of a store over the embedded engine on a disk that fails on command.
 #pragma once
 
-#include "store/commit_queue.h"
 #include "store/rocks/fault_env_test_support.h"
 #include "store/rocks_test_support.h"
 #include "store/store_test_support.h"
+#include "store/writers.h"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
@@ -21,30 +21,30 @@ namespace eventhorn::store {
 
 /// The queue's callers run on the test's own thread: submit() returns once the request is in the
 /// queue.
-class QueueRig {
+class WriterRig {
  public:
-  using Outcomes = Result<std::vector<CommitQueue::Outcome>>;
+  using Outcomes = Result<std::vector<AppendQueue::Outcome>>;
 
   /// `adjust` is called with the options of each opening.
-  explicit QueueRig(CommitOptions options = quick(),
-                    std::function<void(RocksOptions&)> adjust = nullptr)
+  explicit WriterRig(WriterOptions options = quick(),
+                     std::function<void(RocksOptions&)> adjust = nullptr)
       : adjust_(std::move(adjust)) {
     open(options);
   }
 
-  ~QueueRig() { close(); }
+  ~WriterRig() { close(); }
 
-  QueueRig(const QueueRig&) = delete;
-  QueueRig& operator=(const QueueRig&) = delete;
+  WriterRig(const WriterRig&) = delete;
+  WriterRig& operator=(const WriterRig&) = delete;
 
-  static CommitOptions quick() {
-    CommitOptions out;
+  static WriterOptions quick() {
+    WriterOptions out;
     out.min_free_bytes = 0;
     out.recover_interval = std::chrono::milliseconds(1);
     return out;
   }
 
-  void open(CommitOptions options = quick()) {
+  void open(WriterOptions options = quick()) {
     auto store_options = rocks_options(dir, &env);
     if (adjust_) adjust_(store_options);
     auto opened = RocksStore::open(store_options, clock);
@@ -53,17 +53,17 @@ class QueueRig {
     directory = std::make_unique<Directory>();
     const auto domains = store->load_domains();
     for (const auto& d : *domains) directory->apply(d->name, {kNoPosition, nullptr, d});
-    queue = std::make_unique<CommitQueue>(*store, *directory, options);
-    queue->subscribe([this](const BatchPtr& batch) {
+    writers = std::make_unique<Writers>(*store, *directory, clock, workers, options);
+    writers->feed.subscribe([this](const BatchPtr& batch) {
       if (on_batch) on_batch();
       const std::lock_guard lock(mutex_);
       batches_.push_back(batch);
     });
-    queue->start();
+    writers->start();
   }
 
   void close() {
-    queue.reset();
+    writers.reset();
     run();
     store.reset();
   }
@@ -90,7 +90,8 @@ class QueueRig {
   }
 
   std::future<Outcomes> submit(std::vector<NewEvent> events) {
-    auto out = asio::co_spawn(context_, queue->append(std::move(events)), asio::use_future);
+    auto out =
+        asio::co_spawn(context_, writers->appends.append(std::move(events)), asio::use_future);
     context_.restart();
     context_.poll();
     return out;
@@ -99,7 +100,8 @@ class QueueRig {
   std::future<Outcomes> submit(const std::string& id) { return submit(std::vector{event(id)}); }
 
   std::future<Result<DomainChange>> submit_edit(const std::string& name, DomainEdit edit) {
-    auto out = asio::co_spawn(context_, queue->edit(name, std::move(edit)), asio::use_future);
+    auto out =
+        asio::co_spawn(context_, writers->appends.edit(name, std::move(edit)), asio::use_future);
     context_.restart();
     context_.poll();
     return out;
@@ -149,7 +151,7 @@ class QueueRig {
     Progress p;
     p.lanes.push_back({{lane}, {1}, {{webhook::Class::kBulk, {1}, std::nullopt, {acked}, {}}}});
     std::promise<void> saved;
-    queue->save(std::move(p), [&] { saved.set_value(); });
+    writers->progress.save(std::move(p), [&] { saved.set_value(); });
     saved.get_future().wait();
   }
 
@@ -187,14 +189,15 @@ class QueueRig {
     return ids_of(store->read_page(q)->events);
   }
 
-  std::function<void()> on_batch;  // on the queue's thread
+  std::function<void()> on_batch;  // on the committing thread
   TempDir dir;
   SystemClock clock;
+  WorkerThreads workers;
   FaultEnv env;
   DomainUid domain;
   std::unique_ptr<RocksStore> store;
   std::unique_ptr<Directory> directory;
-  std::unique_ptr<CommitQueue> queue;
+  std::unique_ptr<Writers> writers;
 
  private:
   const std::function<void(RocksOptions&)> adjust_;

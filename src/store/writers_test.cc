@@ -1,6 +1,6 @@
-#include "store/commit_queue.h"
+#include "store/writers.h"
 
-#include "store/commit_queue_test_support.h"
+#include "store/writers_test_support.h"
 
 #include <gtest/gtest.h>
 
@@ -12,7 +12,7 @@ namespace eventhorn::store {
 namespace {
 
 using Ids = std::vector<std::string>;
-using Outcome = CommitQueue::Outcome;
+using Outcome = AppendQueue::Outcome;
 
 bool ready(const auto& future) {
   return future.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
@@ -22,13 +22,13 @@ Result<DomainPtr> remove_domain(const DomainPtr&, Position) {
   return DomainPtr();
 }
 
-TEST(CommitQueue, ConcurrentAppendersShareACommit) {
-  QueueRig rig;
+TEST(Writers, ConcurrentAppendersShareACommit) {
+  WriterRig rig;
   rig.create();
   rig.env.hold_syncs();
   auto first = rig.submit("first");
   rig.env.wait_for_held_sync();
-  std::vector<std::future<QueueRig::Outcomes>> others;
+  std::vector<std::future<WriterRig::Outcomes>> others;
   for (int i = 0; i < 50; ++i) others.push_back(rig.submit("e" + std::to_string(i)));
   const int before = rig.env.syncs();
   rig.env.release_syncs();
@@ -41,15 +41,15 @@ TEST(CommitQueue, ConcurrentAppendersShareACommit) {
   EXPECT_EQ(batches[2]->events.size(), 50U);
 }
 
-TEST(CommitQueue, ABatchIsBounded) {
-  auto options = QueueRig::quick();
+TEST(Writers, ABatchIsBounded) {
+  auto options = WriterRig::quick();
   options.max_batch_events = 10;
-  QueueRig rig(options);
+  WriterRig rig(options);
   rig.create();
   rig.env.hold_syncs();
   auto first = rig.submit("first");
   rig.env.wait_for_held_sync();
-  std::vector<std::future<QueueRig::Outcomes>> others;
+  std::vector<std::future<WriterRig::Outcomes>> others;
   for (int i = 0; i < 25; ++i) others.push_back(rig.submit("e" + std::to_string(i)));
   std::vector<NewEvent> large;
   for (int i = 0; i < 30; ++i) large.push_back(rig.event("l" + std::to_string(i)));
@@ -62,10 +62,10 @@ TEST(CommitQueue, ABatchIsBounded) {
 }
 
 // L8: the same event from 100 connections at once.
-TEST(CommitQueue, L8TheSameEventFromHundredConnectionsIsStoredOnce) {
-  QueueRig rig;
+TEST(Writers, L8TheSameEventFromHundredConnectionsIsStoredOnce) {
+  WriterRig rig;
   rig.create();
-  std::vector<std::future<QueueRig::Outcomes>> answers;
+  std::vector<std::future<WriterRig::Outcomes>> answers;
   for (int i = 0; i < 100; ++i) answers.push_back(rig.submit("a"));
   rig.run();
   int stored = 0;
@@ -77,10 +77,10 @@ TEST(CommitQueue, L8TheSameEventFromHundredConnectionsIsStoredOnce) {
 
 // L11, C11: while the disk is slow only so much waits; more is refused at once, and what waits is
 // stored.
-TEST(CommitQueue, L11C11AFullQueueRefuses) {
-  auto options = QueueRig::quick();
+TEST(Writers, L11C11AFullQueueRefuses) {
+  auto options = WriterRig::quick();
   options.max_queued_bytes = 1000;
-  QueueRig rig(options);
+  WriterRig rig(options);
   rig.create();
   rig.env.hold_syncs();
   auto held = rig.submit("held");
@@ -99,8 +99,8 @@ TEST(CommitQueue, L11C11AFullQueueRefuses) {
   EXPECT_EQ(*rig.append("refused"), std::vector{Outcome::kStored}) << "room again";
 }
 
-TEST(CommitQueue, EventsOfADeletedDomainAreNotFound) {
-  QueueRig rig;
+TEST(Writers, EventsOfADeletedDomainAreNotFound) {
+  WriterRig rig;
   const DomainUid other = rig.create("b.test");
   rig.create("a.test");
   auto foreign = rig.event("b");
@@ -125,8 +125,8 @@ TEST(CommitQueue, EventsOfADeletedDomainAreNotFound) {
 
 // L13: what waits for the disk when an edit comes shares its commit; in the log, and for lanes, it
 // is before the edit.
-TEST(CommitQueue, L13EditsAndAppendsShareACommit) {
-  QueueRig rig;
+TEST(Writers, L13EditsAndAppendsShareACommit) {
+  WriterRig rig;
   rig.create();
   rig.env.hold_syncs();
   auto held = rig.submit("held");
@@ -156,15 +156,15 @@ TEST(CommitQueue, L13EditsAndAppendsShareACommit) {
 }
 
 // L13: an event that was queued before an edit comes before it, even when many turns are between.
-TEST(CommitQueue, L13AnEditWaitsForTheAppendsBeforeIt) {
-  auto options = QueueRig::quick();
+TEST(Writers, L13AnEditWaitsForTheAppendsBeforeIt) {
+  auto options = WriterRig::quick();
   options.max_batch_events = 10;
-  QueueRig rig(options);
+  WriterRig rig(options);
   rig.create();
   rig.env.hold_syncs();
   auto held = rig.submit("held");
   rig.env.wait_for_held_sync();
-  std::vector<std::future<QueueRig::Outcomes>> earlier, later;
+  std::vector<std::future<WriterRig::Outcomes>> earlier, later;
   for (int i = 0; i < 25; ++i) earlier.push_back(rig.submit("e" + std::to_string(i)));
   auto deleted = rig.submit_edit("a.test", remove_domain);
   for (int i = 0; i < 25; ++i) later.push_back(rig.submit("l" + std::to_string(i)));
@@ -181,10 +181,10 @@ TEST(CommitQueue, L13AnEditWaitsForTheAppendsBeforeIt) {
   EXPECT_EQ(gone, 20U) << "the last five of three turns of ten go beside the edit";
 }
 
-TEST(CommitQueue, SubscribersSeeBatchesInOrderAndBeforeTheAnswer) {
-  QueueRig rig;
+TEST(Writers, SubscribersSeeBatchesInOrderAndBeforeTheAnswer) {
+  WriterRig rig;
   rig.create();
-  std::future<QueueRig::Outcomes> answer;
+  std::future<WriterRig::Outcomes> answer;
   std::atomic<int> early{0};
   std::vector<Position> heads;
   for (int i = 0; i < 20; ++i) {
@@ -212,8 +212,8 @@ TEST(CommitQueue, SubscribersSeeBatchesInOrderAndBeforeTheAnswer) {
   }
 }
 
-TEST(CommitQueue, AnEditIsInTheDirectoryWhenItIsAnswered) {
-  QueueRig rig;
+TEST(Writers, AnEditIsInTheDirectoryWhenItIsAnswered) {
+  WriterRig rig;
   rig.create();
   EXPECT_EQ(rig.directory->find("a.test")->uid, rig.domain);
   const auto refused = rig.edit("a.test", [](const DomainPtr&, Position) -> Result<DomainPtr> {
@@ -229,22 +229,22 @@ TEST(CommitQueue, AnEditIsInTheDirectoryWhenItIsAnswered) {
   EXPECT_EQ(rig.append("b").error().code, Errc::kNotFound);
 }
 
-TEST(CommitQueue, ARequestWithoutEventsIsAnswered) {
-  QueueRig rig;
+TEST(Writers, ARequestWithoutEventsIsAnswered) {
+  WriterRig rig;
   const auto answer = rig.append(std::vector<NewEvent>{});
   ASSERT_TRUE(answer);
   EXPECT_TRUE(answer->empty());
 }
 
-TEST(CommitQueue, StopWritesWhatIsQueuedAndThenRefuses) {
-  QueueRig rig;
+TEST(Writers, StopWritesWhatIsQueuedAndThenRefuses) {
+  WriterRig rig;
   rig.create();
   rig.env.hold_syncs();
   auto first = rig.submit("a");
   rig.env.wait_for_held_sync();
   auto second = rig.submit("b");
   auto third = rig.submit("c");
-  std::thread stopper([&] { rig.queue->stop(); });
+  std::thread stopper([&] { rig.writers->stop(); });
   rig.env.release_syncs();
   stopper.join();
   rig.run();
@@ -255,8 +255,8 @@ TEST(CommitQueue, StopWritesWhatIsQueuedAndThenRefuses) {
 }
 
 // Lanes may only have so many outcomes unsaved, so saving must not wait behind an fsync.
-TEST(CommitQueue, ProgressIsSavedWhileAnFsyncIsUnderWay) {
-  QueueRig rig;
+TEST(Writers, ProgressIsSavedWhileAnFsyncIsUnderWay) {
+  WriterRig rig;
   rig.create();
   rig.env.hold_syncs();
   auto held = rig.submit("a");
@@ -264,7 +264,7 @@ TEST(CommitQueue, ProgressIsSavedWhileAnFsyncIsUnderWay) {
   std::promise<void> saved;
   Progress p;
   p.lanes.push_back({{5}, rig.domain, {}});
-  rig.queue->save(std::move(p), [&] { saved.set_value(); });
+  rig.writers->progress.save(std::move(p), [&] { saved.set_value(); });
   saved.get_future().wait();
   EXPECT_FALSE(ready(held));
   rig.env.release_syncs();
@@ -272,132 +272,35 @@ TEST(CommitQueue, ProgressIsSavedWhileAnFsyncIsUnderWay) {
   EXPECT_EQ(rig.store->load_progress()->lanes.size(), 1U);
 }
 
-TEST(CommitQueue, ProgressIsSyncedWithoutAnyAppend) {
-  auto options = QueueRig::quick();
-  options.sync_interval = std::chrono::milliseconds(1);
-  QueueRig rig(options);
+TEST(Writers, ProgressIsSyncedWithoutAnyAppend) {
+  auto options = WriterRig::quick();
+  options.durable_after = std::chrono::milliseconds(1);
+  WriterRig rig(options);
   const int before = rig.env.syncs();
   Progress p;
   p.lanes.push_back({{5}, {1}, {}});
-  rig.queue->save(std::move(p), nullptr);
+  rig.writers->progress.save(std::move(p), nullptr);
   while (rig.env.syncs() == before) std::this_thread::yield();
   rig.cut_power();
   EXPECT_EQ(rig.store->load_progress()->lanes.size(), 1U);
 }
 
-// Passes everything on, but tells what free space it is told to tell.
-class FreeSpaceStore final : public Store {
- public:
-  explicit FreeSpaceStore(Store& inner) : inner_(inner) {}
-
-  Status commit(WriteSet& set) override { return inner_.commit(set); }
-
-  Status sync() override { return inner_.sync(); }
-
-  bool failed() const override { return inner_.failed(); }
-
-  Status recover() override { return inner_.recover(); }
-
-  Status may_append() const override { return inner_.may_append(); }
-
-  uint64_t free_bytes() const override { return free; }
-
-  Position head() const override { return inner_.head(); }
-
-  KeptClock& kept_clock() override { return inner_.kept_clock(); }
-
-  Result<std::vector<DomainPtr>> load_domains() override { return inner_.load_domains(); }
-
-  Result<LoadedProgress> load_progress() override { return inner_.load_progress(); }
-
-  Status replace_marks(std::span<const SlotMark> marks) override {
-    return inner_.replace_marks(marks);
-  }
-
-  Result<std::vector<EventHead>> read_heads(Position after, size_t max) override {
-    return inner_.read_heads(after, max);
-  }
-
-  Result<LaneSlice> read_lane(const LaneQuery& q) override { return inner_.read_lane(q); }
-
-  Result<EventCount> count_lane(const LaneQuery& q) override { return inner_.count_lane(q); }
-
-  Result<Position> position_before(SystemTime time) override {
-    return inner_.position_before(time);
-  }
-
-  Result<std::vector<ExceptionRow>> read_exceptions(LaneId lane, Position after, size_t max,
-                                                    bool missed_only) override {
-    return inner_.read_exceptions(lane, after, max, missed_only);
-  }
-
-  Result<std::vector<AttemptRow>> read_attempts(LaneId lane, Position position,
-                                                SystemTime committed, size_t max) override {
-    return inner_.read_attempts(lane, position, committed, max);
-  }
-
-  Result<std::vector<AttemptRow>> last_attempts(LaneId lane, SystemTime before,
-                                                size_t max) override {
-    return inner_.last_attempts(lane, before, max);
-  }
-
-  Result<PageSlice> read_page(const PageQuery& q) override { return inner_.read_page(q); }
-
-  Result<std::vector<EventPtr>> read_events(const std::vector<Position>& p) override {
-    return inner_.read_events(p);
-  }
-
-  Result<std::vector<Position>> find_events(DomainUid d,
-                                            const std::vector<std::string>& ids) override {
-    return inner_.find_events(d, ids);
-  }
-
-  Result<uint64_t> expire(SystemTime events, SystemTime attempts) override {
-    return inner_.expire(events, attempts);
-  }
-
-  Result<std::optional<std::string>> load_value(const std::string& key) override {
-    return inner_.load_value(key);
-  }
-
-  Status save_value(const std::string& key, const std::string& value) override {
-    return inner_.save_value(key, value);
-  }
-
-  Status remove_value(const std::string& key) override { return inner_.remove_value(key); }
-
-  Status save_values(const ValueChanges& changes) override { return inner_.save_values(changes); }
-
-  Result<std::vector<std::pair<std::string, std::string>>> load_values(
-      const std::string& prefix) override {
-    return inner_.load_values(prefix);
-  }
-
-  std::atomic<uint64_t> free{UINT64_MAX};
-
- private:
-  Store& inner_;
-};
-
 // C5: ingest is refused before the disk is full, and taken again when there is room, without any
 // help.
-TEST(CommitQueue, C5ANearlyFullDiskRefusesUntilThereIsRoom) {
-  QueueRig rig;
-  rig.create();
-  rig.queue.reset();
-  FreeSpaceStore store(*rig.store);
-  auto options = QueueRig::quick();
+TEST(Writers, C5ANearlyFullDiskRefusesUntilThereIsRoom) {
+  std::atomic<uint64_t> free{UINT64_MAX};
+  auto options = WriterRig::quick();
   options.min_free_bytes = 1000;
-  rig.queue = std::make_unique<CommitQueue>(store, *rig.directory, options);
-  rig.queue->start();
+  WriterRig rig(options,
+                [&](RocksOptions& rocks) { rocks.free_bytes = [&] { return free.load(); }; });
+  rig.create();
   EXPECT_TRUE(rig.append("a"));
-  store.free = 999;
-  for (int i = 0; rig.queue->status(); ++i) (void)rig.append("b" + std::to_string(i));
+  free = 999;
+  for (int i = 0; rig.writers->health.status(); ++i) (void)rig.append("b" + std::to_string(i));
   EXPECT_EQ(rig.append("c").error().code, Errc::kUnavailable);
-  store.free = 1000;
-  while (!rig.queue->status()) std::this_thread::yield();
+  free = 1000;
+  while (!rig.writers->health.status()) std::this_thread::yield();
   EXPECT_TRUE(rig.append("c"));
-  rig.queue.reset();
 }
 
 }  // namespace

@@ -1,0 +1,41 @@
+// The condition of an engine, and what keeps it good: recovery, room, retention.
+#pragma once
+
+#include "base/result.h"
+#include "store/kept_clock.h"
+
+#include <cstdint>
+
+namespace eventhorn::store {
+
+class Upkeep {
+ public:
+  virtual ~Upkeep() = default;
+
+  /// Whether a write of any member failed: the engine takes no further one before recover(). Any
+  /// thread, without a lock.
+  virtual bool failed() const = 0;
+
+  /// Makes an engine that failed() take writes again. What a failed commit wrote after all is
+  /// visible then; saves of progress that were not durable may be lost. On an error it has still
+  /// failed. From the thread of EventLog::commit().
+  virtual Status recover() = 0;
+
+  /// kUnavailable, saying why, while so much of the log waits for the indexes that no more should
+  /// be appended. Edits and progress are taken all the same.
+  virtual Status may_append() const = 0;
+
+  /// Free space for more events, in bytes; UINT64_MAX when the engine cannot tell.
+  virtual uint64_t free_bytes() const = 0;
+
+  /// Stamps commits; expire() and the attempts' `written` go by it. Kept in the store.
+  virtual KeptClock& kept_clock() = 0;
+
+  /// Drops events committed before `events_before` from the log and the pages, attempts written
+  /// before `attempts_before`, both of KeptClock::cut(); and 7 days later than their events ids,
+  /// counts and missed rows: whole ranges at once, the space comes back with compaction. Returns
+  /// the number of positions dropped from the log.
+  virtual Result<uint64_t> expire(SystemTime events_before, SystemTime attempts_before) = 0;
+};
+
+}  // namespace eventhorn::store
