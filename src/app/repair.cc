@@ -1,6 +1,6 @@
 #include "app/repair.h"
 
-#include "store/rocks/repair.h"
+#include "store/rocks/repair/repair.h"
 
 #include <fmt/format.h>
 

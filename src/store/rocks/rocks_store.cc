@@ -5,8 +5,8 @@
 #include "base/log.h"
 #include "store/rocks/compaction_watch.h"
 #include "store/rocks/format.h"
+#include "store/rocks/repair/wal_check.h"
 #include "store/rocks/status.h"
-#include "store/rocks/wal_check.h"
 
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>

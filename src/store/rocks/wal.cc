@@ -1,8 +1,8 @@
 // How much of the write-ahead log is synced, and what may be cut off behind it.
 #include "base/log.h"
+#include "store/rocks/repair/wal_check.h"
 #include "store/rocks/rocks_store.h"
 #include "store/rocks/status.h"
-#include "store/rocks/wal_check.h"
 
 #include <rocksdb/db.h>
 #include <rocksdb/write_batch.h>

@@ -1,4 +1,4 @@
-#include "store/rocks/readable_rows.h"
+#include "store/rocks/repair/readable_rows.h"
 
 #include <rocksdb/iterator.h>
 

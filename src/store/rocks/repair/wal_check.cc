@@ -1,4 +1,4 @@
-#include "store/rocks/wal_check.h"
+#include "store/rocks/repair/wal_check.h"
 
 #include <boost/crc.hpp>
 

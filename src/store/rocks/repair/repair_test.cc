@@ -1,5 +1,5 @@
 // C4: stores that are damaged, and what is made of them.
-#include "store/rocks/repair.h"
+#include "store/rocks/repair/repair.h"
 
 #include "store/rocks/families.h"
 #include "store/writers_test_support.h"

@@ -1,9 +1,9 @@
-#include "store/rocks/damage.h"
+#include "store/rocks/repair/damage.h"
 
 #include "base/log.h"
 #include "base/strings.h"
+#include "store/rocks/repair/wal_check.h"
 #include "store/rocks/status.h"
-#include "store/rocks/wal_check.h"
 
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
