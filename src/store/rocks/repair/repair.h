@@ -1,5 +1,14 @@
 // Looking for damage in the store of a data directory, and making a sound store of what can still
 // be read.
+//
+// This folder knows files of RocksDB from the inside, and was made for version 7.8.3;
+// version_test.cc fails with any other. wal_check reads write-ahead logs record by record, and
+// finds what RocksDB passes over in silence. damage opens a store that RocksDB refuses: it reads
+// the number of a missing log out of an error's text, puts empty tables in the place of tables that
+// cannot be opened (a table of any size, because zeros may stand before its footer of 53 bytes),
+// and has RepairDB list the files of a store whose list is lost. readable_rows goes on behind a
+// damaged block. repair copies what these can read to a new store. Nothing outside depends on the
+// forms of those files.
 #pragma once
 
 #include "base/result.h"
