@@ -2,6 +2,7 @@
 // event.
 #include "store/rocks/format.h"
 #include "store/rocks/rocks_store.h"
+#include "store/rocks/scan.h"
 #include "store/rocks/status.h"
 
 #include <rocksdb/db.h>
@@ -18,7 +19,7 @@ namespace {
 // minute of a busy lane.
 constexpr size_t kMaxScan = 16'384;
 
-SystemTime written_at(const rocksdb::Slice& key) {
+SystemTime written_at(std::string_view key) {
   return from_micros(static_cast<int64_t>(format::get_u64_be(key.data() + 8)));
 }
 
@@ -49,21 +50,21 @@ void RocksStore::put_attempts(const std::vector<AttemptRow>& rows, rocksdb::Writ
 Status RocksStore::full_attempts(LaneId lane, Position position, size_t max,
                                  std::vector<AttemptRow>& out) const {
   const std::string prefix = format::try_prefix(lane, position);
-  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}, family(kTries)));
-  for (it->Seek(prefix); it->Valid() && it->key().starts_with(prefix) && out.size() < max;
-       it->Next()) {
+  const auto take = [&](std::string_view key, std::string_view) -> Result<bool> {
+    if (out.size() >= max) return false;
     const SystemTime at =
-        from_micros(static_cast<int64_t>(format::get_u64_be(it->key().data() + prefix.size())));
+        from_micros(static_cast<int64_t>(format::get_u64_be(key.data() + prefix.size())));
     rocksdb::PinnableSlice value;
     const auto s = db_->Get({}, family(kAttempts), format::attempt_key(lane, at, position), &value);
-    if (s.IsNotFound()) continue;
+    if (s.IsNotFound()) return true;
     TRY_STATUS(to_status(s, "reading an attempt"));
     const size_t before = out.size();
     TRY_STATUS(format::decode_attempts(lane, position, value.ToStringView(), out));
     if (out.size() == before) return format::damaged("attempt");
     out.back().written = at;
-  }
-  return to_status(it->status(), "reading attempts");
+    return true;
+  };
+  return scan_prefix(rows(kTries), prefix, "reading attempts", take);
 }
 
 Result<std::vector<AttemptRow>> RocksStore::read_attempts(LaneId lane, Position position,
@@ -77,17 +78,17 @@ Result<std::vector<AttemptRow>> RocksStore::read_attempts(LaneId lane, Position 
   // replay behind the failures. Full records of the former version are met here as well.
   const SystemTime from = out.empty() ? committed : out.back().written + Micros(1);
   const std::string prefix = format::u64_key(lane.value);
-  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}, family(kAttempts)));
   size_t scanned = 0;
-  for (it->Seek(format::attempt_key(lane, from, kNoPosition));
-       it->Valid() && it->key().starts_with(prefix) && ++scanned <= kMaxScan; it->Next()) {
+  const auto take = [&](std::string_view key, std::string_view value) -> Result<bool> {
+    if (++scanned > kMaxScan) return false;
     const size_t before = out.size();
-    TRY_STATUS(format::decode_attempts(lane, position, it->value().ToStringView(), out));
-    if (out.size() == before) continue;
-    out.back().written = written_at(it->key());
-    if (out.size() == max || out.back().failure.empty()) break;
-  }
-  TRY_STATUS(to_status(it->status(), "reading attempts"));
+    TRY_STATUS(format::decode_attempts(lane, position, value, out));
+    if (out.size() == before) return true;
+    out.back().written = written_at(key);
+    return out.size() < max && !out.back().failure.empty();
+  };
+  const std::string begin = format::attempt_key(lane, from, kNoPosition);
+  TRY_STATUS(scan_prefix(rows(kAttempts), prefix, begin, "reading attempts", take));
   return out;
 }
 
@@ -97,10 +98,10 @@ Result<std::vector<AttemptRow>> RocksStore::last_attempts(LaneId lane, SystemTim
   TRY_STATUS(usable());
   std::vector<AttemptRow> out;
   const std::string prefix = format::u64_key(lane.value);
-  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}, family(kAttempts)));
+  const auto it = rows(kAttempts);
   for (it->SeekForPrev(format::attempt_key(lane, before, kNoPosition));
        it->Valid() && it->key().starts_with(prefix); it->Prev()) {
-    const SystemTime written = written_at(it->key());
+    const SystemTime written = written_at(it->key().ToStringView());
     if (out.size() >= max && (out.empty() || out.back().written != written)) break;
     const size_t first = out.size();
     TRY_STATUS(format::decode_attempts(lane, std::nullopt, it->value().ToStringView(), out));

@@ -2,6 +2,7 @@
 #include "base/hash.h"
 #include "store/rocks/format.h"
 #include "store/rocks/rocks_store.h"
+#include "store/rocks/slice.h"
 #include "store/rocks/status.h"
 
 #include <rocksdb/db.h>
@@ -76,8 +77,7 @@ Status RocksStore::write(rocksdb::WriteBatch& batch, bool has_stamps) {
 }
 
 void RocksStore::put_clock(const KeptClock::Saved& saved, rocksdb::WriteBatch& batch) const {
-  const rocksdb::Slice key(format::kKeptClockKey.data(), format::kKeptClockKey.size());
-  batch.Put(family(kMeta), key, format::encode_kept_clock(saved));
+  batch.Put(family(kMeta), to_slice(format::kKeptClockKey), format::encode_kept_clock(saved));
 }
 
 Status RocksStore::put_edits(WriteSet& set, rocksdb::WriteBatch& batch) {
@@ -105,9 +105,7 @@ Status RocksStore::put_edits(WriteSet& set, rocksdb::WriteBatch& batch) {
     changed[edit.name] = *after;
     edit.outcome = DomainChange{at, before, *after};
   }
-  batch.Put(family(kMeta),
-            rocksdb::Slice(format::kNextPositionKey.data(), format::kNextPositionKey.size()),
-            format::u64_key(next_position_));
+  put_mark(format::kNextPositionKey, next_position_, batch);
   return {};
 }
 
@@ -243,18 +241,7 @@ void RocksStore::publish(WriteSet& set) {
     }
   }
   for (const auto& a : set.appends) {
-    if (!a.stored) continue;
-    const auto& e = *a.stored;
-    TailEntry entry{e.position,
-                    e.domain,
-                    e.event.timestamp_us,
-                    hash_bytes(e.event.bytes),
-                    e.event.id,
-                    e.event.name,
-                    e.event.severity,
-                    e.push,
-                    static_cast<uint32_t>(e.event.bytes.size())};
-    tail_.append(entry);
+    if (a.stored) tail_.append(TailEntry::of(*a.stored));
   }
   head_.store(next_position_ - 1, std::memory_order_release);
   if (tail_.oldest_closed()) index_wake_.notify_one();

@@ -165,7 +165,7 @@ Result<EventCount> RocksStore::count_lane(const LaneQuery& q) {
 }
 
 Status RocksStore::count_indexed(const LaneQuery& q, Position to, EventCount& out) {
-  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}, family(kClasses)));
+  const auto it = rows(kClasses);
   // Taken after the iterator is open: below it rows may be missing here and there.
   const uint64_t floor = floors_->classes;
   ClassWalk walk(*it, q.domain, q.cls);
@@ -192,26 +192,23 @@ Status RocksStore::count_indexed(const LaneQuery& q, Position to, EventCount& ou
 // Missed events are few enough to be looked at one by one.
 Result<EventCount> RocksStore::count_missed(const LaneQuery& q, Position to) const {
   const uint64_t floor = floors_->events;
-  const std::string prefix = format::meta_key(format::kExceptionPrefix, q.lane.value);
-  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}, family(kMeta)));
   EventCount out;
   EventCount sample;
-  for (it->Seek(format::meta_key(format::kExceptionPrefix, q.lane.value, q.after.value + 1));
-       it->Valid() && it->key().starts_with(prefix); it->Next()) {
-    TRY(const auto row, exception_of(it->key().ToStringView(), it->value().ToStringView()));
-    if (row.position > to) break;
-    if (!row.missed || row.position.value < floor || !q.wants(row.hook, row.position)) continue;
+  const auto count = [&](const ExceptionRow& row) -> Result<bool> {
+    if (row.position > to) return false;
+    if (!row.missed || row.position.value < floor || !q.wants(row.hook, row.position)) return true;
     ++out.events;
-    if (out.events > kSampledSizes) continue;
+    if (out.events > kSampledSizes) return true;
     rocksdb::PinnableSlice value;
     const auto s =
         db_->Get({}, family(kClasses), format::class_key(q.domain, q.cls, row.position), &value);
-    if (s.IsNotFound()) continue;
+    if (s.IsNotFound()) return true;
     TRY_STATUS(to_status(s, "reading the catch-up index"));
     TRY(const auto indexed, format::decode_class(value.ToStringView()));
     add_event(sample, indexed.bytes);
-  }
-  TRY_STATUS(to_status(it->status(), "reading missed events"));
+    return true;
+  };
+  TRY_STATUS(scan_exceptions(q.lane, q.after, count));
   if (sample.events > 0) out.bytes = sample.bytes * out.events / sample.events;
   return out;
 }

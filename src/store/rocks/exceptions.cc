@@ -1,6 +1,7 @@
 // Events of lanes that wait for a retry, or were missed.
 #include "store/rocks/format.h"
 #include "store/rocks/rocks_store.h"
+#include "store/rocks/scan.h"
 #include "store/rocks/status.h"
 
 #include <rocksdb/db.h>
@@ -22,19 +23,29 @@ Result<ExceptionRow> RocksStore::exception_of(std::string_view key, std::string_
   return row;
 }
 
+Status RocksStore::scan_exceptions(
+    LaneId lane, Position after,
+    const std::function<Result<bool>(const ExceptionRow&)>& each) const {
+  const std::string prefix = format::meta_key(format::kExceptionPrefix, lane.value);
+  const std::string from = format::meta_key(format::kExceptionPrefix, lane.value, after.value + 1);
+  return scan_prefix(rows(kMeta), prefix, from, "reading exceptions",
+                     [&](std::string_view key, std::string_view value) -> Result<bool> {
+                       TRY(const auto row, exception_of(key, value));
+                       return each(row);
+                     });
+}
+
 Result<std::vector<ExceptionRow>> RocksStore::read_exceptions(LaneId lane, Position after,
                                                               size_t max, bool missed_only) {
   const std::shared_lock lock(db_mutex_);
   TRY_STATUS(usable());
   std::vector<ExceptionRow> out;
-  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}, family(kMeta)));
-  const std::string prefix = format::meta_key(format::kExceptionPrefix, lane.value);
-  for (it->Seek(format::meta_key(format::kExceptionPrefix, lane.value, after.value + 1));
-       it->Valid() && it->key().starts_with(prefix) && out.size() < max; it->Next()) {
-    TRY(auto row, exception_of(it->key().ToStringView(), it->value().ToStringView()));
+  if (max == 0) return out;
+  const auto take = [&](const ExceptionRow& row) -> Result<bool> {
     if (row.missed || !missed_only) out.push_back(row);
-  }
-  TRY_STATUS(to_status(it->status(), "reading exceptions"));
+    return out.size() < max;
+  };
+  TRY_STATUS(scan_exceptions(lane, after, take));
   return out;
 }
 

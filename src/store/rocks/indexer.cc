@@ -164,10 +164,9 @@ Status RocksStore::write_rows(const TailRun& run) {
   // To take in files RocksDB reads those that are there; a batch needs no reads.
   const bool by_batch = run.size() <= kBatchLimit || index_failures_ >= kPatience;
   TRY_STATUS(by_batch ? index_by_batch(rows) : index_by_files(run, rows));
-  const rocksdb::Slice key(format::kIndexedThroughKey.data(), format::kIndexedThroughKey.size());
-  return to_status(
-      db_->Put({}, family(kMeta), key, format::u64_key(run[run.size() - 1].position.value)),
-      "marking the index");
+  rocksdb::WriteBatch mark;
+  put_mark(format::kIndexedThroughKey, run[run.size() - 1].position.value, mark);
+  return to_status(db_->Write({}, &mark), "marking the index");
 }
 
 Status RocksStore::index_by_batch(const IndexRows& rows) {

@@ -2,6 +2,7 @@
 // the ones that it missed. The order of opening is as in read.cc: the runs of the tail first.
 #include "store/rocks/format.h"
 #include "store/rocks/rocks_store.h"
+#include "store/rocks/scan.h"
 #include "store/rocks/status.h"
 
 #include <rocksdb/db.h>
@@ -49,20 +50,20 @@ struct RocksStore::Candidates {
 
 Status RocksStore::candidates_from_index(Candidates& found) const {
   const auto& q = found.query;
-  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}, family(kClasses)));
   const std::string prefix = format::class_prefix(q.domain, q.cls);
-  for (it->Seek(format::class_key(q.domain, q.cls, {q.after.value + 1}));
-       it->Valid() && it->key().starts_with(prefix); it->Next()) {
-    const Position position{format::get_u64_be(it->key().data() + prefix.size())};
-    if (position > found.to) break;
+  const std::string from = format::class_key(q.domain, q.cls, {q.after.value + 1});
+  const auto take = [&](std::string_view key, std::string_view value) -> Result<bool> {
+    const Position position{format::get_u64_be(key.data() + prefix.size())};
+    if (position > found.to) return false;
     if (found.full()) {
       found.stop();
-      break;
+      return false;
     }
-    TRY(const auto row, format::decode_class(it->value().ToStringView()));
+    TRY(const auto row, format::decode_class(value));
     found.look_at(position, row.hook);
-  }
-  return to_status(it->status(), "reading the catch-up index");
+    return true;
+  };
+  return scan_prefix(rows(kClasses), prefix, from, "reading the catch-up index", take);
 }
 
 void RocksStore::candidates_from_tail(const Tail::Runs& runs, Candidates& found) {
@@ -84,15 +85,11 @@ void RocksStore::candidates_from_tail(const Tail::Runs& runs, Candidates& found)
 
 Status RocksStore::candidates_from_missed(Candidates& found) const {
   const auto& q = found.query;
-  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}, family(kMeta)));
-  const std::string prefix = format::meta_key(format::kExceptionPrefix, q.lane.value);
-  for (it->Seek(format::meta_key(format::kExceptionPrefix, q.lane.value, q.after.value + 1));
-       it->Valid() && it->key().starts_with(prefix); it->Next()) {
-    TRY(const auto row, exception_of(it->key().ToStringView(), it->value().ToStringView()));
-    if (row.position > found.to) break;
+  return scan_exceptions(q.lane, q.after, [&](const ExceptionRow& row) -> Result<bool> {
+    if (row.position > found.to) return false;
     if (found.full()) {
       found.stop();
-      break;
+      return false;
     }
     if (row.missed) {
       found.look_at(row.position, row.hook);
@@ -100,8 +97,8 @@ Status RocksStore::candidates_from_missed(Candidates& found) const {
       ++found.scanned;
       found.last = row.position;
     }
-  }
-  return to_status(it->status(), "reading missed events");
+    return true;
+  });
 }
 
 Result<LaneSlice> RocksStore::read_lane(const LaneQuery& q) {

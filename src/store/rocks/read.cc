@@ -186,7 +186,7 @@ struct RocksStore::PageRows {
 // Positions that lie close together.
 Status RocksStore::fetch_run(const std::vector<Position>& positions, size_t max_bytes,
                              std::vector<EventPtr>& out) {
-  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}, family(kLog)));
+  const auto it = rows(kLog);
   it->Seek(format::u64_key(positions.front().value));
   size_t bytes = 0;
   for (const Position want : positions) {
@@ -266,7 +266,7 @@ Result<std::vector<EventHead>> RocksStore::read_heads(Position after, size_t max
   TRY_STATUS(usable());
   std::vector<EventHead> out;
   const uint64_t end = head().value;
-  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}, family(kLog)));
+  const auto it = rows(kLog);
   for (it->Seek(format::u64_key(after.value + 1)); it->Valid() && out.size() < max; it->Next()) {
     const Position position{format::get_u64_be(it->key().data())};
     if (position.value > end) break;
@@ -311,8 +311,7 @@ Result<PageSlice> RocksStore::read_page(const PageQuery& q) {
   const std::shared_lock lock(db_mutex_);
   TRY_STATUS(usable());
   const auto runs = tail_.runs();
-  MergedRows merged(std::unique_ptr<rocksdb::Iterator>(db_->NewIterator({}, family(kTimes))), runs,
-                    q);
+  MergedRows merged(rows(kTimes), runs, q);
   const uint64_t floor = floors_->events;
   PageSlice out;
   PageRows rows;

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "store/rocks/format.h"
 #include "store/rocks/rocks_store.h"
+#include "store/rocks/scan.h"
 #include "store/rocks/status.h"
 
 #include <rocksdb/compaction_filter.h>
@@ -80,7 +81,7 @@ std::shared_ptr<rocksdb::CompactionFilterFactory> make_retention_filter(
 // Commit times never fall from one position to the next, so the cut is found by halving. Those that
 // an older version took from the wall clock may: its jumps only move the cut.
 Result<Position> RocksStore::first_committed_since(SystemTime time) const {
-  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}, family(kLog)));
+  const auto it = rows(kLog);
   uint64_t low = floors_->events;
   uint64_t high = head().value + 1;
   while (low < high) {
@@ -114,45 +115,40 @@ Result<Position> RocksStore::position_before(SystemTime time) {
 // Each floor is kept with the time it was made for: once the events are gone the log no longer
 // tells when they were committed, but their ids stay for 7 days more.
 Status RocksStore::load_floors() {
-  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}, family(kMeta)));
+  const auto take = [&](std::string_view, std::string_view value) -> Result<bool> {
+    if (value.size() != 8) return fail(Errc::kCorruption, "damaged retention row in the store");
+    floors_->events = std::max<uint64_t>(floors_->events, format::get_u64_be(value.data()));
+    return true;
+  };
   const std::string prefix(1, format::kFloorPrefix);
-  for (it->Seek(prefix); it->Valid() && it->key().starts_with(prefix); it->Next()) {
-    if (it->value().size() != 8)
-      return fail(Errc::kCorruption, "damaged retention row in the store");
-    floors_->events = std::max<uint64_t>(floors_->events, format::get_u64_be(it->value().data()));
-  }
-  TRY_STATUS(to_status(it->status(), "reading what retention dropped"));
-  std::string classes;
-  const rocksdb::Slice key(format::kClassesFloorKey.data(), format::kClassesFloorKey.size());
-  const auto s = db_->Get({}, family(kMeta), key, &classes);
-  if (s.ok() && classes.size() != 8)
-    return fail(Errc::kCorruption, "damaged retention row in the store");
-  if (s.ok()) {
-    floors_->classes = std::max<uint64_t>(floors_->classes, format::get_u64_be(classes.data()));
+  TRY_STATUS(scan_prefix(rows(kMeta), prefix, "reading what retention dropped", take));
+  TRY(const auto classes, load_mark(format::kClassesFloorKey));
+  if (classes) {
+    floors_->classes = std::max<uint64_t>(floors_->classes, *classes);
     return {};
   }
-  if (!s.IsNotFound()) return to_status(s, "reading what retention dropped");
   // Version 1 dropped these rows with their events.
   floors_->classes = floors_->events.load();
-  return to_status(db_->Put({}, family(kMeta), key, format::u64_key(floors_->classes)),
-                   "marking the index");
+  rocksdb::WriteBatch batch;
+  put_mark(format::kClassesFloorKey, floors_->classes, batch);
+  return to_status(db_->Write({}, &batch), "marking the index");
 }
 
 // The floor that was made for a time 7 days ago; older ones have served and go.
 Result<uint64_t> RocksStore::ids_floor(SystemTime events_before, rocksdb::WriteBatch& batch) const {
-  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}, family(kMeta)));
   const std::string prefix(1, format::kFloorPrefix);
   const std::string cut = format::meta_key(
       format::kFloorPrefix, static_cast<uint64_t>(to_micros(events_before - kIdsOutliveEvents)));
   uint64_t floor = 0;
   std::string last;
-  for (it->Seek(prefix);
-       it->Valid() && it->key().starts_with(prefix) && it->key().compare(cut) <= 0; it->Next()) {
+  const auto take = [&](std::string_view key, std::string_view value) -> Result<bool> {
+    if (key > cut) return false;
     if (!last.empty()) batch.Delete(family(kMeta), last);
-    last = it->key().ToString();
-    floor = std::max(floor, format::get_u64_be(it->value().data()));
-  }
-  TRY_STATUS(to_status(it->status(), "reading what retention dropped"));
+    last = key;
+    floor = std::max(floor, format::get_u64_be(value.data()));
+    return true;
+  };
+  TRY_STATUS(scan_prefix(rows(kMeta), prefix, "reading what retention dropped", take));
   return floor;
 }
 
@@ -169,10 +165,7 @@ Result<uint64_t> RocksStore::expire(SystemTime events_before, SystemTime attempt
   const uint64_t old_floor = floors_->events;
   rocksdb::WriteBatch batch;
   TRY(const uint64_t ids, ids_floor(events_before, batch));
-  if (ids > floors_->classes) {
-    const auto key = format::kClassesFloorKey;
-    batch.Put(family(kMeta), rocksdb::Slice(key.data(), key.size()), format::u64_key(ids));
-  }
+  if (ids > floors_->classes) put_mark(format::kClassesFloorKey, ids, batch);
   const std::string begin = format::u64_key(0);
   const std::string end = format::u64_key(floor);
   if (floor > old_floor) {

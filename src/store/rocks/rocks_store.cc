@@ -1,11 +1,11 @@
 #include "store/rocks/rocks_store.h"
 
 #include "base/check.h"
-#include "base/hash.h"
 #include "base/log.h"
 #include "store/rocks/compaction_watch.h"
 #include "store/rocks/format.h"
 #include "store/rocks/repair/wal_check.h"
+#include "store/rocks/scan.h"
 #include "store/rocks/status.h"
 
 #include <rocksdb/db.h>
@@ -150,22 +150,33 @@ Status RocksStore::usable() const {
   return {};
 }
 
-Result<uint64_t> RocksStore::load_mark(std::string_view key) const {
+std::unique_ptr<rocksdb::Iterator> RocksStore::rows(Family f, bool once) const {
+  rocksdb::ReadOptions options;
+  options.fill_cache = !once;
+  return std::unique_ptr<rocksdb::Iterator>(db_->NewIterator(options, family(f)));
+}
+
+Result<std::optional<uint64_t>> RocksStore::load_mark(std::string_view key) const {
   std::string stored;
-  const auto s = db_->Get({}, family(kMeta), rocksdb::Slice(key.data(), key.size()), &stored);
-  if (s.IsNotFound()) return 0;
+  const auto s = db_->Get({}, family(kMeta), to_slice(key), &stored);
+  if (s.IsNotFound()) return std::optional<uint64_t>();
   TRY_STATUS(to_status(s, "reading a mark"));
   if (stored.size() != 8) return fail(Errc::kCorruption, "damaged mark in the store");
-  return format::get_u64_be(stored.data());
+  return std::optional(format::get_u64_be(stored.data()));
+}
+
+void RocksStore::put_mark(std::string_view key, uint64_t value, rocksdb::WriteBatch& batch) const {
+  batch.Put(family(kMeta), to_slice(key), format::u64_key(value));
 }
 
 // A position is never given twice, even when retention has emptied the log: lanes and the index
 // would take the second event for settled.
 Status RocksStore::find_next_position() {
-  TRY(const uint64_t after_edit, load_mark(format::kNextPositionKey));
-  TRY(const uint64_t indexed, load_mark(format::kIndexedThroughKey));
-  next_position_ = std::max({uint64_t{1}, after_edit, indexed + 1, floors_->events.load()});
-  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}, family(kLog)));
+  TRY(const auto after_edit, load_mark(format::kNextPositionKey));
+  TRY(const auto indexed, load_mark(format::kIndexedThroughKey));
+  next_position_ = std::max(
+      {uint64_t{1}, after_edit.value_or(0), indexed.value_or(0) + 1, floors_->events.load()});
+  const auto it = rows(kLog);
   it->SeekToLast();
   if (it->Valid())
     next_position_ = std::max(next_position_, format::get_u64_be(it->key().data()) + 1);
@@ -176,8 +187,7 @@ Status RocksStore::find_next_position() {
 // later than its last commit: the time it was off since is judged as any other step.
 Status RocksStore::start_clock() {
   std::string stored;
-  const rocksdb::Slice key(format::kKeptClockKey.data(), format::kKeptClockKey.size());
-  const auto s = db_->Get({}, family(kMeta), key, &stored);
+  const auto s = db_->Get({}, family(kMeta), to_slice(format::kKeptClockKey), &stored);
   if (s.ok()) {
     TRY(const auto saved, format::decode_kept_clock(stored));
     kept_clock_.start(saved, {});
@@ -185,7 +195,7 @@ Status RocksStore::start_clock() {
   }
   if (!s.IsNotFound()) return to_status(s, "reading the kept clock");
   SystemTime fresh = clock_.now();
-  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}, family(kLog)));
+  const auto it = rows(kLog);
   it->SeekToLast();
   TRY_STATUS(to_status(it->status(), "reading the end of the log"));
   if (it->Valid()) {
@@ -211,22 +221,13 @@ Status RocksStore::rebuild_tail() {
   tail_.clear();
   counts_.clear();
   index_failures_ = 0;
-  TRY(const uint64_t indexed, load_mark(format::kIndexedThroughKey));
-  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}, family(kLog)));
+  TRY(const auto indexed, load_mark(format::kIndexedThroughKey));
+  const auto it = rows(kLog);
   size_t count = 0;
-  for (it->Seek(format::u64_key(indexed + 1)); it->Valid(); it->Next()) {
+  for (it->Seek(format::u64_key(indexed.value_or(0) + 1)); it->Valid(); it->Next()) {
     const Position position{format::get_u64_be(it->key().data())};
     TRY(const EventPtr e, format::decode_log(position, it->value().ToStringView()));
-    TailEntry entry{position,
-                    e->domain,
-                    e->event.timestamp_us,
-                    hash_bytes(e->event.bytes),
-                    e->event.id,
-                    e->event.name,
-                    e->event.severity,
-                    e->push,
-                    static_cast<uint32_t>(e->event.bytes.size())};
-    tail_.append(entry);
+    tail_.append(TailEntry::of(*e));
     if (++count % 1'000'000 == 0)
       log_info("store", "reading the unindexed end of the log events={}", count);
   }
@@ -289,15 +290,13 @@ Result<std::vector<DomainPtr>> RocksStore::load_domains() {
 
 Status RocksStore::read_domains() {
   std::unordered_map<std::string, DomainPtr> domains;
-  rocksdb::ReadOptions once;
-  once.fill_cache = false;
-  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(once, family(kMeta)));
-  const std::string prefix(1, format::kDomainPrefix);
-  for (it->Seek(prefix); it->Valid() && it->key().starts_with(prefix); it->Next()) {
-    TRY(auto domain, format::decode_domain(it->value().ToStringView()));
+  const auto take = [&](std::string_view, std::string_view value) -> Result<bool> {
+    TRY(auto domain, format::decode_domain(value));
     domains.emplace(domain->name, std::move(domain));
-  }
-  TRY_STATUS(to_status(it->status(), "reading domains"));
+    return true;
+  };
+  const std::string prefix(1, format::kDomainPrefix);
+  TRY_STATUS(scan_prefix(rows(kMeta, /*once=*/true), prefix, "reading domains", take));
   const std::lock_guard lock(domains_mutex_);
   domains_ = std::move(domains);
   return {};

@@ -135,7 +135,9 @@ class RocksStore final : public Store {
   Status find_next_position();
   Status start_clock();
   Status read_domains();
-  Result<uint64_t> load_mark(std::string_view key) const;
+  /// A number kept under a key of its own in the family `default`; nullopt when there is none.
+  Result<std::optional<uint64_t>> load_mark(std::string_view key) const;
+  void put_mark(std::string_view key, uint64_t value, rocksdb::WriteBatch& batch) const;
   void remove_index_files();
   Status rebuild_tail();
 
@@ -164,6 +166,9 @@ class RocksStore final : public Store {
 
   // exceptions.cc
   Result<ExceptionRow> exception_of(std::string_view key, std::string_view value) const;
+  /// The exceptions of a lane after a position, in order, until `each` returns false.
+  Status scan_exceptions(LaneId lane, Position after,
+                         const std::function<Result<bool>(const ExceptionRow&)>& each) const;
 
   // retention.cc
   Result<Position> first_committed_since(SystemTime time) const;
@@ -203,6 +208,9 @@ class RocksStore final : public Store {
   Result<bool> take_rows(const PageQuery& q, PageRows& rows, PageSlice& out);
 
   rocksdb::ColumnFamilyHandle* family(Family f) const { return families_[static_cast<size_t>(f)]; }
+
+  /// An iterator over a family; for one that reads all of it once, past the cache.
+  std::unique_ptr<rocksdb::Iterator> rows(Family f, bool once = false) const;
 
   const RocksOptions options_;
   const Clock& clock_;

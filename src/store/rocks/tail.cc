@@ -14,6 +14,18 @@ constexpr size_t kArenaBlock = 64 * 1024;
 
 }  // namespace
 
+TailEntry TailEntry::of(const StoredEvent& e) {
+  return {e.position,
+          e.domain,
+          e.event.timestamp_us,
+          hash_bytes(e.event.bytes),
+          e.event.id,
+          e.event.name,
+          e.event.severity,
+          e.push,
+          static_cast<uint32_t>(e.event.bytes.size())};
+}
+
 TailRun::TailRun() : entries_(new TailEntry[kCapacity]), table_(new uint32_t[kTableSize]()) {}
 
 uint64_t TailRun::id_hash(DomainUid domain, std::string_view id) {

@@ -25,6 +25,9 @@ struct TailEntry {
   bool push = true;
   uint32_t bytes = 0;  // of the event
 
+  /// `id` is the event's: it lives as long as that.
+  static TailEntry of(const StoredEvent& event);
+
   /// The hook whose lanes see the event; nullopt when none does.
   std::optional<webhook::Hook> hook() const {
     return push ? webhook::hook_for(name, severity) : std::nullopt;

@@ -1,6 +1,7 @@
 // Values kept beside the domains.
 #include "store/rocks/format.h"
 #include "store/rocks/rocks_store.h"
+#include "store/rocks/scan.h"
 #include "store/rocks/status.h"
 
 #include <rocksdb/db.h>
@@ -55,10 +56,11 @@ Result<std::vector<std::pair<std::string, std::string>>> RocksStore::load_values
   TRY_STATUS(usable());
   std::vector<std::pair<std::string, std::string>> out;
   const std::string begin = format::meta_key(format::kValuePrefix, prefix);
-  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}, family(kMeta)));
-  for (it->Seek(begin); it->Valid() && it->key().starts_with(begin); it->Next())
-    out.emplace_back(it->key().ToString().substr(1), it->value().ToString());
-  TRY_STATUS(to_status(it->status(), "reading settings"));
+  const auto take = [&](std::string_view key, std::string_view value) -> Result<bool> {
+    out.emplace_back(key.substr(1), value);
+    return true;
+  };
+  TRY_STATUS(scan_prefix(rows(kMeta), begin, "reading settings", take));
   return out;
 }
 
