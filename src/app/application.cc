@@ -177,13 +177,13 @@ struct Application::Impl {
   config::Config config;
   Secrets secrets;
   SystemClock clock;
+  WorkerThreads workers;
   std::unique_ptr<store::RocksStore> store;
   std::unique_ptr<store::KeptTime> kept_time;
   std::unique_ptr<control::Keys> keys;
   store::Directory directory;
   control::NoticeBoard notices;
   std::unique_ptr<control::KeptNotices> kept_notices;
-  WorkerThreads workers;
   std::unique_ptr<store::Writers> writers;
   std::unique_ptr<asio::thread_pool> readers;           // of requests, and retention
   std::unique_ptr<asio::thread_pool> searchers;         // see api::Services
@@ -225,6 +225,7 @@ Status Application::Impl::open_store() {
         "store.url: only the embedded store is built in; leave it empty and set store.data");
   store::RocksOptions options;
   options.directory = config.store.data;
+  options.workers = &workers;
   options.clock_hold = Retention::clock_hold(config);
   // What was dropped takes up a quarter more at most; sooner would only write all of it more often.
   options.rewrite_after = std::max<std::chrono::seconds>(
@@ -244,7 +245,7 @@ Status Application::Impl::open_store() {
   if (keys->generated())
     log_info("app", "made an API key; it is kept in {}/api_key, the signing key in {}/signing_key",
              config.store.data, config.store.data);
-  kept_notices = std::make_unique<control::KeptNotices>(*store, notices);
+  kept_notices = std::make_unique<control::KeptNotices>(*store, notices, clock, workers);
   TRY_STATUS(kept_notices->load(!config.alerts.url.empty()));
   kept_notices->start();
   store::WriterOptions writer_options;
@@ -267,7 +268,8 @@ Status Application::Impl::build_cores() {
   bin_options.expire = config.bins.expire;
   bins = std::make_unique<bin::Bins>(
       clock, [](size_t n) { return crypto::random_bytes(n); }, bin_options);
-  kept_bins = std::make_unique<bin::KeptBins>(*store, *bins, config.store.min_free_bytes);
+  kept_bins =
+      std::make_unique<bin::KeptBins>(*store, *bins, clock, workers, config.store.min_free_bytes);
   TRY_STATUS(kept_bins->load());
   kept_bins->start();
   TRY(const auto address, config::parse_listen_address(config.server.listen));

@@ -104,11 +104,12 @@ store::ValueChanges to_values(const Changes& changes) {
 
 }  // namespace
 
-KeptBins::KeptBins(store::Store& store, Bins& bins, uint64_t min_free_bytes)
+KeptBins::KeptBins(store::Store& store, Bins& bins, const Clock& clock, Workers& workers,
+                   uint64_t min_free_bytes)
     : store_(store),
       bins_(bins),
       min_free_bytes_(min_free_bytes),
-      saver_(kDelay, [this] { return save(); }) {}
+      saver_(clock, workers, "bins", kDelay, [this] { return save(); }) {}
 
 Status KeptBins::load() {
   TRY(const auto values, store_.load_values(std::string(kPrefix)));

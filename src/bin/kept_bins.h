@@ -22,7 +22,8 @@ class KeptBins {
   static constexpr size_t kMaxBytesPerRun = 8 << 20;
 
   /// Nothing is written while the disk has less than `min_free_bytes` left.
-  KeptBins(store::Store& store, Bins& bins, uint64_t min_free_bytes);
+  KeptBins(store::Store& store, Bins& bins, const Clock& clock, Workers& workers,
+           uint64_t min_free_bytes);
 
   /// Takes up what is stored; what can't be read is left out. Before the bins are used.
   Status load();

@@ -27,7 +27,7 @@ struct Process {
           uint64_t min_free = 0)
       : bins(
             clock, [this](size_t n) { return std::string(n, static_cast<char>(++seed)); }, options),
-        kept(store, bins, min_free) {
+        kept(store, bins, machine, workers, min_free) {
     EXPECT_TRUE(kept.load());
     kept.start();
   }
@@ -41,6 +41,8 @@ struct Process {
   }
 
   int seed = 0;
+  SystemClock machine;
+  WorkerThreads workers;
   Bins bins;
   KeptBins kept;
 };

@@ -63,10 +63,11 @@ std::deque<Notice> newest_run(std::vector<Notice> all) {
 
 }  // namespace
 
-KeptNotices::KeptNotices(store::Store& store, NoticeBoard& board)
+KeptNotices::KeptNotices(store::Store& store, NoticeBoard& board, const Clock& clock,
+                         Workers& workers)
     : store_(store),
       board_(board),
-      saver_(std::chrono::milliseconds(0), [this] { return save(); }) {}
+      saver_(clock, workers, "notices", std::chrono::milliseconds(0), [this] { return save(); }) {}
 
 Status KeptNotices::load(bool alerts) {
   TRY(const auto values, store_.load_values(kPrefix));

@@ -24,7 +24,7 @@ class KeptNotices {
  public:
   static constexpr size_t kPerValue = 50;
 
-  KeptNotices(store::Store& store, NoticeBoard& board);
+  KeptNotices(store::Store& store, NoticeBoard& board, const Clock& clock, Workers& workers);
 
   /// Gives the board what was kept; a value that can't be read costs its notices and those before
   /// them. Before anything is posted. With `alerts` alerted() goes on where it was, or, for the

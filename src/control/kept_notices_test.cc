@@ -26,7 +26,7 @@ Notice about(const std::string& url) {
 
 /// A board and its keeper, as one process has them.
 struct Process {
-  explicit Process(store::Store& store, bool alerts = true) : kept(store, board) {
+  explicit Process(store::Store& store, bool alerts = true) : kept(store, board, machine, workers) {
     EXPECT_TRUE(kept.load(alerts));
     kept.start();
   }
@@ -46,6 +46,8 @@ struct Process {
     return out;
   }
 
+  SystemClock machine;
+  WorkerThreads workers;
   NoticeBoard board;
   KeptNotices kept;
 };

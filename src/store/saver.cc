@@ -10,46 +10,56 @@ constexpr std::chrono::milliseconds kAfterFailure{1000};
 
 }  // namespace
 
-Saver::Saver(std::chrono::milliseconds delay, std::function<bool()> save)
-    : delay_(delay), save_(std::move(save)) {}
+Saver::Saver(const Clock& clock, Workers& workers, const char* name,
+             std::chrono::milliseconds delay, std::function<bool()> save)
+    : clock_(clock),
+      delay_(delay),
+      save_(std::move(save)),
+      worker_(workers.make(name, [this] { return turn(); })) {}
 
 Saver::~Saver() {
   stop();
 }
 
 void Saver::start() {
-  thread_ = std::thread([this] { run(); });
+  {
+    const MutexLock lock(mutex_);
+    started_ = true;
+  }
+  worker_->wake();
 }
 
 void Saver::request() {
-  const std::lock_guard lock(mutex_);
-  if (std::exchange(requested_, true)) return;
-  changed_.notify_one();
+  {
+    const MutexLock lock(mutex_);
+    if (std::exchange(requested_, true)) return;
+    due_ = clock_.steady_now() + delay_;
+  }
+  worker_->wake();
 }
 
 void Saver::stop() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stopping_ = true;
-    changed_.notify_one();
   }
-  if (thread_.joinable()) thread_.join();
+  worker_->stop();
 }
 
-void Saver::run() {
-  std::unique_lock lock(mutex_);
-  auto delay = delay_;
-  for (;;) {
-    changed_.wait(lock, [this] { return requested_ || stopping_; });
-    if (!requested_) return;
-    changed_.wait_for(lock, delay, [this] { return stopping_; });
+std::optional<Micros> Saver::turn() {
+  {
+    const MutexLock lock(mutex_);
+    if (!started_ || !requested_) return std::nullopt;
+    const auto now = clock_.steady_now();
+    if (now < due_ && !stopping_) return std::chrono::ceil<Micros>(due_ - now);
     requested_ = false;
-    lock.unlock();
-    const bool saved = save_();
-    lock.lock();
-    delay = saved ? delay_ : std::max(delay_, kAfterFailure);
-    if (!saved && !stopping_) requested_ = true;
   }
+  const bool saved = save_();
+  const MutexLock lock(mutex_);
+  if (saved || stopping_) return requested_ && !stopping_ ? std::optional(Micros(0)) : std::nullopt;
+  requested_ = true;
+  due_ = clock_.steady_now() + std::max(delay_, kAfterFailure);
+  return std::max(delay_, kAfterFailure);
 }
 
 }  // namespace eventhorn::store

@@ -13,12 +13,13 @@ constexpr std::chrono::seconds kBetweenTries{10};
 
 }  // namespace
 
-Ballast::Ballast(std::filesystem::path path, uint64_t bytes, std::function<uint64_t()> free_bytes)
-    : path_(std::move(path)), bytes_(bytes), free_bytes_(std::move(free_bytes)) {}
+Ballast::Ballast(std::filesystem::path path, uint64_t bytes, std::function<uint64_t()> free_bytes,
+                 const Clock& clock)
+    : path_(std::move(path)), bytes_(bytes), free_bytes_(std::move(free_bytes)), clock_(clock) {}
 
 void Ballast::keep() {
-  const std::lock_guard lock(mutex_);
-  if (there_ || bytes_ == 0 || std::chrono::steady_clock::now() < not_before_) return;
+  const MutexLock lock(mutex_);
+  if (there_ || bytes_ == 0 || clock_.steady_now() < not_before_) return;
   std::error_code ec;
   there_ = std::filesystem::exists(path_, ec);
   if (there_ || free_bytes_() < 4 * bytes_) return;
@@ -28,7 +29,7 @@ void Ballast::keep() {
   close(fd);
   there_ = error == 0;
   if (there_) return;
-  not_before_ = std::chrono::steady_clock::now() + kBetweenTries;
+  not_before_ = clock_.steady_now() + kBetweenTries;
   std::filesystem::remove(path_, ec);
   log_warn("store", "no ballast file error={}", std::strerror(error));
 }
@@ -38,7 +39,7 @@ void Ballast::yield() {
 }
 
 void Ballast::give_up() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   std::error_code ec;
   if (std::filesystem::remove(path_, ec))
     log_warn("store",

@@ -2,19 +2,21 @@
 // made again when there is space.
 #pragma once
 
-#include <chrono>
+#include "base/mutex.h"
+#include "base/time.h"
+
 #include <cstdint>
 #include <filesystem>
 #include <functional>
-#include <mutex>
 
 namespace eventhorn::store {
 
 /// Thread-safe.
 class Ballast {
  public:
-  /// `free_bytes` tells the free space of the disk.
-  Ballast(std::filesystem::path path, uint64_t bytes, std::function<uint64_t()> free_bytes);
+  /// `free_bytes` tells the free space of the disk; `clock` must outlive this.
+  Ballast(std::filesystem::path path, uint64_t bytes, std::function<uint64_t()> free_bytes,
+          const Clock& clock);
 
   /// Makes the file when it is missing and four times its size is free. Cheap when there is nothing
   /// to do; when the disk refuses it, tried again after ten seconds.
@@ -28,9 +30,10 @@ class Ballast {
   const std::filesystem::path path_;
   const uint64_t bytes_;
   const std::function<uint64_t()> free_bytes_;
-  std::mutex mutex_;
-  bool there_ = false;                                // guarded by mutex_
-  std::chrono::steady_clock::time_point not_before_;  // guarded by mutex_
+  const Clock& clock_;
+  Mutex mutex_;
+  bool there_ GUARDED_BY(mutex_) = false;
+  SteadyTime not_before_ GUARDED_BY(mutex_);
 };
 
 }  // namespace eventhorn::store

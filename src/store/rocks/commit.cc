@@ -244,7 +244,7 @@ void RocksStore::publish(WriteSet& set) {
     if (a.stored) tail_.append(TailEntry::of(*a.stored));
   }
   head_.store(next_position_ - 1, std::memory_order_release);
-  if (tail_.oldest_closed()) index_wake_.notify_one();
+  if (index_failures_ == 0 && tail_.oldest_closed()) indexer_->wake();
 }
 
 }  // namespace eventhorn::store

@@ -50,38 +50,36 @@ struct RocksStore::IndexRows {
   std::vector<IndexRow> classes;
 };
 
-void RocksStore::index_loop() {
-  size_t last_size = 0;
-  std::unique_lock lock(index_mutex_);
-  while (!stopping_) {
-    // A run that has just failed is no reason to wake.
-    const bool woken = index_wake_.wait_for(lock, options_.index_idle, [&] {
-      return stopping_ || index_wanted_ > index_served_ ||
-             (index_failures_ == 0 && tail_.oldest_closed() != nullptr);
-    });
-    if (stopping_) break;
-    const uint64_t wanted = index_wanted_;
-    const bool requested = wanted > index_served_;
-    lock.unlock();
-    {
-      const std::shared_lock db_lock(db_mutex_);
-      const bool rests = !woken && index_failures_ == 0 && tail_.size() == last_size;
-      if (requested || rests) tail_.close_open_run();
-      index_closed_runs();
-      last_size = tail_.size();
-      index_lag_.set(static_cast<double>(last_size));
-      if (usable()) {
-        ballast_.keep();
-        change_compactions();
-      }
-    }
-    lock.lock();
-    if (requested) {
-      index_served_ = wanted;
-      index_done_.notify_all();
+std::optional<Micros> RocksStore::index_turn() {
+  uint64_t wanted = 0;
+  bool requested = false;
+  {
+    const MutexLock lock(index_mutex_);
+    if (stopping_) return std::nullopt;
+    wanted = index_wanted_;
+    requested = wanted > index_served_;
+  }
+  {
+    const std::shared_lock db_lock(db_mutex_);
+    const bool idle = clock_.steady_now() - looked_ >= options_.index_idle;
+    const bool rests = idle && index_failures_ == 0 && tail_.size() == tail_was_;
+    if (requested || rests) tail_.close_open_run();
+    // A run that has just failed waits until it is asked for, or a while has passed.
+    if (requested || idle || index_failures_ == 0) index_closed_runs();
+    tail_was_ = tail_.size();
+    looked_ = clock_.steady_now();
+    index_lag_.set(static_cast<double>(tail_was_));
+    if (usable()) {
+      ballast_.keep();
+      change_compactions();
     }
   }
-  index_done_.notify_all();
+  const MutexLock lock(index_mutex_);
+  if (requested) {
+    index_served_ = wanted;
+    index_done_.notify_all();
+  }
+  return options_.index_idle;
 }
 
 void RocksStore::index_closed_runs() {
@@ -100,8 +98,7 @@ void RocksStore::index_closed_runs() {
 // A family without compactions holds up nobody. Once they go on it has many tables, and must not
 // hold up writes then either: this thread is among those that write.
 void RocksStore::change_compactions() {
-  for (const auto& [changed, on, error] :
-       compactions_->take_changes(std::chrono::steady_clock::now())) {
+  for (const auto& [changed, on, error] : compactions_->take_changes(clock_.steady_now())) {
     if (!on) note_unreadable(kFamilyNames[static_cast<size_t>(changed)], error);
     using Options = std::unordered_map<std::string, std::string>;
     const auto options = on ? Options{{"disable_auto_compactions", "false"},
@@ -117,11 +114,12 @@ void RocksStore::change_compactions() {
 
 Status RocksStore::index_now() {
   const Position through = head();
-  std::unique_lock lock(index_mutex_);
-  const uint64_t ticket = ++index_wanted_;
-  index_wake_.notify_all();
-  index_done_.wait(lock, [&] { return stopping_ || index_served_ >= ticket; });
-  lock.unlock();
+  {
+    MutexLock lock(index_mutex_);
+    const uint64_t ticket = ++index_wanted_;
+    indexer_->wake();
+    while (!stopping_ && index_served_ < ticket) index_done_.wait(lock);
+  }
   const auto runs = tail_.runs();
   if (runs.front()->size() > 0 && (*runs.front())[0].position <= through)
     return fail(Errc::kUnavailable, "events are still waiting for the indexes");

@@ -23,16 +23,20 @@ RocksStore::RocksStore(RocksOptions options, const Clock& clock)
     : options_(std::move(options)),
       clock_(clock),
       kept_clock_(clock, options_.clock_hold),
-      ballast_(options_.directory / "ballast", options_.ballast_bytes,
-               [this] { return free_bytes(); }),
+      ballast_(
+          options_.directory / "ballast", options_.ballast_bytes, [this] { return free_bytes(); },
+          clock),
       unreadable_(metrics::counter("eventhorn_store_unreadable_total",
                                    "Reads of the store that failed and were passed over")),
       indexed_(metrics::counter("eventhorn_indexed_events_total", "Events written to the indexes")),
       syncs_(
           metrics::counter("eventhorn_fsyncs_total", "Writes and syncs that waited for the disk")),
-      index_lag_(metrics::gauge(
-          "eventhorn_index_lag_events",
-          "Events in the log that are not yet in the indexes (served from memory)")) {}
+      index_lag_(
+          metrics::gauge("eventhorn_index_lag_events",
+                         "Events in the log that are not yet in the indexes (served from memory)")),
+      indexer_((options_.workers != nullptr ? *options_.workers : threads_).make("index", [this] {
+        return index_turn();
+      })) {}
 
 Result<std::unique_ptr<RocksStore>> RocksStore::open(RocksOptions options, const Clock& clock) {
   std::error_code ec;
@@ -44,17 +48,17 @@ Result<std::unique_ptr<RocksStore>> RocksStore::open(RocksOptions options, const
   auto store = std::unique_ptr<RocksStore>(new RocksStore(std::move(options), clock));
   TRY_STATUS(store->open_db());
   store->ballast_.keep();
-  store->indexer_ = std::thread([s = store.get()] { s->index_loop(); });
+  store->indexer_->wake();
   return store;
 }
 
 RocksStore::~RocksStore() {
   {
-    const std::lock_guard lock(index_mutex_);
+    const MutexLock lock(index_mutex_);
     stopping_ = true;
+    index_done_.notify_all();
   }
-  index_wake_.notify_all();
-  if (indexer_.joinable()) indexer_.join();
+  indexer_->stop();
   close_db();
 }
 
@@ -250,9 +254,9 @@ Status RocksStore::recover() {
 
 void RocksStore::note_unreadable(const char* what, const std::string& error) {
   unreadable_.add();
-  const int64_t now_s = std::chrono::duration_cast<std::chrono::seconds>(
-                            std::chrono::steady_clock::now().time_since_epoch())
-                            .count();
+  const int64_t now_s =
+      std::chrono::duration_cast<std::chrono::seconds>(clock_.steady_now().time_since_epoch())
+          .count();
   int64_t told = unreadable_told_s_;
   if (told > now_s - kBetweenTellingS || !unreadable_told_s_.compare_exchange_strong(told, now_s))
     return;

@@ -6,7 +6,9 @@
 // (indexer.cc); what they lack is in the tail.
 #pragma once
 
+#include "async/worker.h"
 #include "base/metrics.h"
+#include "base/mutex.h"
 #include "base/time.h"
 #include "store/rocks/ballast.h"
 #include "store/rocks/counts.h"
@@ -17,12 +19,10 @@
 #include "store/store.h"
 
 #include <atomic>
-#include <condition_variable>
 #include <filesystem>
 #include <functional>
 #include <memory>
 #include <shared_mutex>
-#include <thread>
 #include <unordered_map>
 
 namespace rocksdb {
@@ -41,6 +41,8 @@ struct RocksOptions {
   std::filesystem::path directory;
   /// Tests put a fault-injecting one here; null is the machine's.
   rocksdb::Env* env = nullptr;
+  /// Tests and simulations put theirs here; null is the machine's threads.
+  Workers* workers = nullptr;
   /// An open run of the tail that has not grown for so long is indexed.
   std::chrono::milliseconds index_idle{200};
   /// Size of the file given back to the disk when it is full, so that progress can still be
@@ -176,7 +178,7 @@ class RocksStore final : public Store {
   Result<uint64_t> ids_floor(SystemTime events_before, rocksdb::WriteBatch& batch) const;
 
   // indexer.cc, on the indexer's thread.
-  void index_loop();
+  std::optional<Micros> index_turn();
   void index_closed_runs();
   void change_compactions();
   Status index_run(const TailRun& run);
@@ -252,15 +254,17 @@ class RocksStore final : public Store {
 
   // Touched only on the indexer's thread (and by open).
   RunningCounts counts_;
+  SteadyTime looked_{};                      // when its last turn ended
+  size_t tail_was_ = 0;                      // events of the tail, then
   std::atomic<uint32_t> index_failures_{0};  // of the oldest run of the tail, in a row
 
-  std::mutex index_mutex_;
-  std::condition_variable index_wake_;
-  std::condition_variable index_done_;
-  bool stopping_ = false;      // guarded by index_mutex_
-  uint64_t index_wanted_ = 0;  // guarded by index_mutex_; calls of index_now()
-  uint64_t index_served_ = 0;  // guarded by index_mutex_; those of them that are done
-  std::thread indexer_;
+  Mutex index_mutex_;
+  Condition index_done_;
+  bool stopping_ GUARDED_BY(index_mutex_) = false;
+  uint64_t index_wanted_ GUARDED_BY(index_mutex_) = 0;  // calls of index_now()
+  uint64_t index_served_ GUARDED_BY(index_mutex_) = 0;  // those of them that are done
+  WorkerThreads threads_;                               // unless the options have others
+  const std::unique_ptr<Worker> indexer_;               // last: its turns use all others
 };
 
 }  // namespace eventhorn::store
