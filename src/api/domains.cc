@@ -45,15 +45,13 @@ Task<Result<store::DomainPtr>> create_domain(Services& services, const std::stri
   const std::string name = to_lower(given);
   if (auto valid = check_domain_name(name); !valid) co_return fail(std::move(valid).error());
   const NewDomain wanted(services, name);
-  bool was_there = false;
   auto edit = [&](const store::DomainPtr& current, Position at) -> Result<store::DomainPtr> {
-    was_there = current != nullptr;
     if (current) return current;
     return store::DomainPtr(wanted.made_at(at));
   };
   auto change = co_await services.appends.edit(name, edit);
   if (!change) co_return fail(std::move(change).error());
-  if (existed != nullptr) *existed = was_there;
+  if (existed != nullptr) *existed = change->before != nullptr;
   co_return change->after;
 }
 

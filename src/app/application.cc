@@ -268,8 +268,8 @@ Status Application::Impl::build_cores() {
   bin_options.expire = config.bins.expire;
   bins = std::make_unique<bin::Bins>(
       clock, [](size_t n) { return crypto::random_bytes(n); }, bin_options);
-  kept_bins =
-      std::make_unique<bin::KeptBins>(*store, *bins, clock, workers, config.store.min_free_bytes);
+  kept_bins = std::make_unique<bin::KeptBins>(*store, *store, *bins, clock, workers,
+                                              config.store.min_free_bytes);
   TRY_STATUS(kept_bins->load());
   kept_bins->start();
   TRY(const auto address, config::parse_listen_address(config.server.listen));
@@ -343,7 +343,7 @@ Status Application::Impl::start_delivery() {
   if (alerts) alerts->start();
   const auto executor = per_core.front()->executor;
   housekeeping = std::make_unique<TaskGroup>(executor);
-  retention = std::make_unique<Retention>(config, *store, notices, clock, *readers,
+  retention = std::make_unique<Retention>(config, *store, *store, notices, clock, *readers,
                                           [this](Position last) { return expire_lanes(last); });
   asio::post(executor, [this] { housekeeping->spawn("retention", retention->run()); });
   return {};

@@ -28,10 +28,11 @@ milliseconds expire_interval(milliseconds retention) {
 
 }  // namespace
 
-Retention::Retention(const config::Config& config, store::Store& store,
+Retention::Retention(const config::Config& config, store::EventLog& log, store::Upkeep& store,
                      control::NoticeBoard& notices, const Clock& clock, asio::thread_pool& pool,
                      Expired expired)
     : config_(config),
+      log_(log),
       store_(store),
       notices_(notices),
       clock_(clock),
@@ -88,7 +89,7 @@ Task<void> Retention::expire() {
   auto work = [&]() -> Result<Position> {
     const auto& clock = store_.kept_clock();
     const SystemTime events = clock.cut(config_.events.retention);
-    TRY(const auto last, store_.position_before(events));
+    TRY(const auto last, log_.position_before(events));
     const auto dropped = store_.expire(events, clock.cut(config_.attempts.retention));
     if (!dropped) return fail(dropped.error());
     return last;

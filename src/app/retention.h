@@ -5,7 +5,8 @@
 #include "base/metrics.h"
 #include "config/config.h"
 #include "control/notices.h"
-#include "store/store.h"
+#include "store/event_log.h"
+#include "store/upkeep.h"
 
 #include <functional>
 
@@ -17,8 +18,9 @@ class Retention {
   using Expired = std::function<Task<void>(Position last)>;
 
   /// All must outlive run(). The store's reads and writes run on `pool`.
-  Retention(const config::Config& config, store::Store& store, control::NoticeBoard& notices,
-            const Clock& clock, asio::thread_pool& pool, Expired expired);
+  Retention(const config::Config& config, store::EventLog& log, store::Upkeep& store,
+            control::NoticeBoard& notices, const Clock& clock, asio::thread_pool& pool,
+            Expired expired);
 
   /// How long a wall clock that is ahead is watched before the kept clock believes it: an hour, or
   /// a quarter of the retention where that is less.
@@ -32,7 +34,8 @@ class Retention {
   Task<void> expire();
 
   const config::Config& config_;
-  store::Store& store_;
+  store::EventLog& log_;
+  store::Upkeep& store_;
   control::NoticeBoard& notices_;
   const Clock& clock_;
   asio::thread_pool& pool_;

@@ -104,15 +104,16 @@ store::ValueChanges to_values(const Changes& changes) {
 
 }  // namespace
 
-KeptBins::KeptBins(store::Store& store, Bins& bins, const Clock& clock, Workers& workers,
-                   uint64_t min_free_bytes)
-    : store_(store),
+KeptBins::KeptBins(store::Values& values, const store::Upkeep& upkeep, Bins& bins,
+                   const Clock& clock, Workers& workers, uint64_t min_free_bytes)
+    : values_(values),
+      upkeep_(upkeep),
       bins_(bins),
       min_free_bytes_(min_free_bytes),
       saver_(clock, workers, "bins", kDelay, [this] { return save(); }) {}
 
 Status KeptBins::load() {
-  TRY(const auto values, store_.load_values(std::string(kPrefix)));
+  TRY(const auto values, values_.load_values(std::string(kPrefix)));
   std::vector<BinState> states;
   std::vector<std::pair<std::string, Captured>> requests;
   store::ValueChanges unreadable;
@@ -132,7 +133,7 @@ Status KeptBins::load() {
   }
   if (!unreadable.empty()) {
     log_warn("bin", "kept requests can't be read, they are left out count={}", unreadable.size());
-    TRY_STATUS(store_.save_values(unreadable));
+    TRY_STATUS(values_.save_values(unreadable));
   }
   bins_.restore(states, std::move(requests), [this] { saver_.request(); });
   return {};
@@ -146,10 +147,10 @@ void KeptBins::stop() {
 bool KeptBins::save() {
   size_t written = 0;
   while (written < kMaxBytesPerRun) {
-    if (store_.free_bytes() < min_free_bytes_) return false;
+    if (upkeep_.free_bytes() < min_free_bytes_) return false;
     auto changes = bins_.take_changes(kMaxBytesPerWrite);
     if (changes.empty()) return true;
-    if (!store_.save_values(to_values(changes))) {
+    if (!values_.save_values(to_values(changes))) {
       bins_.give_back(std::move(changes));
       return false;
     }

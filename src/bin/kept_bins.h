@@ -4,7 +4,8 @@
 #include "base/result.h"
 #include "bin/bins.h"
 #include "store/saver.h"
-#include "store/store.h"
+#include "store/upkeep.h"
+#include "store/values.h"
 
 #include <cstdint>
 
@@ -22,8 +23,8 @@ class KeptBins {
   static constexpr size_t kMaxBytesPerRun = 8 << 20;
 
   /// Nothing is written while the disk has less than `min_free_bytes` left.
-  KeptBins(store::Store& store, Bins& bins, const Clock& clock, Workers& workers,
-           uint64_t min_free_bytes);
+  KeptBins(store::Values& values, const store::Upkeep& upkeep, Bins& bins, const Clock& clock,
+           Workers& workers, uint64_t min_free_bytes);
 
   /// Takes up what is stored; what can't be read is left out. Before the bins are used.
   Status load();
@@ -36,7 +37,8 @@ class KeptBins {
  private:
   bool save();
 
-  store::Store& store_;
+  store::Values& values_;
+  const store::Upkeep& upkeep_;
   Bins& bins_;
   const uint64_t min_free_bytes_;
   store::Saver saver_;

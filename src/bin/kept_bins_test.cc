@@ -27,7 +27,7 @@ struct Process {
           uint64_t min_free = 0)
       : bins(
             clock, [this](size_t n) { return std::string(n, static_cast<char>(++seed)); }, options),
-        kept(store, bins, machine, workers, min_free) {
+        kept(store, store, bins, machine, workers, min_free) {
     EXPECT_TRUE(kept.load());
     kept.start();
   }

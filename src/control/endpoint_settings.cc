@@ -74,9 +74,9 @@ Result<store::EndpointSettings> decode_endpoint_settings(std::string_view value)
   return s;
 }
 
-Result<store::EndpointSettings> load_endpoint_settings(store::Store& store,
+Result<store::EndpointSettings> load_endpoint_settings(store::Values& values,
                                                        const std::string& url) {
-  TRY(const auto value, store.load_value(endpoint_settings_key(url)));
+  TRY(const auto value, values.load_value(endpoint_settings_key(url)));
   if (!value) return store::EndpointSettings();
   return decode_endpoint_settings(*value);
 }
@@ -92,10 +92,10 @@ std::vector<webhook::StandardSecret> standard_secrets(const store::EndpointSetti
 }
 
 Result<std::unordered_map<std::string, store::EndpointSettings>> load_endpoint_settings(
-    store::Store& store) {
-  TRY(const auto values, store.load_values(std::string(kPrefix)));
+    store::Values& values) {
+  TRY(const auto kept, values.load_values(std::string(kPrefix)));
   std::unordered_map<std::string, store::EndpointSettings> out;
-  for (const auto& [key, value] : values) {
+  for (const auto& [key, value] : kept) {
     TRY(auto settings, decode_endpoint_settings(value));
     out.emplace(key.substr(kPrefix.size()), std::move(settings));
   }

@@ -3,7 +3,8 @@
 #pragma once
 
 #include "base/result.h"
-#include "store/store.h"
+#include "store/model.h"
+#include "store/values.h"
 #include "webhook/standard.h"
 
 #include <string>
@@ -21,13 +22,14 @@ std::string encode_endpoint_settings(const store::EndpointSettings& settings);
 Result<store::EndpointSettings> decode_endpoint_settings(std::string_view value);
 
 /// Of one URL; the defaults when nothing was set. Blocks on the disk.
-Result<store::EndpointSettings> load_endpoint_settings(store::Store& store, const std::string& url);
+Result<store::EndpointSettings> load_endpoint_settings(store::Values& values,
+                                                       const std::string& url);
 
 /// The keys that sign what is sent to the URL: none unless its owner asked for Standard Webhooks.
 std::vector<webhook::StandardSecret> standard_secrets(const store::EndpointSettings& settings);
 
 /// All of them, by URL. Blocks on the disk.
 Result<std::unordered_map<std::string, store::EndpointSettings>> load_endpoint_settings(
-    store::Store& store);
+    store::Values& values);
 
 }  // namespace eventhorn::control

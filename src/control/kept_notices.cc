@@ -63,14 +63,14 @@ std::deque<Notice> newest_run(std::vector<Notice> all) {
 
 }  // namespace
 
-KeptNotices::KeptNotices(store::Store& store, NoticeBoard& board, const Clock& clock,
+KeptNotices::KeptNotices(store::Values& values, NoticeBoard& board, const Clock& clock,
                          Workers& workers)
-    : store_(store),
+    : values_(values),
       board_(board),
       saver_(clock, workers, "notices", std::chrono::milliseconds(0), [this] { return save(); }) {}
 
 Status KeptNotices::load(bool alerts) {
-  TRY(const auto values, store_.load_values(kPrefix));
+  TRY(const auto values, values_.load_values(kPrefix));
   std::vector<Notice> all;
   for (const auto& [key, value] : values) {
     const size_t before = all.size();
@@ -82,12 +82,12 @@ Status KeptNotices::load(bool alerts) {
   board_.restore({notices_.begin(), notices_.end()});
   saved_ = board_.last_id();
   board_.hold([this] { saver_.request(); });
-  if (!alerts) return store_.remove_value(kAlerted);
-  TRY(const auto told, store_.load_value(kAlerted));
+  if (!alerts) return values_.remove_value(kAlerted);
+  TRY(const auto told, values_.load_value(kAlerted));
   const auto id = told ? parse_uint(*told) : std::nullopt;
   alerted_ = std::min(id.value_or(board_.last_id()), board_.last_id());
   saved_alerted_ = alerted_;
-  return id ? Status() : store_.save_value(kAlerted, std::to_string(alerted_));
+  return id ? Status() : values_.save_value(kAlerted, std::to_string(alerted_));
 }
 
 uint64_t KeptNotices::alerted() const {
@@ -138,13 +138,13 @@ Status KeptNotices::save_group(uint64_t group) {
   w.u8(kVersion);
   w.u16(static_cast<uint16_t>(end - begin));
   for (auto it = begin; it != end; ++it) write(w, *it);
-  return store_.save_value(kPrefix + std::to_string(group % kValues), w.take());
+  return values_.save_value(kPrefix + std::to_string(group % kValues), w.take());
 }
 
 bool KeptNotices::save_alerted() {
   const uint64_t id = alerted();
   if (id == saved_alerted_) return true;
-  const bool saved = store_.save_value(kAlerted, std::to_string(id)).has_value();
+  const bool saved = values_.save_value(kAlerted, std::to_string(id)).has_value();
   if (saved) saved_alerted_ = id;
   return saved;
 }

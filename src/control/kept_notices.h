@@ -5,7 +5,7 @@
 #include "base/result.h"
 #include "control/notices.h"
 #include "store/saver.h"
-#include "store/store.h"
+#include "store/values.h"
 
 #include <cstdint>
 #include <deque>
@@ -24,7 +24,7 @@ class KeptNotices {
  public:
   static constexpr size_t kPerValue = 50;
 
-  KeptNotices(store::Store& store, NoticeBoard& board, const Clock& clock, Workers& workers);
+  KeptNotices(store::Values& values, NoticeBoard& board, const Clock& clock, Workers& workers);
 
   /// Gives the board what was kept; a value that can't be read costs its notices and those before
   /// them. Before anything is posted. With `alerts` alerted() goes on where it was, or, for the
@@ -48,7 +48,7 @@ class KeptNotices {
   bool save_alerted();
   Status save_group(uint64_t group);
 
-  store::Store& store_;
+  store::Values& values_;
   NoticeBoard& board_;
   mutable std::mutex mutex_;
   uint64_t alerted_ = 0;  // guarded by mutex_

@@ -127,7 +127,7 @@ void Engine::offer(const LanePtr& lane, const EventPtr& event, Hook hook) {
   const auto now = services_.clock.steady_now();
   if (kept_up) open.overrun = now;
   if (now - open.overrun < kBetweenLive) return;
-  const Position before{event->position.value - 1};
+  const Position before = store::just_before(event->position);
   if (auto* live = lane->begin_live(cls, before)) (void)lane->offer(*live, event, hook);
 }
 

@@ -101,7 +101,7 @@ void Segment::fill(const store::LaneSlice& slice, const MissedRows& missed) {
     const auto hook = webhook::hook_for(event->event.name, event->event.severity);
     if (!hook) continue;
     // What lies before it is not the lane's, or is no more, and is not counted again.
-    if (window_.empty()) acked_through_ = {event->position.value - 1};
+    if (window_.empty()) acked_through_ = store::just_before(event->position);
     push(event, *hook);
     window_.back().may_be_missed = missed.may_have(event->position);
     if (ahead != settled_ahead_.end() && ahead->first <= event->position) {
@@ -196,7 +196,7 @@ void Segment::forget_ahead() {
   std::erase_if(settled_ahead_,
                 [&](const store::PositionRange& r) { return r.last <= read_through_; });
   if (settled_ahead_.empty() || settled_ahead_.front().first > read_through_) return;
-  settled_ahead_.front().first = {read_through_.value + 1};
+  settled_ahead_.front().first = store::just_after(read_through_);
 }
 
 std::vector<store::PositionRange> Segment::settled_from(size_t index) const {

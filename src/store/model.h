@@ -108,6 +108,17 @@ struct DomainChange {
 void set_hook_urls(Domain& domain, webhook::Hook hook, const std::vector<std::string>& urls,
                    Position at);
 
+/// The end of what lies before `position`, which must not be kNoPosition: an event after it is at
+/// `position` or later. For ranges that begin after, or end at, a position. There may be no event.
+constexpr Position just_before(Position position) {
+  return {position.value - 1};
+}
+
+/// The first position behind `position`. There may be no event.
+constexpr Position just_after(Position position) {
+  return {position.value + 1};
+}
+
 /// Closed range of positions.
 struct PositionRange {
   Position first;

@@ -18,11 +18,11 @@ void keep_older(std::optional<SystemTime>& oldest, SystemTime time) {
   oldest = oldest ? std::min(*oldest, time) : time;
 }
 
-Result<std::optional<SystemTime>> oldest_of_segment(store::Store& store, store::LaneQuery query,
+Result<std::optional<SystemTime>> oldest_of_segment(store::LaneLog& log, store::LaneQuery query,
                                                     const SegmentRow& segment) {
   query.max_events = 1;
   for (;;) {
-    TRY(const auto slice, store.read_lane(query));
+    TRY(const auto slice, log.read_lane(query));
     for (const auto& event : slice.events) {
       if (!is_settled(segment, event->position)) return std::optional(event->committed);
     }

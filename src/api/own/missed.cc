@@ -36,8 +36,8 @@ Result<Place> parse_place(std::string_view page) {
 }
 
 // Rows of the lanes from `lane` on, which it moves to where the next step begins.
-Status read_step(store::Store& store, const std::vector<LaneRef>& lanes, size_t& lane, Place from,
-                 size_t limit, std::vector<Missed>& out) {
+Status read_step(store::ProgressReader& store, const std::vector<LaneRef>& lanes, size_t& lane,
+                 Place from, size_t limit, std::vector<Missed>& out) {
   const size_t end = std::min(lanes.size(), lane + kLanesPerStep);
   for (; lane < end && out.size() < limit; ++lane) {
     const auto& ref = lanes[lane];

@@ -25,7 +25,7 @@ Result<std::optional<SegmentRow>> whole_segment(store::Store& store, const Repla
   } else {
     TRY(const auto first, store.read_exceptions(lane, kNoPosition, 1, true));
     if (first.empty()) return std::optional<SegmentRow>();
-    out.after = Position{first.front().position.value - 1};
+    out.after = store::just_before(first.front().position);
     out.source = SegmentRow::Source::kMissed;
   }
   if (out.after >= *out.to) return std::optional<SegmentRow>();

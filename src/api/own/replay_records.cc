@@ -76,7 +76,7 @@ Result<ReplayRecord> decode_replay(std::string_view text) {
 }
 
 Result<std::vector<ReplayRecord>> ReplayRecords::load_all() {
-  TRY(const auto values, store_.load_values(kPrefix));
+  TRY(const auto values, values_.load_values(kPrefix));
   std::vector<ReplayRecord> out;
   for (const auto& [key, value] : values) {
     TRY(auto record, decode_replay(value));
@@ -86,7 +86,7 @@ Result<std::vector<ReplayRecord>> ReplayRecords::load_all() {
 }
 
 Status ReplayRecords::save(const ReplayRecord& record) {
-  return store_.save_value(key_of(record.id), encode_replay(record));
+  return values_.save_value(key_of(record.id), encode_replay(record));
 }
 
 Result<ReplayRecord> ReplayRecords::add(ReplayRecord record,
@@ -100,7 +100,7 @@ Result<ReplayRecord> ReplayRecords::add(ReplayRecord record,
                   fmt::format("{} replays are under way: wait until one has ended, or cancel one",
                               known.size()));
     }
-    TRY_STATUS(store_.remove_value(key_of(ended->id)));
+    TRY_STATUS(values_.remove_value(key_of(ended->id)));
   }
   record.id = static_cast<uint64_t>(std::max<int64_t>(to_micros(record.created), 1));
   if (!known.empty()) record.id = std::max(record.id, known.back().id + 1);
@@ -115,7 +115,7 @@ Result<std::vector<ReplayRecord>> ReplayRecords::all() {
 }
 
 Result<ReplayRecord> ReplayRecords::find(uint64_t id) {
-  TRY(const auto value, store_.load_value(key_of(id)));
+  TRY(const auto value, values_.load_value(key_of(id)));
   if (!value) return fail(Errc::kNotFound, "Replay not found");
   return decode_replay(*value);
 }

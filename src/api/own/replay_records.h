@@ -2,7 +2,9 @@
 // How far a replay has come is not kept here: its segments in the lanes tell.
 #pragma once
 
-#include "store/store.h"
+#include "base/ids.h"
+#include "base/time.h"
+#include "store/values.h"
 
 #include <functional>
 #include <optional>
@@ -34,7 +36,7 @@ class ReplayRecords {
  public:
   static constexpr size_t kMax = 1000;
 
-  explicit ReplayRecords(store::Store& store) : store_(store) {}
+  explicit ReplayRecords(store::Values& values) : values_(values) {}
 
   /// Saves it under a new id. With kMax of them the oldest goes that is not in `live`; kRateLimited
   /// when all are.
@@ -50,7 +52,7 @@ class ReplayRecords {
   Result<std::vector<ReplayRecord>> load_all();
   Status save(const ReplayRecord& record);
 
-  store::Store& store_;
+  store::Values& values_;
 };
 
 std::string encode_replay(const ReplayRecord& record);
