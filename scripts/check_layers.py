@@ -48,7 +48,10 @@ UNOWNED = re.compile(r"\b(co_spawn|detached)\b")
 TIMER = re.compile(r"\bsteady_timer\b")
 MAY_USE_TIMERS = {"async", "http", "outbound"}
 READS_CLOCK = re.compile(r"_clock::now\(")
-TAKES_A_CLOCK = {"event", "webhook", "control", "delivery", "bin"}
+TAKES_A_CLOCK = {"event", "webhook", "store", "control", "delivery", "bin"}
+# What blocks takes turns on a thread that comes from outside (async/worker.h), so that a test may take them.
+OWN_THREAD = re.compile(r"\bstd::j?thread\b|\bcondition_variable\b")
+TAKES_WORKERS = {"store", "control", "delivery", "bin"}
 
 
 def read_layers(root):
@@ -100,6 +103,8 @@ def check_file(root, path, layers):
             yield f"{name}:{number}: wait by a Timer over the clock given (async/timer.h)"
         if module in TAKES_A_CLOCK and not TEST_FILE.search(name) and READS_CLOCK.search(code):
             yield f"{name}:{number}: time comes from the Clock given (base/time.h)"
+        if module in TAKES_WORKERS and not TEST_FILE.search(name) and OWN_THREAD.search(code):
+            yield f"{name}:{number}: threads come from the Workers given (async/worker.h)"
 
 
 def check(root):
@@ -147,6 +152,9 @@ FORBIDDEN = [  # file, line, part of the message
     ("app/a.cc", "  asio::steady_timer timer(executor);", "wait by a Timer"),
     ("delivery/a.cc", "  const auto now = std::chrono::steady_clock::now();", "time comes from the Clock"),
     ("control/a.cc", "  const auto now = std::chrono::system_clock::now();", "time comes from the Clock"),
+    ("store/rocks/a.cc", "  const auto now = std::chrono::steady_clock::now();", "time comes from the Clock"),
+    ("store/a.h", "  std::thread thread_;", "threads come from the Workers"),
+    ("control/a.h", "  std::condition_variable changed_;", "threads come from the Workers"),
 ]
 
 ALLOWED = [
@@ -160,6 +168,8 @@ ALLOWED = [
     ("http/a_test.cc", "  asio::co_spawn(context, run(), asio::detached);"),
     ("http/raw_client_test_support.h", "#include <openssl/ssl.h>"),
     ("async/timer.h", "  asio::steady_timer timer_;"),
+    ("async/worker.cc", "  std::thread thread_;"),
+    ("store/a_test.cc", "  std::thread appender([&] { append(); });"),
     ("outbound/a.cc", "  asio::steady_timer timer(executor);"),
     ("delivery/a.cc", "// no steady_timer here"),
     ("delivery/a_test.cc", "  const auto now = std::chrono::steady_clock::now();"),
