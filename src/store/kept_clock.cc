@@ -9,7 +9,7 @@ namespace eventhorn::store {
 KeptClock::KeptClock(const Clock& clock, Micros hold) : clock_(clock), hold_(hold) {}
 
 void KeptClock::start(const std::optional<Saved>& saved, SystemTime fresh) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (started_) return;
   started_ = true;
   const BootTime boot = clock_.boot_now();
@@ -31,7 +31,7 @@ SystemTime KeptClock::now() const {
 }
 
 KeptClock::Watch KeptClock::watch() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   CHECK(started_);
   const Micros boot = clock_.boot_now().since;
   const SystemTime wall = clock_.now();
@@ -84,7 +84,7 @@ void KeptClock::correct(Micros by) {
 }
 
 SystemTime KeptClock::cut(Micros age) const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const SystemTime time = now() - age;
   if (open_ && open_->corrected && open_->begin < time) return open_->begin;
   for (const auto& gap : gaps_)
@@ -93,33 +93,33 @@ SystemTime KeptClock::cut(Micros age) const {
 }
 
 void KeptClock::forget_gaps(SystemTime time) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   std::erase_if(gaps_, [&](const Gap& gap) { return gap.end <= time; });
 }
 
 std::optional<KeptClock::Saved> KeptClock::due() const {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (saved_ && clock_.boot_now().since - *saved_ < kSaveEvery) return std::nullopt;
   }
   return save();
 }
 
 KeptClock::Saved KeptClock::save() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const BootTime boot = clock_.boot_now();
   return {from_micros(boot.since.count() + offset_us_), boot, gaps_, open_};
 }
 
 void KeptClock::saved(const Saved& what) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   // Not when it was corrected meanwhile: stamps may be far later than what was saved.
   const bool current = to_micros(what.kept) - what.at.since.count() == offset_us_;
   if (current && what.gaps == gaps_ && what.open == open_) saved_ = what.at.since;
 }
 
 void KeptClock::lost() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   saved_.reset();
 }
 

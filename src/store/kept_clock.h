@@ -13,10 +13,10 @@
 // sooner than `age` after its commit. Restarts and further steps of the wall clock end no gap.
 #pragma once
 
+#include "base/mutex.h"
 #include "base/time.h"
 
 #include <atomic>
-#include <mutex>
 #include <optional>
 #include <vector>
 
@@ -95,9 +95,9 @@ class KeptClock {
   void lost();
 
  private:
-  void follow(SystemTime kept);
-  void begin_hold(Micros boot, Micros offset);
-  void correct(Micros by);
+  void follow(SystemTime kept) REQUIRES(mutex_);
+  void begin_hold(Micros boot, Micros offset) REQUIRES(mutex_);
+  void correct(Micros by) REQUIRES(mutex_);
 
   const Clock& clock_;
   const Micros hold_;
@@ -105,17 +105,17 @@ class KeptClock {
   /// The kept time is the boot's time and this. Changed only under mutex_; never falls.
   std::atomic<int64_t> offset_us_{0};
 
-  mutable std::mutex mutex_;
-  // Guarded by mutex_.
-  bool started_ = false;
-  State state_ = State::kFollowing;
-  Micros watched_{};      // boot time of the last watch()
-  Micros hold_began_{};   // boot time
-  Micros hold_offset_{};  // of the wall clock from boot time, then
-  SystemTime followed_;   // the kept time when it followed last
-  std::vector<Gap> gaps_;
-  std::optional<OpenGap> open_;  // unless it follows
-  std::optional<Micros> saved_;  // boot time of what was saved last; nullopt: something is new
+  mutable Mutex mutex_;
+  bool started_ GUARDED_BY(mutex_) = false;
+  State state_ GUARDED_BY(mutex_) = State::kFollowing;
+  Micros watched_ GUARDED_BY(mutex_){};      // boot time of the last watch()
+  Micros hold_began_ GUARDED_BY(mutex_){};   // boot time
+  Micros hold_offset_ GUARDED_BY(mutex_){};  // of the wall clock from boot time, then
+  SystemTime followed_ GUARDED_BY(mutex_);   // the kept time when it followed last
+  std::vector<Gap> gaps_ GUARDED_BY(mutex_);
+  std::optional<OpenGap> open_ GUARDED_BY(mutex_);  // unless it follows
+  /// Boot time of what was saved last; nullopt: something is new.
+  std::optional<Micros> saved_ GUARDED_BY(mutex_);
 };
 
 /// The kept time as wall time, for what was promised for a while and must not end by a jump.

@@ -230,7 +230,7 @@ Status RocksStore::put_progress(const Progress& progress, rocksdb::WriteBatch& b
 
 void RocksStore::publish(WriteSet& set) {
   if (!set.edits.empty()) {
-    const std::lock_guard lock(domains_mutex_);
+    const MutexLock lock(domains_mutex_);
     for (auto& edit : set.edits) {
       if (!edit.outcome) continue;
       if (edit.outcome->after) {

@@ -3,6 +3,7 @@
 // tables that wait for it slow down writes to every family, and then stop them.
 #pragma once
 
+#include "base/mutex.h"
 #include "base/time.h"
 #include "store/rocks/families.h"
 
@@ -10,7 +11,6 @@
 
 #include <array>
 #include <chrono>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -31,7 +31,7 @@ class CompactionWatch final : public rocksdb::EventListener {
     const bool unreadable =
         info.status.IsCorruption() || (info.status.IsIOError() && !info.status.IsNoSpace());
     if (!unreadable && !info.status.ok()) return;
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     for (size_t i = 0; i < kFamilyNames.size(); ++i) {
       if (info.cf_name != kFamilyNames[i]) continue;
       states_[i].failures = unreadable ? states_[i].failures + 1 : 0;
@@ -49,7 +49,7 @@ class CompactionWatch final : public rocksdb::EventListener {
   /// ceased for kRest and are to be tried again, because a disk may come right. Each change is
   /// given once.
   std::vector<Change> take_changes(SteadyTime now) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     std::vector<Change> out;
     for (size_t i = 0; i < kFamilyNames.size(); ++i) {
       auto& state = states_[i];
@@ -74,8 +74,8 @@ class CompactionWatch final : public rocksdb::EventListener {
     std::optional<SteadyTime> off_since;
   };
 
-  std::mutex mutex_;
-  std::array<State, kFamilyNames.size()> states_{};  // guarded by mutex_
+  Mutex mutex_;
+  std::array<State, kFamilyNames.size()> states_ GUARDED_BY(mutex_){};
 };
 
 }  // namespace eventhorn::store

@@ -286,7 +286,7 @@ Result<std::vector<DomainPtr>> RocksStore::load_domains() {
   const std::shared_lock lock(db_mutex_);
   TRY_STATUS(usable());
   std::vector<DomainPtr> out;
-  const std::lock_guard domains_lock(domains_mutex_);
+  const MutexLock domains_lock(domains_mutex_);
   out.reserve(domains_.size());
   for (const auto& [name, domain] : domains_) out.push_back(domain);
   return out;
@@ -301,7 +301,7 @@ Status RocksStore::read_domains() {
   };
   const std::string prefix(1, format::kDomainPrefix);
   TRY_STATUS(scan_prefix(rows(kMeta, /*once=*/true), prefix, "reading domains", take));
-  const std::lock_guard lock(domains_mutex_);
+  const MutexLock lock(domains_mutex_);
   domains_ = std::move(domains);
   return {};
 }

@@ -242,7 +242,7 @@ class RocksStore final : public Store {
   // Touched only on the commit thread (and by open).
   uint64_t next_position_ = 1;
 
-  std::mutex domains_mutex_;
+  Mutex domains_mutex_;
   /// Changed only on the commit thread (and by open), under domains_mutex_; read there without it.
   std::unordered_map<std::string, DomainPtr> domains_;
 

@@ -84,13 +84,13 @@ Tail::Tail() {
 }
 
 void Tail::append(const TailEntry& entry) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (runs_.back()->full()) runs_.push_back(std::make_shared<TailRun>());
   runs_.back()->append(entry);
 }
 
 std::optional<Tail::Found> Tail::find(DomainUid domain, std::string_view id) const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   for (auto it = runs_.rbegin(); it != runs_.rend(); ++it) {
     if (const auto* found = (*it)->find(domain, id))
       return Found{found->position, found->content_hash};
@@ -99,41 +99,41 @@ std::optional<Tail::Found> Tail::find(DomainUid domain, std::string_view id) con
 }
 
 Tail::Runs Tail::runs() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return runs_;
 }
 
 void Tail::close_open_run() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (runs_.back()->size() > 0) runs_.push_back(std::make_shared<TailRun>());
 }
 
 std::shared_ptr<TailRun> Tail::oldest_closed() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (runs_.size() > 1 || runs_.front()->full()) return runs_.front();
   return nullptr;
 }
 
 void Tail::drop_oldest() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   runs_.erase(runs_.begin());
   if (runs_.empty()) runs_.push_back(std::make_shared<TailRun>());
 }
 
 void Tail::clear() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   runs_ = {std::make_shared<TailRun>()};
 }
 
 size_t Tail::size() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   size_t n = 0;
   for (const auto& run : runs_) n += run->size();
   return n;
 }
 
 size_t Tail::memory() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   size_t n = 0;
   for (const auto& run : runs_) n += run->memory();
   return n;

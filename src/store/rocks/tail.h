@@ -3,11 +3,11 @@
 // AppendQueue); any thread reads.
 #pragma once
 
+#include "base/mutex.h"
 #include "store/model.h"
 
 #include <atomic>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -109,8 +109,8 @@ class Tail {
   size_t memory() const;
 
  private:
-  mutable std::mutex mutex_;
-  Runs runs_;  // guarded by mutex_; the last one is open, and only it grows
+  mutable Mutex mutex_;
+  Runs runs_ GUARDED_BY(mutex_);  // the last one is open, and only it grows
 };
 
 }  // namespace eventhorn::store
