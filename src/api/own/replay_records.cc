@@ -92,7 +92,7 @@ Status ReplayRecords::save(const ReplayRecord& record) {
 Result<ReplayRecord> ReplayRecords::add(ReplayRecord record,
                                         const std::unordered_set<uint64_t>& live) {
   TRY(const auto known, load_all());
-  if (known.size() >= kMax) {
+  if (known.size() >= max_) {
     const auto ended =
         std::ranges::find_if(known, [&](const ReplayRecord& r) { return !live.contains(r.id); });
     if (ended == known.end()) {

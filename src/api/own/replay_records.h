@@ -36,10 +36,11 @@ class ReplayRecords {
  public:
   static constexpr size_t kMax = 1000;
 
-  explicit ReplayRecords(store::Values& values) : values_(values) {}
+  /// Keeps `max` of them.
+  explicit ReplayRecords(store::Values& values, size_t max = kMax) : values_(values), max_(max) {}
 
-  /// Saves it under a new id. With kMax of them the oldest goes that is not in `live`; kRateLimited
-  /// when all are.
+  /// Saves it under a new id. With `max` of them the oldest goes that is not in `live`;
+  /// kRateLimited when all are.
   Result<ReplayRecord> add(ReplayRecord record, const std::unordered_set<uint64_t>& live);
   /// Newest first.
   Result<std::vector<ReplayRecord>> all();
@@ -53,6 +54,7 @@ class ReplayRecords {
   Status save(const ReplayRecord& record);
 
   store::Values& values_;
+  const size_t max_;
 };
 
 std::string encode_replay(const ReplayRecord& record);

@@ -434,21 +434,22 @@ TEST(ReplayRecords, ReadBackWhatIsWritten) {
   EXPECT_FALSE(decode_replay("{\"id\":1}"));
 }
 
-TEST(ReplayRecords, KeepAThousand) {
+TEST(ReplayRecords, KeepTheirMaximum) {
   ControlApi api;
-  ReplayRecords records(*api.store);
+  constexpr size_t kMax = 20;
+  ReplayRecords records(*api.store, kMax);
   ReplayRecord record;
   record.created = api.clock.now();
   const auto first = expect(records.add(record, {}));
   const auto second = expect(records.add(record, {}));
   EXPECT_LT(first.id, second.id);
   std::unordered_set<uint64_t> live = {first.id};
-  for (size_t i = 2; i < ReplayRecords::kMax; ++i) live.insert(expect(records.add(record, {})).id);
+  for (size_t i = 2; i < kMax; ++i) live.insert(expect(records.add(record, {})).id);
   EXPECT_TRUE(records.add(record, live));  // in place of the second
   EXPECT_TRUE(records.find(first.id));
   EXPECT_EQ(records.find(second.id).error().code, Errc::kNotFound);
   const auto all = expect(records.all());
-  EXPECT_EQ(all.size(), ReplayRecords::kMax);
+  EXPECT_EQ(all.size(), kMax);
   for (const auto& each : all) live.insert(each.id);
   EXPECT_EQ(records.add(record, live).error().code, Errc::kRateLimited);
 }
