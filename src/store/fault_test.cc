@@ -349,6 +349,46 @@ TEST(StoreFault, C5AHoleThatAFailedFsyncLeftIsCutOff) {
   }
 }
 
+// C5: nor does a kill between the failed fsync and the reopening make damage of it.
+TEST(StoreFault, C5AHoleThatAFailedFsyncLeftIsCutOffAfterAKill) {
+  for (const bool acknowledged : {false, true}) {
+    WriterRig rig;
+    rig.create();
+    const auto log = largest_file(rig.dir, ".log");
+    const auto before_a = std::filesystem::file_size(log);
+    EXPECT_TRUE(rig.append("a"));
+    rig.writers.reset();  // so that nobody reopens the store
+    const auto behind_a = std::filesystem::file_size(log);
+    Progress progress;
+    progress.ended_lanes = {LaneId{5}};
+    EXPECT_TRUE(rig.store->save(std::array{&std::as_const(progress)}));
+    const auto behind_lane = std::filesystem::file_size(log);
+    EXPECT_GT(behind_lane, behind_a);
+    rig.env.set_fault(Fault::kSyncFails);
+    EXPECT_FALSE(rig.store->save_value("k", "v"));
+    rig.env.set_fault(Fault::kNone);
+    EXPECT_GT(std::filesystem::file_size(log), behind_lane);
+    rig.close();
+    const auto from = acknowledged ? before_a : behind_a;
+    std::fstream(log, std::ios::in | std::ios::out | std::ios::binary)
+        .seekp(static_cast<std::streamoff>(from))
+        .write(std::string(behind_lane - from, 0).data(),
+               static_cast<std::streamsize>(behind_lane - from));
+    if (acknowledged) {
+      const auto opened = RocksStore::open(rocks_options(rig.dir, &rig.env), rig.clock);
+      ASSERT_FALSE(opened);
+      EXPECT_EQ(opened.error().code, Errc::kCorruption);
+      continue;
+    }
+    rig.open();
+    EXPECT_EQ(rig.stored(), Ids{"a"});
+    EXPECT_EQ(*rig.append("c"), std::vector{Outcome::kStored});
+    rig.restart();
+    EXPECT_EQ(rig.stored(), (Ids{"a", "c"}));
+    EXPECT_FALSE(std::filesystem::exists(rig.dir.path() / "failed_sync"));
+  }
+}
+
 // C5: while the store cannot even be reopened, readers get an error and nothing crashes.
 TEST(StoreFault, C5ReadersGetAnErrorWhileTheStoreCannotReopen) {
   WriterRig rig;

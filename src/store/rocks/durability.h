@@ -45,22 +45,23 @@ class Durability {
     return token.opening == opening_ && token.number <= durable_saves_;
   }
 
-  /// Whether what lies at `place` and behind it was never synced.
-  bool all_unsynced_from(WalPlace place) const {
+  /// All before it is on the disk.
+  WalPlace place() const {
     const MutexLock lock(mutex_);
-    return place_.file != 0 && place >= place_;
+    return place_;
   }
 
-  /// The database was closed and opened again: no save of before is durable any more, because what
-  /// was not synced may be lost.
-  void reopened() {
+  /// The database was opened, with a new log that begins at `place`: no save of before is durable
+  /// any more, because what was not synced may be lost.
+  void opened(WalPlace place) {
     const MutexLock lock(mutex_);
+    place_ = std::max(place_, place);
     ++opening_;
   }
 
  private:
   mutable Mutex mutex_;
-  WalPlace place_ GUARDED_BY(mutex_);  // file 0: nothing was synced yet
+  WalPlace place_ GUARDED_BY(mutex_);
   uint64_t opening_ GUARDED_BY(mutex_) = 0;
   uint64_t saves_ GUARDED_BY(mutex_) = 0;
   uint64_t durable_saves_ GUARDED_BY(mutex_) = 0;

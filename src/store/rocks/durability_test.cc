@@ -24,8 +24,7 @@ TEST(Durability, ASyncThatEndsLateTakesNothingBack) {
   durability.synced({2, 5}, durability.saves());
   durability.synced({1, 90}, 0);
   EXPECT_TRUE(durability.durable(token));
-  EXPECT_FALSE(durability.all_unsynced_from({2, 4}));
-  EXPECT_TRUE(durability.all_unsynced_from({2, 5}));
+  EXPECT_EQ(durability.place(), (WalPlace{2, 5}));
 }
 
 TEST(Durability, ReopeningMayHaveLostASave) {
@@ -33,7 +32,8 @@ TEST(Durability, ReopeningMayHaveLostASave) {
   const auto synced = durability.saved();
   durability.synced({1, 10}, durability.saves());
   const auto lost = durability.saved();
-  durability.reopened();
+  durability.opened({2, 0});
+  EXPECT_EQ(durability.place(), (WalPlace{2, 0}));
   EXPECT_FALSE(durability.durable(synced)) << "nothing is promised for saves of before";
   EXPECT_FALSE(durability.durable(lost));
   durability.synced({2, 1}, durability.saves());
@@ -42,11 +42,6 @@ TEST(Durability, ReopeningMayHaveLostASave) {
   EXPECT_GT(again, lost);
   durability.synced({2, 9}, durability.saves());
   EXPECT_TRUE(durability.durable(again));
-}
-
-TEST(Durability, BeforeTheFirstSyncNothingIsKnownToBeUnsynced) {
-  const Durability durability;
-  EXPECT_FALSE(durability.all_unsynced_from({1, 0}));
 }
 
 }  // namespace

@@ -23,6 +23,7 @@ RocksStore::RocksStore(RocksOptions options, const Clock& clock)
     : options_(std::move(options)),
       clock_(clock),
       kept_clock_(clock, options_.clock_hold),
+      failed_sync_(options_.directory),
       ballast_(
           options_.directory / "ballast", options_.ballast_bytes, [this] { return free_bytes(); },
           clock),
@@ -80,16 +81,23 @@ tl::unexpected<Error> RocksStore::damaged(const std::string& where) const {
 // All or nothing: readers of a store that is loaded in part would take its empty tail for "all is
 // in the indexes", and lanes would skip what is not.
 Status RocksStore::open_db() {
-  auto status = open_files();
-  if (status) status = load();
-  if (!status) {
-    close_db();
+  auto status = open_and_load();
+  if (!status && status.error().code == Errc::kCorruption && cut_unsynced_end())
+    status = open_and_load();
+  if (!status)
     return status.error().code == Errc::kCorruption ? damaged(status.error().message) : status;
-  }
   head_.store(next_position_ - 1, std::memory_order_release);
-  durability_.reopened();
+  durability_.opened(wal_end());
+  failed_sync_.forget();
   failed_ = false;
   return {};
+}
+
+Status RocksStore::open_and_load() {
+  auto status = open_files();
+  if (status) status = load();
+  if (!status) close_db();
+  return status;
 }
 
 Status RocksStore::open_files() {
@@ -243,7 +251,6 @@ Status RocksStore::recover() {
   close_db();
   ballast_.yield();
   auto status = open_db();
-  if (!status && status.error().code == Errc::kCorruption && cut_unsynced_end()) status = open_db();
   if (!status) {
     ballast_.give_up();  // for the next try
     return status;

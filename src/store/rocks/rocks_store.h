@@ -13,6 +13,7 @@
 #include "store/rocks/ballast.h"
 #include "store/rocks/counts.h"
 #include "store/rocks/durability.h"
+#include "store/rocks/failed_sync.h"
 #include "store/rocks/fair_mutex.h"
 #include "store/rocks/retention.h"
 #include "store/rocks/tail.h"
@@ -129,6 +130,7 @@ class RocksStore final : public Store {
   void note_unreadable(const char* what, const std::string& error);
 
   Status open_db();
+  Status open_and_load();
   Status open_files();
   Status load();
   tl::unexpected<Error> damaged(const std::string& where) const;
@@ -159,6 +161,7 @@ class RocksStore final : public Store {
   Status sync_wal();
   Status write_synced(rocksdb::WriteBatch& batch, const char* doing);
   WalPlace wal_end() const;
+  void note_failed_sync(WalPlace end);
   bool cut_unsynced_end();
 
   // attempts.cc
@@ -217,6 +220,8 @@ class RocksStore final : public Store {
   const RocksOptions options_;
   const Clock& clock_;
   KeptClock kept_clock_;
+  // Written with sync_mutex_ held and db_mutex_ shared; read with that exclusively.
+  FailedSync failed_sync_;
 
   Ballast ballast_;
 

@@ -43,7 +43,7 @@ Status RocksStore::sync_wal() {
   if (status) {
     durability_.synced(end, saves);
   } else {
-    failed_ = true;
+    note_failed_sync(end);
   }
   return status;
 }
@@ -53,19 +53,24 @@ Status RocksStore::write_synced(rocksdb::WriteBatch& batch, const char* doing) {
   if (failed_) return fail(Errc::kUnavailable, kNotReopened);
   rocksdb::WriteOptions options;
   options.sync = true;
+  const auto begin = wal_end();
   const uint64_t saves = durability_.saves();
   syncs_.add();
   auto status = to_status(db_->Write(options, &batch), doing);
   if (status) {
     durability_.synced(wal_end(), saves);
   } else {
-    failed_ = true;
+    note_failed_sync(begin);
   }
   return status;
 }
 
-// An fsync that failed may leave a hole in the log, with progress behind it that was written
-// meanwhile. Nothing there was acknowledged if all of it lies behind what was synced last.
+void RocksStore::note_failed_sync(WalPlace end) {
+  failed_ = true;
+  failed_sync_.note(durability_.place(), end.file);
+}
+
+// Of the hole that a failed sync may leave (failed_sync.h).
 bool RocksStore::cut_unsynced_end() {
   const auto directory = options_.directory / "store";
   const auto found = find_wal_damage(directory);
@@ -75,7 +80,7 @@ bool RocksStore::cut_unsynced_end() {
   std::error_code ec;
   for (const auto& entry : std::filesystem::directory_iterator(directory, ec))
     if (log_number(entry.path()) > number) return false;  // what follows would not fit any more
-  if (!durability_.all_unsynced_from({number, *damage.offset})) return false;
+  if (!failed_sync_.covers({number, *damage.offset})) return false;
   std::filesystem::resize_file(damage.file, *damage.offset, ec);
   if (ec) return false;
   log_warn("store", "cut off what was not synced, none of it acknowledged: {}", damage.text());
