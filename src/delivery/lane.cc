@@ -10,17 +10,6 @@ constexpr uint8_t kBacklogTurn = 4;  // every fourth turn the backlog goes first
 
 }  // namespace
 
-Lane::Since Lane::subscribe(const Since& since) {
-  Since over;
-  for (size_t i = 0; i < since.size(); ++i) {
-    if (!since_[i] || (since[i] && *since[i] <= *since_[i])) continue;
-    over[i] = since_[i];
-    ++lives_[i];
-  }
-  since_ = since;
-  return over;
-}
-
 uint64_t Lane::drop(const Since& over) {
   uint64_t dropped = 0;
   std::vector<uint64_t> turns;  // of the entries that are dropped
@@ -52,22 +41,15 @@ store::LaneQuery Lane::query(const Segment& segment) const {
   out.cls = segment.cls();
   out.after = segment.read_through();
   out.to = segment.to();
-  out.since = since_;
-  if (segment.replay() != 0) {
-    for (auto& since : out.since) {
-      if (since) since = kNoPosition;
-    }
-  }
+  out.since = segment.replay() != 0 ? hooks_.since_of_replay() : hooks_.since();
   out.source = segment.source();
   out.lane = id_;
   return out;
 }
 
 bool Lane::wants(const Segment* segment, Hook hook, Position position) const {
-  const auto& since = since_[static_cast<size_t>(hook)];
-  if (!since) return false;
-  // A retry may be of a replay.
-  return segment == nullptr || segment->replay() != 0 || *since < position;
+  const bool own = segment != nullptr && segment->replay() == 0;
+  return own ? hooks_.wants(hook, position) : hooks_.wants_replayed(hook);
 }
 
 void Lane::load(const store::LaneRow& row) {
@@ -103,9 +85,8 @@ Job Lane::start(const Claim& claim) {
   auto& entry = *claim.entry;
   claim.segment->start(entry);
   ++in_flight_;
-  return {claim.segment, &entry,     entry.position,
-          entry.event,   1,          entry.order_key(),
-          false,         entry.hook, lives_[static_cast<size_t>(entry.hook)]};
+  return {claim.segment, &entry,     entry.position,         entry.event, 1, entry.order_key(),
+          false,         entry.hook, hooks_.life(entry.hook)};
 }
 
 // Deferred entries are in the way of a whole segment: the oldest goes beside the one that has the
@@ -156,7 +137,7 @@ Job Lane::start_retry(Retries::Table::value_type& retry) {
   job.position = position;
   job.attempt = static_cast<uint16_t>(waiting.attempts + 1);
   job.hook = waiting.hook;
-  job.life = lives_[static_cast<size_t>(waiting.hook)];
+  job.life = hooks_.life(waiting.hook);
   return job;
 }
 

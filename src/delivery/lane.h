@@ -1,8 +1,9 @@
 // A lane: how far one URL of one domain has got in the log. Pure state, no I/O; owned by the
 // engine, and lives on the core of its endpoint.
 //
-// It is three things, which know nothing of each other, and the hooks that name it:
+// It is four things, which know nothing of each other:
 //
+//   LaneHooks   the hooks that name it, and since when (lane_hooks.h);
 //   SegmentSet  what of the log is to be sent, and how far that is (segment_set.h, segment.h);
 //   KeyOrder    whose turn it is among the first attempts of one message and recipient
 //               (key_order.h);
@@ -26,11 +27,11 @@
 #pragma once
 
 #include "delivery/key_order.h"
+#include "delivery/lane_hooks.h"
 #include "delivery/marks.h"
 #include "delivery/retries.h"
 #include "delivery/segment_set.h"
 
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -64,11 +65,8 @@ class Lane {
 
   const std::string& url() const { return url_; }
 
-  using Since = std::array<std::optional<Position>, webhook::kHooks>;
-
-  /// The lane's hooks: for each the position after which its events belong to the lane. Gives the
-  /// former ones that ended: what is pending of them is not wanted any more.
-  Since subscribe(const Since& since);
+  /// LaneHooks::subscribe(). What is pending of hooks that ended is the caller's to drop().
+  Since subscribe(const Since& since) { return hooks_.subscribe(since); }
 
   /// Lets go of the lane's own events of these hooks that wait in memory, those for a retry apart:
   /// how many they are.
@@ -76,7 +74,7 @@ class Lane {
 
   /// True when the hook of the attempt has ended since it began: a failure is not to be followed by
   /// another attempt.
-  bool outlived(const Job& job) const { return job.life != lives_[static_cast<size_t>(job.hook)]; }
+  bool outlived(const Job& job) const { return job.life != hooks_.life(job.hook); }
 
   /// True when a job of a replay may be of an event that is in the list of missed ones.
   bool may_be_missed(const Job& job) const {
@@ -189,8 +187,7 @@ class Lane {
   LaneId id_;
   DomainUid domain_;
   std::string url_;
-  Since since_;
-  std::array<uint32_t, webhook::kHooks> lives_{};  // how often each hook has ended
+  LaneHooks hooks_;
   SegmentSet segments_;
   KeyOrder<Claim> order_;
   Retries retries_;

@@ -8,6 +8,7 @@
 // over: the log may hold events behind it already, which belong to a later configuration.
 #pragma once
 
+#include "delivery/lane_hooks.h"
 #include "store/model.h"
 #include "webhook/hook.h"
 
@@ -20,9 +21,6 @@
 #include <vector>
 
 namespace eventhorn::delivery {
-
-/// For each hook that a lane has: the position after which its events belong to the lane.
-using Since = std::array<std::optional<Position>, webhook::kHooks>;
 
 /// Since of a lane of the domain, of all hooks that name it.
 Since since_of(const store::Domain& domain, LaneId lane);

@@ -1,0 +1,64 @@
+// The hooks that name a lane: for each the position after which its events belong to the lane. A
+// value of the lane. Whether an event is wanted is decided here, for the lane's own events and for
+// replays.
+#pragma once
+
+#include "base/ids.h"
+#include "webhook/hook.h"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+namespace eventhorn::delivery {
+
+/// For each hook that a lane has: the position after which its events belong to the lane.
+using Since = std::array<std::optional<Position>, webhook::kHooks>;
+
+class LaneHooks {
+ public:
+  /// The hooks from now on. Gives the former ones that ended, removed or begun anew: what is
+  /// pending of them is not wanted any more.
+  Since subscribe(const Since& since) {
+    Since ended;
+    for (size_t i = 0; i < since.size(); ++i) {
+      if (!since_[i] || (since[i] && *since[i] <= *since_[i])) continue;
+      ended[i] = since_[i];
+      ++lives_[i];
+    }
+    since_ = since;
+    return ended;
+  }
+
+  /// How often the hook has ended.
+  uint32_t life(webhook::Hook hook) const { return lives_[static_cast<size_t>(hook)]; }
+
+  /// Of the lane's own segments.
+  const Since& since() const { return since_; }
+
+  /// Of a replay, which takes whatever the hooks name now.
+  Since since_of_replay() const {
+    Since out = since_;
+    for (auto& since : out) {
+      if (since) since = kNoPosition;
+    }
+    return out;
+  }
+
+  bool wants(webhook::Hook hook, Position position) const {
+    const auto& since = since_[static_cast<size_t>(hook)];
+    return since && *since < position;
+  }
+
+  /// Of a replay, or of a retry, which may be of one.
+  bool wants_replayed(webhook::Hook hook) const {
+    return since_[static_cast<size_t>(hook)].has_value();
+  }
+
+ private:
+  Since since_;
+  std::array<uint32_t, webhook::kHooks> lives_{};
+};
+
+}  // namespace eventhorn::delivery
