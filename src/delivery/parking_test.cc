@@ -295,6 +295,8 @@ TEST_F(ParkingTest, RetentionCountsWhatAParkedEndpointLoses) {
   options_.health.probe_interval = 10min;
   auto life = start();
   park(life);
+  // What is under way when the endpoint is parked is no loss yet.
+  ASSERT_TRUE(life.until([&] { return life.endpoint(kUrl).in_flight == 0; }));
   life.append("a.example", range("later", 200));
   life.expire(life.store().head());
   ASSERT_TRUE(life.wait_until_saved());
