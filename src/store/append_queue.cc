@@ -76,6 +76,10 @@ AppendQueue::~AppendQueue() {
 }
 
 void AppendQueue::start() {
+  {
+    const MutexLock lock(mutex_);
+    queue_.started = true;
+  }
   worker_->wake();
 }
 
@@ -150,6 +154,7 @@ Status AppendQueue::enqueue(EditRequest& request) {
 }
 
 std::optional<Micros> AppendQueue::turn() {
+  if (!has_started()) return std::nullopt;
   if (!parts_.health.good()) return try_to_recover();
   auto work = take_work();
   parts_.health.look();
@@ -158,6 +163,18 @@ std::optional<Micros> AppendQueue::turn() {
   // Nobody wakes the thread when there is room again while appends are refused, nor when a write
   // fails that does not come through the queue.
   return options_.recover_interval;
+}
+
+// Before the start nobody is there yet to whom the feed could hand over.
+bool AppendQueue::has_started() {
+  bool stopping = false;
+  {
+    const MutexLock lock(mutex_);
+    if (queue_.started) return true;
+    stopping = queue_.stopping;
+  }
+  if (stopping) refuse_queued();
+  return false;
 }
 
 std::optional<Micros> AppendQueue::try_to_recover() {

@@ -8,8 +8,9 @@
 //
 // While the store has failed, every request is refused, and the turns try to recover it.
 //
-// Owns the thread "commit". append() and edit() may be called on any core. start() before use;
-// stop() ends intake, writes what is queued, and joins.
+// Owns the thread "commit". append() and edit() may be called on any core. Until start(), when all
+// subscribers of the feed are there, edits wait and appends are refused. stop() ends intake, writes
+// what is queued (without a start it refuses that), and joins.
 #pragma once
 
 #include "async/task.h"
@@ -88,6 +89,7 @@ class AppendQueue {
     uint64_t appends_queued = 0;  // ever
     uint64_t appends_taken = 0;   // of those
     size_t bytes = 0;             // of `appends`
+    bool started = false;
     bool stopping = false;
 
     bool empty() const { return appends.empty() && edits.empty(); }
@@ -101,6 +103,7 @@ class AppendQueue {
 
   // On the thread.
   std::optional<Micros> turn();
+  bool has_started();
   std::optional<Micros> try_to_recover();
   Work take_work();
   void take_appends(Work& work) REQUIRES(mutex_);

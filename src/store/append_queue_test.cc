@@ -77,8 +77,9 @@ class FakeLog final : public EventLog, public DomainStore {
   Position head_{100};
 };
 
-struct Rig {
-  explicit Rig(const WriterOptions& options = {})
+// Not started yet.
+struct Unstarted {
+  explicit Unstarted(const WriterOptions& options = {})
       : queue({log, log, directory, feed, health, clock, hand}, options) {
     auto domain = std::make_shared<Domain>();
     domain->name = "a.test";
@@ -88,12 +89,15 @@ struct Rig {
     feed.subscribe([this](const BatchPtr& batch) {
       for (const auto& e : batch->events) seen.push_back(e->event.id);
     });
+  }
+
+  ~Unstarted() { queue.stop(); }
+
+  void start() {
     feed.start(log.head());
     health.start();
     queue.start();
   }
-
-  ~Rig() { queue.stop(); }
 
   template <class T>
   std::future<T> spawn(Task<T> task) {
@@ -145,6 +149,34 @@ struct Rig {
 
 bool ready(const auto& future) {
   return future.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+}
+
+struct Rig : Unstarted {
+  explicit Rig(const WriterOptions& options = {}) : Unstarted(options) { start(); }
+};
+
+// Cores that have not started yet would take their configuration from before the edit.
+TEST(AppendQueue, UntilTheStartEditsWaitAndNothingIsRecovered) {
+  Unstarted rig;
+  auto edit = rig.edit("b.test");
+  EXPECT_EQ(rig.turns(), std::nullopt);
+  EXPECT_TRUE(rig.log.commits.empty());
+  rig.health.failed(rig.health.generation(), Error(Errc::kUnavailable, "no space"));
+  EXPECT_EQ(rig.turns(), std::nullopt);
+  EXPECT_FALSE(rig.health.good());
+  EXPECT_TRUE(rig.health.recover([] { return Status(); }));
+  rig.start();
+  rig.turns();
+  EXPECT_TRUE(edit.get());
+}
+
+TEST(AppendQueue, AStopWithoutAStartRefusesWhatWaits) {
+  Unstarted rig;
+  auto edit = rig.edit("b.test");
+  rig.queue.stop();
+  rig.poll();
+  EXPECT_FALSE(edit.get());
+  EXPECT_TRUE(rig.log.commits.empty());
 }
 
 TEST(AppendQueue, WhatWaitsSharesACommitAndIsSeenBeforeItIsAnswered) {

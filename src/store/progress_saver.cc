@@ -20,6 +20,10 @@ ProgressSaver::~ProgressSaver() {
 }
 
 void ProgressSaver::start() {
+  {
+    const MutexLock lock(mutex_);
+    started_ = true;
+  }
   worker_->wake();
 }
 
@@ -41,17 +45,18 @@ void ProgressSaver::save(Progress progress, std::function<void()> saved) {
 
 // While the store has failed there is nothing to do: its recovery wakes the thread.
 std::optional<Micros> ProgressSaver::turn() {
+  bool stopping = false;
+  {
+    const MutexLock lock(mutex_);
+    stopping = stopping_;
+    if (!started_ && !stopping) return std::nullopt;
+  }
   take_queued();
   if (!parts_.health.good()) return std::nullopt;
   if (!write()) return std::nullopt;
   forget_durable();
   check_invariants();
   if (saves_.empty()) return std::nullopt;
-  bool stopping = false;
-  {
-    const MutexLock lock(mutex_);
-    stopping = stopping_;
-  }
   const auto due = saves_.front().written + durable_after_;
   const auto now = parts_.clock.steady_now();
   if (now < due && !stopping) return std::chrono::ceil<Micros>(due - now);

@@ -2,8 +2,9 @@
 // that is recovered may have lost it: then it is saved again, in order, before anything newer.
 //
 // Owns the thread "progress", which must not wait behind a commit's fsync: a lane may only have so
-// many outcomes unsaved. save() may be called on any core. start() before use; stop() writes what
-// is queued, makes it durable and joins; what a failed store does not take by then is lost.
+// many outcomes unsaved. save() may be called on any core. Until start() what is saved waits;
+// stop() writes what is queued, makes it durable and joins; what a failed store does not take by
+// then is lost.
 //
 // Invariants: of the saves that wait, those that were written come first, in the order of their
 // tokens; a save is called back once, after it was written; none is forgotten before it is durable.
@@ -68,6 +69,7 @@ class ProgressSaver {
 
   Mutex mutex_;
   std::vector<Save> queued_ GUARDED_BY(mutex_);
+  bool started_ GUARDED_BY(mutex_) = false;
   bool stopping_ GUARDED_BY(mutex_) = false;
 
   // Touched only on the thread.

@@ -50,8 +50,9 @@ class FakeStore final : public ProgressWriter, public FakeUpkeep {
   std::vector<Lanes> saves;
 };
 
-struct Rig {
-  Rig() {
+// Not started yet.
+struct Unstarted {
+  void start() {
     health.start();
     saver.start();
   }
@@ -79,6 +80,20 @@ struct Rig {
   StoreHealth health{store, clock, options()};
   ProgressSaver saver{{store, health, clock, hand}, options()};
 };
+
+struct Rig : Unstarted {
+  Rig() { start(); }
+};
+
+TEST(ProgressSaver, UntilTheStartSavesWait) {
+  Unstarted rig;
+  rig.save(1);
+  EXPECT_EQ(rig.hand.run(), std::nullopt);
+  EXPECT_TRUE(rig.store.saves.empty());
+  rig.start();
+  rig.hand.run();
+  EXPECT_EQ(rig.called, Lanes{1});
+}
 
 TEST(ProgressSaver, WhatWaitsIsSavedTogetherAndCalledBackOnce) {
   Rig rig;

@@ -56,7 +56,7 @@ std::optional<Micros> Saver::turn() {
   }
   const bool saved = save_();
   const MutexLock lock(mutex_);
-  if (saved || stopping_) return requested_ && !stopping_ ? std::optional(Micros(0)) : std::nullopt;
+  if (saved || stopping_) return requested_ ? std::optional(Micros(0)) : std::nullopt;
   requested_ = true;
   due_ = clock_.steady_now() + std::max(delay_, kAfterFailure);
   return std::max(delay_, kAfterFailure);

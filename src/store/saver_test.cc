@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <utility>
+
 namespace eventhorn::store {
 namespace {
 
@@ -12,8 +14,10 @@ struct Rig {
   HandWorkers hand;
   int saves = 0;
   bool works = true;
+  bool asks_again = false;  // within the next save
   Saver saver{clock, hand, "test", std::chrono::milliseconds(500), [this] {
                 ++saves;
+                if (std::exchange(asks_again, false)) saver.request();
                 return works;
               }};
 };
@@ -60,6 +64,15 @@ TEST(Saver, RequestsOfBeforeTheStartCount) {
   EXPECT_TRUE(rig.hand.woken());
   rig.hand.run();
   EXPECT_EQ(rig.saves, 1);
+}
+
+TEST(Saver, WhatIsAskedForInTheLastSaveIsSavedToo) {
+  Rig rig;
+  rig.saver.start();
+  rig.saver.request();
+  rig.asks_again = true;
+  rig.saver.stop();
+  EXPECT_EQ(rig.saves, 2);
 }
 
 TEST(Saver, StopSavesWhatWasAskedForAtOnce) {

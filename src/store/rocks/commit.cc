@@ -68,7 +68,8 @@ Status RocksStore::write(rocksdb::WriteBatch& batch, bool has_stamps) {
   if (batch.Count() == 0) return {};
   auto status = to_status(db_->Write({}, &batch), "writing to the store");
   if (!status) {
-    failed_ = true;
+    const std::lock_guard lock(sync_mutex_);
+    note_failure();
     kept_clock_.lost();
     return status;
   }

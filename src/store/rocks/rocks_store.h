@@ -161,7 +161,8 @@ class RocksStore final : public Store {
   Status sync_wal();
   Status write_synced(rocksdb::WriteBatch& batch, const char* doing);
   WalPlace wal_end() const;
-  void note_failed_sync(WalPlace end);
+  /// A write or a sync failed. With sync_mutex_ held.
+  void note_failure();
   bool cut_unsynced_end();
 
   // attempts.cc

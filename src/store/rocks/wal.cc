@@ -43,7 +43,7 @@ Status RocksStore::sync_wal() {
   if (status) {
     durability_.synced(end, saves);
   } else {
-    note_failed_sync(end);
+    note_failure();
   }
   return status;
 }
@@ -53,21 +53,21 @@ Status RocksStore::write_synced(rocksdb::WriteBatch& batch, const char* doing) {
   if (failed_) return fail(Errc::kUnavailable, kNotReopened);
   rocksdb::WriteOptions options;
   options.sync = true;
-  const auto begin = wal_end();
   const uint64_t saves = durability_.saves();
   syncs_.add();
   auto status = to_status(db_->Write(options, &batch), doing);
   if (status) {
     durability_.synced(wal_end(), saves);
   } else {
-    note_failed_sync(begin);
+    note_failure();
   }
   return status;
 }
 
-void RocksStore::note_failed_sync(WalPlace end) {
+void RocksStore::note_failure() {
   failed_ = true;
-  failed_sync_.note(durability_.place(), end.file);
+  const auto end = wal_end();
+  if (end.file != UINT64_MAX) failed_sync_.note(durability_.place(), end.file);
 }
 
 // Of the hole that a failed sync may leave (failed_sync.h).

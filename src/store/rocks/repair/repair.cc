@@ -223,6 +223,9 @@ void Repair::note_default(std::string_view key, std::string_view value) {
   if (key[0] == format::kFloorPrefix && number)
     floor_ = std::max(floor_, format::get_u64_be(value.data()));
   if (number && key[0] != format::kValuePrefix) see(format::get_u64_be(value.data()));
+  if (key[0] == format::kSlotPrefix && !format::is_core_mark(key)) {
+    if (const auto mark = format::decode_mark(key, value)) see(mark->settled_through.value);
+  }
   if (key[0] == format::kDomainPrefix) {
     if (auto domain = format::decode_domain(value))
       domains_.emplace((*domain)->uid.value, std::move(*domain));
