@@ -23,8 +23,8 @@ struct EndpointsOptions {
 
 /// Owned by the engine; on the core's executor.
 ///
-/// Invariants: both maps hold the same endpoints; endpoints of one host and port share their
-/// places.
+/// Invariants: each endpoint that has an id is one that has a URL; endpoints of one host and port
+/// share their places.
 class Endpoints {
  public:
   /// `clock` and `sender` outlive it.

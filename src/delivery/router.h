@@ -54,6 +54,8 @@ class Router {
   /// Of the URLs of these slots.
   explicit Router(store::SlotSet slots) : slots_(slots) {}
 
+  store::SlotSet slots() const { return slots_; }
+
   /// True when the URL lives on this core. Any thread.
   bool owns(const std::string& url) const;
 

@@ -58,8 +58,14 @@ Task<void> Saver::finish(Deadline deadline) {
   auto progress = gather(last);
   const auto saved = std::make_shared<Timer>(executor_, clock_, deadline + kFinish);
   // Behind the saves that are queued. The store answers, or the process ends with it failed.
-  save_(std::move(progress),
-        [saved, executor = executor_] { asio::post(executor, [saved] { saved->cancel(); }); });
+  // It holds the timer weakly, because a store that does not answer keeps what it calls back longer
+  // than there are timers.
+  const std::weak_ptr<Timer> waiting = saved;
+  save_(std::move(progress), [waiting, executor = executor_] {
+    asio::post(executor, [waiting] {
+      if (const auto timer = waiting.lock()) timer->cancel();
+    });
+  });
   co_await saved->wait();
   give_back(last.outcomes);
   for (const auto& waiter : last.waits) waiter->cancel();

@@ -104,7 +104,7 @@ void Engine::load_lanes(const store::LoadedProgress& progress,
 // Lanes without a row have settled everything up to the mark of their slot; what came later is
 // theirs to read.
 Task<Status> Engine::replay(const store::SlotMarks& marks, Position head) {
-  Position after = marks.least();
+  Position after = marks.least_of(router_.slots());
   while (after < head) {
     auto read = [&] { return services_.store.read_heads(after, kReplayChunk); };
     auto heads = co_await run_blocking(services_.readers, read);

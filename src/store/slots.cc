@@ -52,6 +52,18 @@ Position SlotMarks::least() const {
   return out.value_or(unmarked);
 }
 
+Position SlotMarks::least_of(SlotSet slots) const {
+  const Position all = least();
+  if (!by_core_.empty()) return all;
+  std::optional<Position> out;
+  for (uint32_t slot = 0; slot < kSlots; ++slot) {
+    if (!slots.contains(slot)) continue;
+    const Position mark = by_slot_[slot].value_or(all);
+    out = std::min(out.value_or(mark), mark);
+  }
+  return out.value_or(all);
+}
+
 bool SlotMarks::to_be_rewritten() const {
   if (by_core_.empty()) return rows_ == 0 || rows_ > kSlots;
   const Position greatest = *std::ranges::max_element(by_core_);

@@ -74,6 +74,8 @@ class SlotMarks {
 
   /// The least that begin_of() gives for any URL.
   Position least() const;
+  /// The same for the URLs of these slots.
+  Position least_of(SlotSet slots) const;
 
   /// True when joined() is to be written in place of all rows before a process changes any: there
   /// are none, or more than kSlots, or rows by core that count no more.

@@ -67,6 +67,21 @@ TEST(SlotMarks, OfSeveralRowsTheGreatestHoldsForEachSlot) {
   EXPECT_EQ(marks.least(), Position{20});
 }
 
+TEST(SlotMarks, ACoreReadsFromTheLeastOfItsOwn) {
+  SlotMarks marks;
+  marks.add({SlotSet::of_core(0, 2), {30}});
+  EXPECT_EQ(marks.least_of(SlotSet::of_core(0, 2)), Position{30});
+  EXPECT_EQ(marks.least_of(SlotSet::of_core(1, 2)), Position{30}) << "a mark that was lost";
+  marks.add({SlotSet::of_core(1, 2), {20}});
+  EXPECT_EQ(marks.least_of(SlotSet::of_core(0, 2)), Position{30});
+  EXPECT_EQ(marks.least_of(SlotSet::of_core(1, 2)), Position{20});
+  EXPECT_EQ(marks.least_of(SlotSet::all()), Position{20});
+  EXPECT_EQ(marks.least_of(SlotSet()), Position{20});
+  marks.add_core({10});
+  EXPECT_EQ(marks.least_of(SlotSet::of_core(0, 2)), marks.least())
+      << "rows by core share otherwise";
+}
+
 TEST(SlotMarks, JoinedAreOneRowForEachPositionAndSayTheSame) {
   SlotMarks marks;
   marks.add({SlotSet::all(), {}});
