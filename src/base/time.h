@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <mutex>
 #include <optional>
 
 namespace eventhorn {
@@ -48,42 +49,61 @@ class SystemClock final : public Clock {
   uint64_t boot_;  // constant after construction
 };
 
-/// A clock that tests move by hand; all times advance together. Not thread-safe.
+/// A clock that tests move by hand; all times advance together. Thread-safe.
 class FakeClock final : public Clock {
  public:
-  SystemTime now() const override { return wall_; }
+  SystemTime now() const override { return times().wall; }
 
-  SteadyTime steady_now() const override { return steady_; }
+  SteadyTime steady_now() const override { return times().steady; }
 
-  BootTime boot_now() const override { return boot_; }
+  BootTime boot_now() const override { return times().boot; }
 
   void advance(Micros by) {
-    wall_ += by;
-    steady_ += by;
-    boot_.since += by;
+    const std::lock_guard lock(mutex_);
+    times_.wall += by;
+    times_.steady += by;
+    times_.boot.since += by;
   }
 
   /// The machine sleeps: steady time stands.
   void suspend(Micros by) {
-    wall_ += by;
-    boot_.since += by;
+    const std::lock_guard lock(mutex_);
+    times_.wall += by;
+    times_.boot.since += by;
   }
 
   /// The machine is off, and boots again. For between two lives of what uses the clock.
   void power_off(Micros by) {
-    wall_ += by;
-    boot_ = {boot_.boot + 1, std::chrono::seconds(20)};
+    const std::lock_guard lock(mutex_);
+    times_.wall += by;
+    times_.boot = {times_.boot.boot + 1, std::chrono::seconds(20)};
   }
 
   /// Moves wall time only: a clock jump.
-  void jump_wall(Micros by) { wall_ += by; }
+  void jump_wall(Micros by) {
+    const std::lock_guard lock(mutex_);
+    times_.wall += by;
+  }
 
-  void set_wall(SystemTime to) { wall_ = to; }
+  void set_wall(SystemTime to) {
+    const std::lock_guard lock(mutex_);
+    times_.wall = to;
+  }
 
  private:
-  SystemTime wall_{std::chrono::seconds(1'773'222'000)};
-  SteadyTime steady_{std::chrono::hours(1)};
-  BootTime boot_{1, std::chrono::hours(1)};
+  struct Times {
+    SystemTime wall{std::chrono::seconds(1'773'222'000)};
+    SteadyTime steady{std::chrono::hours(1)};
+    BootTime boot{1, std::chrono::hours(1)};
+  };
+
+  Times times() const {
+    const std::lock_guard lock(mutex_);
+    return times_;
+  }
+
+  mutable std::mutex mutex_;
+  Times times_;  // guarded by mutex_
 };
 
 inline int64_t to_micros(SystemTime t) {
