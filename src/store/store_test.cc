@@ -1,4 +1,5 @@
-// The contract suite on the embedded engine, and what only this engine does.
+// The contract suite on every engine, and what only the embedded one does.
+#include "store/memory/memory_store.h"
 #include "store/rocks/fault_env_test_support.h"
 #include "store/rocks/rocks_store.h"
 #include "store/rocks_test_support.h"
@@ -32,6 +33,30 @@ class RocksEngine final : public TestEngine {
   TempDir dir_;
   std::unique_ptr<RocksStore> store_;
 };
+
+class MemoryEngine final : public TestEngine {
+ public:
+  MemoryEngine() { reopen(); }
+
+  Store& store() override { return *store_; }
+
+  void reopen() override {
+    store_.reset();
+    disk_.check_invariants();
+    store_ = expect(MemoryStore::open(disk_, clock));
+  }
+
+  void index_now() override {}
+
+  void compact() override {}
+
+ private:
+  MemoryDisk disk_;
+  std::unique_ptr<MemoryStore> store_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Memory, StoreContract,
+                         testing::Values([] { return std::make_unique<MemoryEngine>(); }));
 
 INSTANTIATE_TEST_SUITE_P(Rocks, StoreContract,
                          testing::Values([] { return std::make_unique<RocksEngine>(); }));
