@@ -1,6 +1,6 @@
 // The seam between the platform and its storage engines: an interface for each kind of consumer,
 // all of which an engine implements. Operations are coarse, so that each engine does them its best
-// way; store_contract_test.h is the same suite for every engine.
+// way; contract/ holds the suite that every engine passes, and memory/ the simplest one.
 //
 // Threads: each interface says which of its members come from one thread only. Every other member
 // may be called from any thread at any time. All may block on the disk, so event loops go through

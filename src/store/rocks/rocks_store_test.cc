@@ -1,9 +1,9 @@
-// The contract suite on every engine, and what only the embedded one does.
-#include "store/memory/memory_store.h"
-#include "store/rocks/fault_env_test_support.h"
+// What only the embedded engine does.
 #include "store/rocks/rocks_store.h"
+
+#include "store/rocks/fault_env_test_support.h"
 #include "store/rocks_test_support.h"
-#include "store/store_contract_test.h"
+#include "store/store_test_support.h"
 
 #include <gtest/gtest.h>
 
@@ -13,53 +13,6 @@
 
 namespace eventhorn::store {
 namespace {
-
-class RocksEngine final : public TestEngine {
- public:
-  RocksEngine() { reopen(); }
-
-  Store& store() override { return *store_; }
-
-  void reopen() override {
-    store_.reset();
-    store_ = open_rocks(dir_, clock);
-  }
-
-  void index_now() override { EXPECT_TRUE(store_->index_now()); }
-
-  void compact() override { EXPECT_TRUE(store_->compact_now()); }
-
- private:
-  TempDir dir_;
-  std::unique_ptr<RocksStore> store_;
-};
-
-class MemoryEngine final : public TestEngine {
- public:
-  MemoryEngine() { reopen(); }
-
-  Store& store() override { return *store_; }
-
-  void reopen() override {
-    store_.reset();
-    disk_.check_invariants();
-    store_ = expect(MemoryStore::open(disk_, clock));
-  }
-
-  void index_now() override {}
-
-  void compact() override {}
-
- private:
-  MemoryDisk disk_;
-  std::unique_ptr<MemoryStore> store_;
-};
-
-INSTANTIATE_TEST_SUITE_P(Memory, StoreContract,
-                         testing::Values([] { return std::make_unique<MemoryEngine>(); }));
-
-INSTANTIATE_TEST_SUITE_P(Rocks, StoreContract,
-                         testing::Values([] { return std::make_unique<RocksEngine>(); }));
 
 // A leftover shares its blocks with a live table: writing it anew would overwrite the index.
 TEST(RocksStore, LeftoverIndexFilesGoAtTheStart) {

@@ -1,5 +1,5 @@
-// What every storage engine must do: the specification of store.h as tests. An engine's test file
-// includes this header and instantiates the suite StoreContract with a factory of its own.
+// What every storage engine must do: the specification of store.h as tests, in a file for each of
+// its interfaces. engines_test.cc instantiates the suite StoreContract with every engine.
 #pragma once
 
 #include "store/store.h"
@@ -7,10 +7,9 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <functional>
 #include <memory>
-#include <set>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -32,6 +31,25 @@ class TestEngine {
 };
 
 using EngineFactory = std::function<std::unique_ptr<TestEngine>()>;
+
+// Events of two domains and all kinds, in no order of time, many at the same microsecond.
+inline std::vector<NewEvent> mixed_events(size_t count, unsigned seed) {
+  constexpr event::Name kNames[] = {event::Name::kDelivered,  event::Name::kOpened,
+                                    event::Name::kFailed,     event::Name::kStored,
+                                    event::Name::kComplained, event::Name::kAccepted};
+  std::mt19937 random(seed);
+  std::vector<NewEvent> out;
+  for (size_t i = 0; i < count; ++i) {
+    auto e = make_event("e" + std::to_string(random() % 100'000) + "-" + std::to_string(i),
+                        kBaseUs + static_cast<int64_t>(random() % 40),
+                        kNames[random() % std::size(kNames)],
+                        random() % 4 == 0 ? kOtherDomain : kDomain);
+    e.push = random() % 8 != 0;
+    e.event.bytes += std::string(random() % 300, ' ');
+    out.push_back(std::move(e));
+  }
+  return out;
+}
 
 class StoreContract : public testing::TestWithParam<EngineFactory> {
  protected:
@@ -161,9 +179,3 @@ class StoreContract : public testing::TestWithParam<EngineFactory> {
 };
 
 }  // namespace eventhorn::store
-
-#include "store/store_contract_count_test.h"
-#include "store/store_contract_lane_test.h"
-#include "store/store_contract_progress_test.h"
-#include "store/store_contract_read_test.h"
-#include "store/store_contract_write_test.h"
