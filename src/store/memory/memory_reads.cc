@@ -12,8 +12,9 @@ void for_each_of_lane(const MemoryTables& tables, const LaneQuery& q, Position t
   if (q.source == SegmentRow::Source::kMissed) {
     for (auto it = tables.exceptions.upper_bound({q.lane, q.after});
          it != tables.exceptions.end() && it->first <= std::pair(q.lane, to); ++it) {
-      const auto& [position, hook] = std::pair(it->first.second, it->second.hook);
-      if (it->second.missed && q.wants(hook, position) && !each(position, hook)) return;
+      const Position position = it->first.second;
+      const auto& row = it->second;
+      if (row.missed && q.wants(row.hook, position) && !each(position, row.hook)) return;
     }
     return;
   }
