@@ -14,7 +14,7 @@ namespace eventhorn::store {
 /// other's work. Gets the current value (null when there is none) and the edit's position; returns
 /// the new value, null to delete the domain, or an error, which changes nothing. It is pure and may
 /// be run more than once for one commit: an engine may have to try a commit again. An edit owns the
-/// positions [at, at + kEditStride).
+/// positions [at, at + kEditStride), also when it changes nothing.
 using DomainEdit = std::function<Result<DomainPtr>(const DomainPtr& current, Position at)>;
 inline constexpr uint64_t kEditStride = 32;
 static_assert(kEditStride >= webhook::kHooks * webhook::kMaxUrlsPerHook,
@@ -24,7 +24,10 @@ static_assert(kEditStride >= webhook::kHooks * webhook::kMaxUrlsPerHook,
 struct WriteSet {
   struct Append {
     NewEvent event;
-    /// kUnreadable: whether the id is there already cannot be read; the event was not stored.
+    /// Of an id that the domain has already: kDuplicate with the bytes of the original,
+    /// kConflicting with others. The domain has it from its first append, which may be an earlier
+    /// one of the set, until 7 days after expire() dropped the event. kUnreadable: whether it has
+    /// it cannot be read; the event was not stored.
     enum class Outcome { kStored, kDuplicate, kConflicting, kUnreadable };
     Outcome outcome = Outcome::kStored;
     EventPtr stored;  // null unless kStored
@@ -47,7 +50,8 @@ class EventLog {
   /// Writes all of `set` or nothing. When it returns, the set is durable, then visible to readers.
   /// kUnavailable when the engine refused (disk full, I/O error): nothing of the set is visible,
   /// and the engine takes no further write before Upkeep::recover(). The set may still turn out to
-  /// be durable: recover() makes it visible then. From one thread.
+  /// be durable: recover() makes it visible then. Durable with it is all that was written earlier,
+  /// by whatever member. From one thread.
   virtual Status commit(WriteSet& set) = 0;
 
   /// The last visible position.
@@ -64,7 +68,7 @@ class EventLog {
   virtual Result<std::vector<Position>> find_events(DomainUid domain,
                                                     const std::vector<std::string>& ids) = 0;
 
-  /// The last position committed before `time`; kNoPosition when all came later.
+  /// Of the last event committed before `time`; kNoPosition when all that are left came later.
   virtual Result<Position> position_before(SystemTime time) = 0;
 };
 

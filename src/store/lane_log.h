@@ -23,6 +23,7 @@ struct LaneQuery {
   SegmentRow::Source source = SegmentRow::Source::kLog;
   LaneId lane{};
   size_t max_events = 256;
+  /// One event comes whatever its size.
   size_t max_bytes = 1 << 20;
 
   bool wants(webhook::Hook hook, Position position) const {

@@ -222,8 +222,8 @@ struct EndpointSettings {
   friend bool operator==(const EndpointSettings&, const EndpointSettings&) = default;
 };
 
-/// The record of an attempt (design: 16-32 bytes for a success at first try, everything else in
-/// full).
+/// The record of an attempt. Of a sound success at the first try (no `failure`, no `error`) an
+/// engine keeps 16 to 32 bytes, without `response` and `phases`; of everything else all.
 struct AttemptRow {
   LaneId lane;
   Position position;
@@ -237,8 +237,8 @@ struct AttemptRow {
   /// Not of a sound success at the first try, nor of what older versions wrote.
   std::optional<webhook::Phases> phases{};
   /// The place of the row among those of its lane, by the kept clock, because `at` is of a wall
-  /// clock and would order and expire rows by its jumps. Of packed successes readers give all the
-  /// last one's.
+  /// clock and would order and expire rows by its jumps. Sound successes at the first try of one
+  /// lane in one Progress have all the last one's when they are read.
   SystemTime written{};
 };
 

@@ -26,8 +26,8 @@ class ProgressWriter {
   /// the process, but not a power cut before it is durable(). kUnavailable as EventLog::commit().
   virtual Result<SaveToken> save(std::span<const Progress* const> progress) = 0;
 
-  /// Whether the save outlives everything. False for a save that was not durable yet when the
-  /// engine was recovered: it may be lost.
+  /// Whether the save outlives everything. False for every save of before the last recovery: it may
+  /// be lost.
   virtual bool durable(SaveToken token) const = 0;
 
   /// Makes every earlier save durable. Waits for the disk.
@@ -48,14 +48,15 @@ class ProgressReader {
   virtual Result<std::vector<ExceptionRow>> read_exceptions(LaneId lane, Position after, size_t max,
                                                             bool missed_only) = 0;
 
-  /// Attempts of one event in one lane, oldest first, at most `max`. `committed`: when the event
-  /// was; nothing earlier is looked at.
+  /// Attempts of one event in one lane, oldest first, at most `max`. Of its successes at the first
+  /// try (see AttemptRow) at most one is among them: the first that was written after all others,
+  /// and not before `committed`, which is when the event was.
   virtual Result<std::vector<AttemptRow>> read_attempts(LaneId lane, Position position,
                                                         SystemTime committed, size_t max) = 0;
 
   /// Attempts of a lane whose `written` is before `before`, newest first, at most `max`; rows
-  /// written in the same microsecond as the last are not split. The next page: before the last
-  /// row's `written`.
+  /// written in the same microsecond as the last are not split, and have no order. The next page:
+  /// before the last row's `written`.
   virtual Result<std::vector<AttemptRow>> last_attempts(LaneId lane, SystemTime before,
                                                         size_t max) = 0;
 };

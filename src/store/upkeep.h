@@ -17,8 +17,9 @@ class Upkeep {
   virtual bool failed() const = 0;
 
   /// Makes an engine that failed() take writes again. What a failed commit wrote after all is
-  /// visible then; saves of progress that were not durable may be lost. On an error it has still
-  /// failed. From the thread of EventLog::commit().
+  /// visible then; saves of progress and values that were not durable may be lost, and what is not
+  /// lost is durable. On an error it has still failed, and reads are kUnavailable as well until a
+  /// recovery succeeds. From the thread of EventLog::commit().
   virtual Status recover() = 0;
 
   /// kUnavailable, saying why, while so much of the log waits for the indexes that no more should
@@ -33,8 +34,9 @@ class Upkeep {
 
   /// Drops events committed before `events_before` from the log and the pages, attempts written
   /// before `attempts_before`, both of KeptClock::cut(); and 7 days later than their events ids,
-  /// counts and missed rows: whole ranges at once, the space comes back with compaction. Returns
-  /// the number of positions dropped from the log.
+  /// counts and missed rows: whole ranges at once, the space comes back with compaction, and until
+  /// then ids, missed rows and attempts may still be found. What the indexes do not have yet stays
+  /// for a later call. Returns the number of positions dropped from the log.
   virtual Result<uint64_t> expire(SystemTime events_before, SystemTime attempts_before) = 0;
 };
 

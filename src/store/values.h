@@ -25,7 +25,7 @@ class Values {
   /// Durable when it returns; OK when there was none.
   virtual Status remove_value(const std::string& key) = 0;
   /// Sets values, and removes those without one, all or none of them. They outlive the process when
-  /// it returns, and a power cut once anything later is durable.
+  /// it returns, and a power cut or Upkeep::recover() once anything later is durable.
   virtual Status save_values(const ValueChanges& changes) = 0;
   /// All values whose keys begin with `prefix`, by key.
   virtual Result<std::vector<std::pair<std::string, std::string>>> load_values(

@@ -20,8 +20,13 @@ class TestEngine {
  public:
   virtual ~TestEngine() = default;
   virtual Store& store() = 0;
-  /// Closes and opens again: what a restart does.
+  /// Closes and opens again: what a restart does, also one after a kill.
   virtual void reopen() = 0;
+  /// Power goes, with all that was not synced, and comes back: the store is opened again.
+  virtual void cut_power() = 0;
+  /// The next sync fails, and no later one. What it should have made durable is found by a recovery
+  /// all the same.
+  virtual void fail_one_sync() = 0;
   /// Brings all indexes up to date.
   virtual void index_now() = 0;
   /// Gives the space of expired rows back.
@@ -107,10 +112,11 @@ class StoreContract : public testing::TestWithParam<EngineFactory> {
     return std::move(set.edits[0].outcome);
   }
 
-  void save(const Progress& progress) {
+  SaveToken save(const Progress& progress) {
     const Progress* const one[] = {&progress};
     const auto token = store().save(one);
     EXPECT_TRUE(token) << token.error().message;
+    return token.value_or(SaveToken{});
   }
 
   LoadedProgress load() {

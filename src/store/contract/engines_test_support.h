@@ -3,9 +3,11 @@
 
 #include "store/contract/contract_test_support.h"
 #include "store/memory/memory_store.h"
+#include "store/rocks/fault_env_test_support.h"
 #include "store/rocks_test_support.h"
 
 #include <memory>
+#include <utility>
 
 namespace eventhorn::store {
 
@@ -17,15 +19,26 @@ class RocksEngine final : public TestEngine {
 
   void reopen() override {
     store_.reset();
-    store_ = open_rocks(dir_, clock);
+    store_ = open_rocks(dir_, clock, &env_);
   }
+
+  void cut_power() override {
+    env_.set_fault(FaultEnv::Fault::kDead);
+    store_.reset();
+    env_.lose_unsynced();
+    env_.set_fault(FaultEnv::Fault::kNone);
+    reopen();
+  }
+
+  void fail_one_sync() override { env_.fail_one_sync(); }
 
   void index_now() override { EXPECT_TRUE(store_->index_now()); }
 
   void compact() override { EXPECT_TRUE(store_->compact_now()); }
 
  private:
-  TempDir dir_;
+  const TempDir dir_;
+  FaultEnv env_;
   std::unique_ptr<RocksStore> store_;
 };
 
@@ -37,16 +50,38 @@ class MemoryEngine final : public TestEngine {
 
   void reopen() override {
     store_.reset();
-    disk_.check_invariants();
-    store_ = expect(MemoryStore::open(disk_, clock));
+    open();
   }
+
+  void cut_power() override {
+    disk_.power_cut();
+    open();
+  }
+
+  void fail_one_sync() override { faults_.fail_one_sync = true; }
 
   void index_now() override {}
 
   void compact() override {}
 
  private:
+  struct Faults final : MemoryFaults {
+    Status on(Operation operation) override {
+      const bool is_sync = operation == Operation::kSync || operation == Operation::kFlush;
+      if (!is_sync || !std::exchange(fail_one_sync, false)) return {};
+      return fail(Errc::kUnavailable, "input/output error");
+    }
+
+    bool fail_one_sync = false;
+  };
+
+  void open() {
+    disk_.check_invariants();
+    store_ = expect(MemoryStore::open(disk_, clock, {&faults_}));
+  }
+
   MemoryDisk disk_;
+  Faults faults_;
   std::unique_ptr<MemoryStore> store_;
 };
 

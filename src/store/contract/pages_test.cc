@@ -186,11 +186,12 @@ TEST_P(StoreContract, ASearchIsGivenUpInTime) {
 // indexes.
 TEST_P(StoreContract, L12PagesAndLanesStayWholeWhileEventsArrive) {
   constexpr int kBefore = 300;
+  constexpr int kMeanwhile = 5000;
   for (int i = 0; i < kBefore; ++i)
     append({make_event("a" + std::to_string(1000 + i), kBaseUs + 2 * i)});
   std::atomic<bool> stop{false};
   std::thread writer([&] {
-    for (int i = 0; !stop; ++i) {
+    for (int i = 0; !stop && i < kMeanwhile; ++i) {
       append({make_event("b" + std::to_string(i), kBaseUs + 1 + 2 * (i % kBefore))});
       if (i % 50 == 0) engine_->index_now();
     }

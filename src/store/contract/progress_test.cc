@@ -182,6 +182,58 @@ TEST_P(StoreContract, ExceptionsAreReadInOrder) {
   EXPECT_EQ(read({9}, 100, false), Positions{});
 }
 
+// What is saved outlives the process at once, and a power cut once anything later is durable.
+TEST_P(StoreContract, ASaveIsDurableWithTheNextSync) {
+  Progress first;
+  first.lanes = {{{5}, kDomain, {}}};
+  Progress second;
+  second.lanes = {{{6}, kDomain, {}}};
+  const auto lanes = [&] { return load().lanes.size(); };
+  const auto lost = save(first);
+  EXPECT_FALSE(store().durable(lost));
+  engine_->reopen();
+  EXPECT_EQ(lanes(), 1U) << "the opening made it durable";
+  engine_->cut_power();
+  EXPECT_EQ(lanes(), 1U);
+
+  Progress ended;
+  ended.settled_lanes = {{5}};
+  save(ended);
+  save(second);
+  EXPECT_EQ(load().lanes.front().lane, LaneId{6});
+  engine_->cut_power();
+  ASSERT_EQ(lanes(), 1U);
+  EXPECT_EQ(load().lanes.front().lane, LaneId{5}) << "what was not synced never was";
+
+  const auto before = save(ended);
+  append_one(make_event("a"));
+  const auto behind = save(second);
+  EXPECT_LT(before, behind);
+  EXPECT_TRUE(store().durable(before));
+  EXPECT_FALSE(store().durable(behind));
+  ASSERT_TRUE(store().flush());
+  EXPECT_TRUE(store().durable(behind));
+  engine_->cut_power();
+  ASSERT_EQ(lanes(), 1U);
+  EXPECT_EQ(load().lanes.front().lane, LaneId{6});
+}
+
+TEST_P(StoreContract, ASaveOfBeforeARecoveryIsNeverDurable) {
+  Progress p;
+  p.lanes = {{{5}, kDomain, {}}};
+  const auto token = save(p);
+  engine_->fail_one_sync();
+  EXPECT_FALSE(store().flush());
+  EXPECT_FALSE(store().durable(token));
+  ASSERT_TRUE(store().recover());
+  ASSERT_TRUE(store().flush());
+  EXPECT_FALSE(store().durable(token));
+  const auto later = save(p);
+  EXPECT_GT(later, token);
+  ASSERT_TRUE(store().flush());
+  EXPECT_TRUE(store().durable(later));
+}
+
 // What happened last to an exception row within one save is what holds.
 TEST_P(StoreContract, TheLastWordOnAnExceptionHolds) {
   Progress p;

@@ -89,5 +89,112 @@ TEST_P(StoreContract, PositionsDoNotGoBackWhenEverythingExpired) {
   EXPECT_EQ(read_lane(lane_query(webhook::Class::kNormal)), Ids{"c"});
 }
 
+// A time before the epoch is before everything that was dropped.
+TEST_P(StoreContract, ARetentionOfCenturiesForgetsNothing) {
+  append_one(make_event("old"));
+  engine_->clock.advance(std::chrono::hours(2));
+  engine_->index_now();
+  ASSERT_TRUE(store().expire(engine_->clock.now(), {}));
+  ASSERT_TRUE(store().expire(SystemTime(), SystemTime()));
+  engine_->compact();
+  EXPECT_EQ(append({make_event("old")}), (std::vector{Outcome::kDuplicate}));
+}
+
+// C5: nothing of a commit that failed is seen before a recovery finds it.
+TEST_P(StoreContract, C5AFailedCommitIsSeenOnlyOnceItIsRecovered) {
+  append_one(make_event("before"));
+  const Position head = store().head();
+  engine_->fail_one_sync();
+  WriteSet set;
+  set.appends.push_back({make_event("a"), Outcome::kStored, nullptr});
+  set.edits.push_back({"a.test", [](const DomainPtr&, Position at) -> Result<DomainPtr> {
+                         auto d = std::make_shared<Domain>();
+                         d->uid = {at.value};
+                         d->name = "a.test";
+                         return DomainPtr(d);
+                       }});
+  const auto status = store().commit(set);
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().code, Errc::kUnavailable);
+  EXPECT_TRUE(store().failed());
+  EXPECT_EQ(store().head(), head);
+  EXPECT_EQ(store().read_heads(kNoPosition, 9)->size(), 1U);
+  EXPECT_EQ(store().find_events(kDomain, {"a"})->front(), kNoPosition);
+  EXPECT_EQ(store().load_domains()->size(), 0U);
+  EXPECT_EQ(read_pages(page_query()), Ids{"before"});
+  EXPECT_EQ(read_lane(lane_query(webhook::Class::kNormal)), Ids{"before"});
+
+  ASSERT_TRUE(store().recover());
+  EXPECT_FALSE(store().failed());
+  EXPECT_GT(store().head(), head);
+  EXPECT_EQ(read_pages(page_query()), (Ids{"a", "before"}));
+  EXPECT_EQ(read_lane(lane_query(webhook::Class::kNormal)), (Ids{"before", "a"}));
+  EXPECT_EQ(store().load_domains()->size(), 1U);
+  engine_->cut_power();
+  EXPECT_EQ(read_pages(page_query()), (Ids{"a", "before"})) << "what was found is durable";
+  EXPECT_EQ(append({make_event("a")}), (std::vector{Outcome::kDuplicate}));
+}
+
+// C5: a store that failed takes no write, by whatever member, before it is recovered.
+TEST_P(StoreContract, C5AFailedStoreTakesNoWrite) {
+  Progress progress;
+  progress.settled_lanes = {{5}};
+  const Progress* const one[] = {&progress};
+  const SlotMark mark{SlotSet::all(), {10}};
+  const auto status = [](const auto& result) { return result ? Status() : fail(result.error()); };
+  const std::vector<std::function<Status()>> writes = {
+      [&] {
+        WriteSet set;
+        set.appends.push_back({make_event("a"), Outcome::kStored, nullptr});
+        return store().commit(set);
+      },
+      [&] { return store().flush(); },
+      [&] { return store().replace_marks({&mark, 1}); },
+      [&] { return status(store().expire({}, {})); },
+      [&] { return store().save_value("k", "v"); },
+      [&] { return store().remove_value("k"); },
+      // These do not wait for the disk.
+      [&] { return status(store().save(one)); },
+      [&] { return store().save_values({{"k", "v"}}); },
+  };
+  constexpr size_t kSyncing = 6;
+  for (size_t i = 0; i < kSyncing; ++i) {
+    EXPECT_FALSE(store().failed());
+    engine_->fail_one_sync();
+    EXPECT_FALSE(writes[i]()) << i;
+    EXPECT_TRUE(store().failed()) << i;
+    for (const auto& write : writes) {
+      const auto refused = write();
+      ASSERT_FALSE(refused);
+      EXPECT_EQ(refused.error().code, Errc::kUnavailable);
+    }
+    EXPECT_TRUE(store().load_value("k")) << "reads go on";
+    ASSERT_TRUE(store().recover());
+  }
+  for (const auto& write : writes) EXPECT_TRUE(write());
+}
+
+// C13: the kept clock never falls, though its row was lost with what was not synced.
+TEST_P(StoreContract, C13StampsDoNotFallAfterALostSave) {
+  append_one(make_event("a"));
+  engine_->clock.advance(std::chrono::milliseconds(1100));
+  AttemptRow attempt;
+  attempt.lane = {5};
+  attempt.attempt = 2;
+  attempt.written = engine_->clock.now();
+  Progress p;
+  p.attempts = {attempt};
+  save(p);  // with the clock's row
+  engine_->fail_one_sync();
+  EXPECT_FALSE(store().flush());
+  ASSERT_TRUE(store().recover());
+  engine_->clock.advance(std::chrono::milliseconds(900));
+  append_one(make_event("b"));
+  const SystemTime stamp = store().read_events({store().head()})->front()->committed;
+  engine_->clock.power_off(std::chrono::milliseconds(0));
+  engine_->cut_power();
+  EXPECT_GE(store().kept_clock().now(), stamp);
+}
+
 }  // namespace
 }  // namespace eventhorn::store

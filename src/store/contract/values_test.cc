@@ -42,5 +42,23 @@ TEST_P(StoreContract, ValuesAreRemovedAndListed) {
   EXPECT_EQ(*store().load_value("b/1"), std::nullopt);
 }
 
+TEST_P(StoreContract, ValuesThatAreSavedTogetherAreDurableWithTheNextSync) {
+  const auto keys = [&] {
+    Ids out;
+    const auto values = store().load_values("");
+    for (const auto& [key, value] : *values) out.push_back(key);
+    return out;
+  };
+  ASSERT_TRUE(store().save_value("a", "1"));
+  ASSERT_TRUE(store().save_values({{"a", std::nullopt}, {"b", "2"}, {"c", "3"}}));
+  EXPECT_EQ(keys(), (Ids{"b", "c"}));
+  engine_->cut_power();
+  EXPECT_EQ(keys(), Ids{"a"});
+  ASSERT_TRUE(store().save_values({{"a", std::nullopt}, {"b", "2"}, {"c", "3"}}));
+  ASSERT_TRUE(store().save_value("d", "4"));
+  engine_->cut_power();
+  EXPECT_EQ(keys(), (Ids{"b", "c", "d"}));
+}
+
 }  // namespace
 }  // namespace eventhorn::store

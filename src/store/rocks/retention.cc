@@ -137,8 +137,10 @@ Status RocksStore::load_floors() {
 // The floor that was made for a time 7 days ago; older ones have served and go.
 Result<uint64_t> RocksStore::ids_floor(SystemTime events_before, rocksdb::WriteBatch& batch) const {
   const std::string prefix(1, format::kFloorPrefix);
-  const std::string cut = format::meta_key(
-      format::kFloorPrefix, static_cast<uint64_t>(to_micros(events_before - kIdsOutliveEvents)));
+  const SystemTime served = events_before - kIdsOutliveEvents;
+  if (served < SystemTime()) return 0;
+  const std::string cut =
+      format::meta_key(format::kFloorPrefix, static_cast<uint64_t>(to_micros(served)));
   uint64_t floor = 0;
   std::string last;
   const auto take = [&](std::string_view key, std::string_view value) -> Result<bool> {

@@ -255,6 +255,7 @@ Status RocksStore::recover() {
     ballast_.give_up();  // for the next try
     return status;
   }
+  kept_clock_.lost();  // its row may have been among what was not synced
   log_info("store", "reopened the store head={}", head().value);
   return {};
 }

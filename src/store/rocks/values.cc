@@ -37,7 +37,7 @@ Status RocksStore::remove_value(const std::string& key) {
 
 Status RocksStore::save_values(const ValueChanges& changes) {
   const std::shared_lock lock(db_mutex_);
-  TRY_STATUS(usable());
+  if (failed_ || !db_) return fail(Errc::kUnavailable, kNotReopened);
   rocksdb::WriteBatch batch;
   for (const auto& [key, value] : changes) {
     const auto place = format::meta_key(format::kValuePrefix, key);
@@ -47,7 +47,7 @@ Status RocksStore::save_values(const ValueChanges& changes) {
       batch.Delete(family(kMeta), place);
     }
   }
-  return to_status(db_->Write({}, &batch), "saving values");
+  return write(batch, /*has_stamps=*/false);
 }
 
 Result<std::vector<std::pair<std::string, std::string>>> RocksStore::load_values(
