@@ -176,9 +176,9 @@ class TestApi {
   SystemClock writers_clock;
   WorkerThreads workers;
   std::optional<store::Writers> writers;
-  asio::thread_pool readers{1};
-  asio::thread_pool searchers{1};
-  asio::thread_pool writer{1};
+  Pool readers{"readers", 1};
+  Pool searchers{"searchers", 1};
+  Pool writer{"writer", 1};
   control::Keys keys = expect(control::Keys::load(temp.path(), kApiKey, kSigningKey, clock));
   http::AuthLimiter limiter{clock};
   bin::Bins bins{clock, crypto::random_bytes, bin::Bins::Options()};

@@ -2,6 +2,7 @@
 // member is safe to use from any core.
 #pragma once
 
+#include "async/pool.h"
 #include "async/task.h"
 #include "base/time.h"
 #include "bin/bins.h"
@@ -55,13 +56,13 @@ struct Services {
   store::AppendQueue& appends;
   const store::StoreHealth& health;
   /// For blocking reads.
-  asio::thread_pool& readers;
+  Pool& readers;
   /// For searches, which may read all there is: a few at a time, in turns, so that they never hold
   /// all readers.
-  asio::thread_pool& searchers;
+  Pool& searchers;
   /// One thread: changes of settings and of records of replays are made there, one after the other,
   /// so that none undoes another and no reader waits for the disk.
-  asio::thread_pool& writer;
+  Pool& writer;
   control::Keys& keys;
   http::AuthLimiter& limiter;
   bin::Bins& bins;

@@ -8,6 +8,7 @@
 #include "async/block_on.h"
 #include "async/cores.h"
 #include "async/hop.h"
+#include "async/pool.h"
 #include "async/task_group.h"
 #include "base/check.h"
 #include "base/log.h"
@@ -185,10 +186,10 @@ struct Application::Impl {
   control::NoticeBoard notices;
   std::unique_ptr<control::KeptNotices> kept_notices;
   std::unique_ptr<store::Writers> writers;
-  std::unique_ptr<asio::thread_pool> readers;           // of requests, and retention
-  std::unique_ptr<asio::thread_pool> searchers;         // see api::Services
-  std::unique_ptr<asio::thread_pool> delivery_readers;  // of the engines
-  std::unique_ptr<asio::thread_pool> writer;            // one thread: see api::Services
+  std::unique_ptr<Pool> readers;           // of requests, and retention
+  std::unique_ptr<Pool> searchers;         // see api::Services
+  std::unique_ptr<Pool> delivery_readers;  // of the engines
+  std::unique_ptr<Pool> writer;            // one thread: see api::Services
   std::unique_ptr<Cores> cores;
   std::unique_ptr<bin::Bins> bins;
   std::unique_ptr<bin::KeptBins> kept_bins;
@@ -256,10 +257,10 @@ Status Application::Impl::open_store() {
 
 Status Application::Impl::build_cores() {
   const size_t threads = core_count(config);
-  readers = std::make_unique<asio::thread_pool>(kReaderThreads);
-  searchers = std::make_unique<asio::thread_pool>(kSearchThreads);
-  delivery_readers = std::make_unique<asio::thread_pool>(kDeliveryReaderThreads);
-  writer = std::make_unique<asio::thread_pool>(1);
+  readers = std::make_unique<Pool>("readers", kReaderThreads);
+  searchers = std::make_unique<Pool>("searchers", kSearchThreads);
+  delivery_readers = std::make_unique<Pool>("delivery reads", kDeliveryReaderThreads);
+  writer = std::make_unique<Pool>("writer", 1);
   cores = std::make_unique<Cores>(threads);
   bin::Bins::Options bin_options;
   bin_options.max_bins = config.bins.max;

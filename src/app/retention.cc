@@ -29,8 +29,7 @@ milliseconds expire_interval(milliseconds retention) {
 }  // namespace
 
 Retention::Retention(const config::Config& config, store::EventLog& log, store::Upkeep& store,
-                     control::NoticeBoard& notices, const Clock& clock, asio::thread_pool& pool,
-                     Expired expired)
+                     control::NoticeBoard& notices, const Clock& clock, Pool& pool, Expired expired)
     : config_(config),
       log_(log),
       store_(store),

@@ -1,7 +1,7 @@
 // Housekeeping by the kept clock: watches it, and drops what is older than the retention.
 #pragma once
 
-#include "async/task.h"
+#include "async/pool.h"
 #include "base/metrics.h"
 #include "config/config.h"
 #include "control/notices.h"
@@ -19,8 +19,7 @@ class Retention {
 
   /// All must outlive run(). The store's reads and writes run on `pool`.
   Retention(const config::Config& config, store::EventLog& log, store::Upkeep& store,
-            control::NoticeBoard& notices, const Clock& clock, asio::thread_pool& pool,
-            Expired expired);
+            control::NoticeBoard& notices, const Clock& clock, Pool& pool, Expired expired);
 
   /// How long a wall clock that is ahead is watched before the kept clock believes it: an hour, or
   /// a quarter of the retention where that is less.
@@ -38,7 +37,7 @@ class Retention {
   store::Upkeep& store_;
   control::NoticeBoard& notices_;
   const Clock& clock_;
-  asio::thread_pool& pool_;
+  Pool& pool_;
   const Expired expired_;
   metrics::Gauge ahead_gauge_;
   metrics::Counter runs_;

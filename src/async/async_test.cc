@@ -50,27 +50,6 @@ TEST(TaskGroup, CancelEndsWhatJoinWaitsFor) {
   EXPECT_EQ(bugs.value(), before + 1);
 }
 
-Task<void> use_pool(asio::thread_pool& pool, std::string* out, std::thread::id* inside) {
-  const std::string text(100, 'z');
-  auto work = [&text, inside] {
-    *inside = std::this_thread::get_id();
-    return text + "!";
-  };
-  *out = co_await run_blocking(pool, work);
-}
-
-TEST(RunBlocking, LeavesTheLoopAndComesBack) {
-  asio::io_context io(1);
-  asio::thread_pool pool(1);
-  std::string out;
-  std::thread::id inside;
-  asio::co_spawn(io, use_pool(pool, &out, &inside), asio::detached);
-  io.run();
-  pool.join();
-  EXPECT_EQ(out.size(), 101U);
-  EXPECT_NE(inside, std::this_thread::get_id());
-}
-
 Task<void> use_bell(std::shared_ptr<Bell> bell) {
   const auto now = [] { return std::chrono::steady_clock::now(); };
   bell->ring();

@@ -2,6 +2,7 @@
 // for Outcomes to say.
 #pragma once
 
+#include "async/pool.h"
 #include "async/task_group.h"
 #include "crypto/random.h"
 #include "delivery/attempt.h"
@@ -23,7 +24,7 @@ class Attempts {
   struct Parts {
     const Clock& clock;
     store::Store& store;
-    asio::thread_pool& readers;
+    Pool& readers;
     Sender& sender;
     const std::function<webhook::SigningKeys()>& keys;
     crypto::RandomPool& random;

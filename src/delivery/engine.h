@@ -22,6 +22,7 @@
 // and the log has what they miss.
 #pragma once
 
+#include "async/pool.h"
 #include "async/task_group.h"
 #include "control/deliveries.h"
 #include "control/notices.h"
@@ -90,7 +91,7 @@ struct EngineOptions {
 
 /// What an engine works with; everything outlives it.
 struct EngineServices {
-  asio::thread_pool& readers;
+  Pool& readers;
   store::Store& store;
   store::ProgressSaver& progress;
   const store::StoreHealth& health;

@@ -377,7 +377,7 @@ TEST_F(EngineTest, DeletedAndCreatedAgainShowsNothingOfTheOldDomain) {
 TEST_F(EngineTest, UrlsBelongToOneCore) {
   SystemClock clock;
   asio::io_context io;
-  asio::thread_pool pool(1);
+  Pool pool("pool", 1);
   store::RocksOptions rocks;
   rocks.directory = directory_;
   rocks.ballast_bytes = 0;

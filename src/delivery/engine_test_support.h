@@ -183,7 +183,7 @@ class FakeSender final : public Sender {
 class Life {
  public:
   Life(const std::filesystem::path& directory, FakeSender& sender, EngineOptions options)
-      : pool_(2), cores_(options.cores) {
+      : pool_("readers", 2), cores_(options.cores) {
     store::RocksOptions rocks;
     rocks.directory = directory;
     rocks.ballast_bytes = 0;
@@ -353,7 +353,7 @@ class Life {
   store::Directory directory_;
   WorkerThreads workers_;
   std::unique_ptr<store::Writers> writers_;
-  asio::thread_pool pool_;
+  Pool pool_;
   Cores cores_;
   asio::any_io_executor executor_;
   control::NoticeBoard notices_;

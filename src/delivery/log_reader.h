@@ -9,6 +9,7 @@
 // So what cannot be read costs itself alone, and nothing is skipped.
 #pragma once
 
+#include "async/pool.h"
 #include "async/task_group.h"
 #include "base/log.h"
 #include "base/metrics.h"
@@ -51,7 +52,7 @@ class LogReader {
 
   /// What it works with; everything outlives it.
   struct Parts {
-    asio::thread_pool& readers;
+    Pool& readers;
     store::Store& store;
     const Clock& clock;
     const Router& router;

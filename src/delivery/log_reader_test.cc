@@ -127,7 +127,7 @@ class LogReaderTest : public ::testing::Test,
   }
 
   boost::asio::io_context io_{1};
-  asio::thread_pool pool_{2};
+  Pool pool_{"pool", 2};
   MovedClock clock_;
   std::filesystem::path directory_;
   std::unique_ptr<store::RocksStore> rocks_;

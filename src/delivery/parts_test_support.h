@@ -187,7 +187,7 @@ class PartsTest : public ::testing::Test,
   const EndpointPtr& endpoint() const { return endpoint_; }
 
   boost::asio::io_context io_{1};
-  asio::thread_pool pool_{1};
+  Pool pool_{"pool", 1};
   MovedClock clock_;
   crypto::RandomPool random_;
   std::filesystem::path directory_;

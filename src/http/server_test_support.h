@@ -1,11 +1,10 @@
 // A server on a free port of 127.0.0.1 with routes for tests.
 #pragma once
 
+#include "async/pool.h"
 #include "http/raw_client_test_support.h"
 #include "http/router.h"
 #include "http/server.h"
-
-#include <boost/asio/thread_pool.hpp>
 
 #include <atomic>
 #include <future>
@@ -144,7 +143,7 @@ class TestServer {
   Cores cores_;
   std::optional<Server> server_;
   uint16_t port_ = 0;
-  asio::thread_pool pool_{1};  // comes back to the cores: joined before they go
+  Pool pool_{"pool", 1};  // comes back to the cores: joined before they go
 };
 
 /// "METHOD target HTTP/1.1" with Host, the fields given (each with CR LF) and the body.

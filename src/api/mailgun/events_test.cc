@@ -165,7 +165,7 @@ TEST_F(EventsApi, GivesUpALongSearchAtTheDeadline) {
 TEST_F(EventsApi, SearchesHoldNobodyElse) {
   add({make_event("a", kStartUs)});
   std::promise<void> end;
-  asio::post(searchers_, [held = end.get_future().share()] { held.wait(); });
+  asio::post(searchers_.executor(), [held = end.get_future().share()] { held.wait(); });
   EXPECT_THAT(query("").ids, ElementsAre("a"));
   end.set_value();
   EXPECT_THAT(query("event=delivered").ids, ElementsAre("a"));

@@ -219,9 +219,9 @@ class EventsApi : public testing::Test {
   SystemClock writers_clock_;
   WorkerThreads workers_;
   store::Writers writers_{*store_, directory_, writers_clock_, workers_, {.min_free_bytes = 0}};
-  asio::thread_pool readers_{2};
-  asio::thread_pool searchers_{1};
-  asio::thread_pool writer_{1};
+  Pool readers_{"readers", 2};
+  Pool searchers_{"searchers", 1};
+  Pool writer_{"writer", 1};
   Cores cores_{1};
   bin::Bins bins_{clock_, [](size_t n) { return crypto::random_bytes(n); }, {}};
   bin::OwnBins own_bins_{bins_, http::OriginOptions()};

@@ -60,7 +60,7 @@ TEST(EndpointSettings, L14ChangesUnderWayHoldNoReader) {
   ControlApi api;
   std::promise<void> disk;
   auto slow = disk.get_future();
-  asio::post(api.writer, [&] { slow.wait(); });
+  asio::post(api.writer.executor(), [&] { slow.wait(); });
   std::vector<std::future<http::Response>> changes;
   for (const char* rate : {"5", "6", "7"}) {
     const std::string target = std::string(kByUrl) + "&rate_limit=" + rate;
