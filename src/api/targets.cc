@@ -3,8 +3,6 @@
 #include "api/requests.h"
 #include "webhook/url.h"
 
-#include <chrono>
-
 namespace eventhorn::api {
 namespace {
 
@@ -23,7 +21,7 @@ Task<Status> check_target(Services& services, const std::string& url) {
   const auto allowed = services.guard.check_host(target->host);
   if (!allowed) co_return refuse(url, allowed.error().message);
   if (!services.settings.verify_host || net::IpAddress::parse(target->host)) co_return Status();
-  const Deadline deadline = std::chrono::steady_clock::now() + services.settings.attempt_timeout;
+  const Deadline deadline = services.clock.steady_now() + services.settings.attempt_timeout;
   const auto found = co_await services.resolver.resolve(target->host, deadline);
   if (!found) co_return refuse(url, found.error().message);
   const auto reachable = services.guard.check_any(*found);

@@ -343,7 +343,7 @@ Status Application::Impl::start_delivery() {
   started = true;
   if (alerts) alerts->start();
   const auto executor = per_core.front()->executor;
-  housekeeping = std::make_unique<TaskGroup>(executor);
+  housekeeping = std::make_unique<TaskGroup>(executor, clock);
   retention = std::make_unique<Retention>(config, *store, *store, notices, clock, *readers,
                                           [this](Position last) { return expire_lanes(last); });
   asio::post(executor, [this] { housekeeping->spawn("retention", retention->run()); });
@@ -479,7 +479,7 @@ Result<std::string> Application::start() {
 void Application::stop() {
   auto& i = *impl_;
   i.draining = true;
-  const auto deadline = std::chrono::steady_clock::now() + i.config.delivery.drain_timeout;
+  const auto deadline = i.clock.steady_now() + i.config.delivery.drain_timeout;
   // Attempts end while requests do: neither uses up the time of the other.
   if (i.cores) {
     for (auto& core : i.per_core) block_on(core->executor, core->engine->stop_sending());

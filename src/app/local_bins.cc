@@ -1,5 +1,6 @@
 #include "app/local_bins.h"
 
+#include "async/timer.h"
 #include "bin/answer.h"
 
 #include <algorithm>
@@ -35,8 +36,8 @@ Task<outbound::ClientReply> LocalBins::answer(std::string path, std::string body
   }
   const auto answer = bin::bin_answer(*wish, *repeat);
   if (answer.delay.count() > 0) {
-    const auto due = std::chrono::steady_clock::now() + answer.delay;
-    co_await sleep_until(std::min(due, deadline));
+    const auto due = clock_.steady_now() + answer.delay;
+    co_await sleep_until(clock_, std::min(due, deadline));
     if (due > deadline) {
       reply.result.kind = webhook::FailureKind::kTimeout;
       reply.result.error = "timed out while waiting for the answer";

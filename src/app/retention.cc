@@ -1,5 +1,6 @@
 #include "app/retention.h"
 
+#include "async/timer.h"
 #include "base/duration.h"
 #include "base/log.h"
 
@@ -51,7 +52,7 @@ Task<void> Retention::run() {
   auto due = clock_.steady_now() + expire_interval(config_.events.retention);
   for (;;) {
     watch_clock();
-    co_await sleep_until(std::min(due, clock_.steady_now() + look));
+    co_await sleep_until(clock_, std::min(due, clock_.steady_now() + look));
     if (clock_.steady_now() < due) continue;
     co_await expire();
     due = clock_.steady_now() + expire_interval(config_.events.retention);

@@ -16,20 +16,22 @@ namespace {
 
 using namespace std::chrono_literals;
 
+const SystemClock kClock;
+
 Task<void> forever() {
-  for (;;) co_await sleep_until(std::chrono::steady_clock::now() + 1h);
+  for (;;) co_await sleep_until(kClock, kClock.steady_now() + 1h);
 }
 
 Task<void> throws() {
-  co_await sleep_until(std::chrono::steady_clock::now());
+  co_await sleep_until(kClock, kClock.steady_now());
   throw std::runtime_error("boom");
 }
 
 Task<void> use_group(asio::any_io_executor executor, size_t* left, bool* joined) {
-  TaskGroup group(executor);
+  TaskGroup group(executor, kClock);
   group.spawn("forever", forever());
   group.spawn("throws", throws());
-  const bool early = co_await group.join(std::chrono::steady_clock::now() + 20ms);
+  const bool early = co_await group.join(kClock.steady_now() + 20ms);
   EXPECT_FALSE(early);
   *left = group.size();
   EXPECT_EQ(group.names(), std::vector<std::string>{"forever"});
@@ -51,26 +53,25 @@ TEST(TaskGroup, CancelEndsWhatJoinWaitsFor) {
 }
 
 Task<void> use_bell(std::shared_ptr<Bell> bell) {
-  const auto now = [] { return std::chrono::steady_clock::now(); };
   bell->ring();
   bell->ring();
   const bool rung_before = co_await bell->wait(Deadline::max());
   EXPECT_TRUE(rung_before);
-  const bool counted_once = !co_await bell->wait(now() + 5ms);
+  const bool counted_once = !co_await bell->wait(kClock.steady_now() + 5ms);
   EXPECT_TRUE(counted_once);
   const std::jthread other([bell] { bell->ring(); });
   const bool rung_meanwhile = co_await bell->wait(Deadline::max());
   EXPECT_TRUE(rung_meanwhile);
-  const bool too_late = !co_await bell->wait(now() - 1ms);
+  const bool too_late = !co_await bell->wait(kClock.steady_now() - 1ms);
   EXPECT_TRUE(too_late);
   co_await bell->wait(Deadline::max());  // until the group cancels it
   ADD_FAILURE() << "went on after its cancellation";
 }
 
 Task<void> cancel_bell(asio::any_io_executor executor, std::shared_ptr<Bell> bell) {
-  TaskGroup group(executor);
+  TaskGroup group(executor, kClock);
   group.spawn("bell", use_bell(bell));
-  co_await group.join(std::chrono::steady_clock::now() + 50ms);
+  co_await group.join(kClock.steady_now() + 50ms);
   group.cancel();
   const bool ended = co_await group.join(Deadline::max());
   EXPECT_TRUE(ended);
@@ -78,7 +79,7 @@ Task<void> cancel_bell(asio::any_io_executor executor, std::shared_ptr<Bell> bel
 
 TEST(Bell, RingsOfOtherThreadsEndAWait) {
   asio::io_context io(1);
-  const auto bell = std::make_shared<Bell>(io.get_executor());
+  const auto bell = std::make_shared<Bell>(io.get_executor(), kClock);
   asio::co_spawn(io, cancel_bell(io.get_executor(), bell), asio::detached);
   io.run();
 }

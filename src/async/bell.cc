@@ -1,8 +1,6 @@
 #include "async/bell.h"
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 namespace eventhorn {
 
@@ -13,10 +11,10 @@ void Bell::ring() {
 
 Task<bool> Bell::wait(Deadline deadline) {
   while (!rung_.exchange(false)) {
-    if (deadline <= std::chrono::steady_clock::now()) co_return false;
-    timer_.expires_at(deadline);
+    if (deadline <= clock_.steady_now()) co_return false;
+    timer_.set(deadline);
     // Also ends for a ring that an earlier wait took before its post was run: look again.
-    co_await timer_.async_wait(asio::as_tuple(asio::use_awaitable));
+    co_await timer_.wait();
   }
   co_return true;
 }

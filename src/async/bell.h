@@ -2,9 +2,7 @@
 // flood of them costs one post to the executor.
 #pragma once
 
-#include "async/task.h"
-
-#include <boost/asio/steady_timer.hpp>
+#include "async/timer.h"
 
 #include <atomic>
 #include <memory>
@@ -14,8 +12,9 @@ namespace eventhorn {
 /// Owned by a shared_ptr, which a ring that is under way also holds.
 class Bell : public std::enable_shared_from_this<Bell> {
  public:
-  /// `executor` must run on one thread.
-  explicit Bell(asio::any_io_executor executor) : executor_(executor), timer_(executor) {}
+  /// `executor` must run on one thread. `clock`, which deadlines go by, outlives the bell.
+  Bell(asio::any_io_executor executor, const Clock& clock)
+      : executor_(executor), clock_(clock), timer_(executor, clock) {}
 
   /// Any thread.
   void ring();
@@ -25,8 +24,9 @@ class Bell : public std::enable_shared_from_this<Bell> {
   Task<bool> wait(Deadline deadline);
 
  private:
-  asio::any_io_executor executor_;
-  asio::steady_timer timer_;  // touched on the executor only
+  const asio::any_io_executor executor_;
+  const Clock& clock_;
+  Timer timer_;  // touched on the executor only
   std::atomic<bool> rung_{false};
 };
 

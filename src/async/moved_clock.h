@@ -3,7 +3,8 @@
 
 #include "async/timer.h"
 
-#include <set>
+#include <algorithm>
+#include <vector>
 
 namespace eventhorn {
 
@@ -17,17 +18,27 @@ class MovedClock final : public Clock {
 
   BootTime boot_now() const override { return clock_.boot_now(); }
 
-  /// Moves all times together; the waits whose time has come end when their executor runs next.
+  /// Moves all times together; the waits whose time has come end when their executor runs next, in
+  /// the order in which their timers were made.
   void advance(Micros by) {
     clock_.advance(by);
     for (auto* timer : timers_) timer->look();
+  }
+
+  /// When the first of the waits under way ends; SteadyTime::max() when none does.
+  SteadyTime next() const {
+    auto first = SteadyTime::max();
+    for (const auto* timer : timers_) {
+      if (timer->is_waited_for()) first = std::min(first, timer->when());
+    }
+    return first;
   }
 
  private:
   friend class Timer;
 
   FakeClock clock_;
-  mutable std::set<Timer*> timers_;
+  mutable std::vector<Timer*> timers_;  // in the order in which they were made
 };
 
 }  // namespace eventhorn

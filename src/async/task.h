@@ -1,5 +1,4 @@
-// The coroutine type, and waiting with a deadline. A coroutine stays on the io_context where it was
-// spawned.
+// The coroutine type. A coroutine stays on the io_context where it was spawned.
 #pragma once
 
 #include "base/time.h"
@@ -13,10 +12,6 @@ namespace asio = boost::asio;
 
 template <class T>
 using Task = asio::awaitable<T>;
-
-/// Ends at `deadline`, or earlier when the coroutine is cancelled (then it throws
-/// operation_aborted, as Asio does).
-Task<void> sleep_until(Deadline deadline);
 
 /// Lets the loop run what else is ready: long work on a core calls it now and then.
 Task<void> yield_now();

@@ -4,11 +4,9 @@
 #include "base/log.h"
 #include "base/metrics.h"
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/error.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <boost/system/system_error.hpp>
 
 #include <exception>
@@ -33,7 +31,8 @@ void report(const char* name, const std::exception_ptr& error) {
 
 }  // namespace
 
-TaskGroup::TaskGroup(asio::any_io_executor executor) : executor_(executor), idle_(executor) {}
+TaskGroup::TaskGroup(asio::any_io_executor executor, const Clock& clock)
+    : executor_(executor), clock_(clock), idle_(executor, clock) {}
 
 TaskGroup::~TaskGroup() {
   CHECK(children_.empty());
@@ -58,10 +57,9 @@ void TaskGroup::cancel() {
 }
 
 Task<bool> TaskGroup::join(Deadline deadline) {
-  while (!children_.empty() && std::chrono::steady_clock::now() < deadline) {
-    idle_.expires_at(deadline);
-    auto [ec] = co_await idle_.async_wait(asio::as_tuple(asio::use_awaitable));
-    (void)ec;
+  while (!children_.empty() && clock_.steady_now() < deadline) {
+    idle_.set(deadline);
+    co_await idle_.wait();
   }
   co_return children_.empty();
 }

@@ -3,11 +3,10 @@
 // that none is left.
 #pragma once
 
-#include "async/task.h"
+#include "async/timer.h"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/cancellation_signal.hpp>
-#include <boost/asio/steady_timer.hpp>
 
 #include <list>
 #include <string>
@@ -17,7 +16,8 @@ namespace eventhorn {
 
 class TaskGroup {
  public:
-  explicit TaskGroup(asio::any_io_executor executor);
+  /// `clock`, which deadlines go by, outlives the group.
+  TaskGroup(asio::any_io_executor executor, const Clock& clock);
   ~TaskGroup();
   TaskGroup(const TaskGroup&) = delete;
   TaskGroup& operator=(const TaskGroup&) = delete;
@@ -30,7 +30,7 @@ class TaskGroup {
   /// time.
   void cancel();
 
-  /// Ends when no child is left, or at `deadline`; true when none is left.
+  /// Ends when no child is left, or at `deadline`; true when none is left. One at a time.
   Task<bool> join(Deadline deadline);
 
   size_t size() const { return children_.size(); }
@@ -46,8 +46,9 @@ class TaskGroup {
     asio::cancellation_signal signal;
   };
 
-  asio::any_io_executor executor_;
-  asio::steady_timer idle_;
+  const asio::any_io_executor executor_;
+  const Clock& clock_;
+  Timer idle_;  // cancelled when the last child has ended
   std::list<Child> children_;
 };
 

@@ -4,6 +4,7 @@
 #include "base/check.h"
 
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 namespace eventhorn {
@@ -13,11 +14,11 @@ Timer::Timer(asio::any_io_executor executor, const Clock& clock, SteadyTime when
       moved_(dynamic_cast<const MovedClock*>(&clock)),
       timer_(std::move(executor)),
       when_(when) {
-  if (moved_ != nullptr) moved_->timers_.insert(this);
+  if (moved_ != nullptr) moved_->timers_.push_back(this);
 }
 
 Timer::~Timer() {
-  if (moved_ != nullptr) moved_->timers_.erase(this);
+  if (moved_ != nullptr) std::erase(moved_->timers_, this);
 }
 
 void Timer::set(SteadyTime when) {
@@ -44,6 +45,11 @@ void Timer::cancel() {
 // The clock was moved.
 void Timer::look() {
   if (when_ <= clock_.steady_now()) timer_.cancel();
+}
+
+Task<void> sleep_until(const Clock& clock, SteadyTime when) {
+  Timer timer(co_await asio::this_coro::executor, clock, when);
+  co_await timer.wait();
 }
 
 }  // namespace eventhorn

@@ -39,6 +39,8 @@ class Timer {
 
   void look();
 
+  bool is_waited_for() const { return armed_ != SteadyTime::min(); }
+
   const Clock& clock_;
   const MovedClock* const moved_;  // null when the clock goes by itself
   asio::steady_timer timer_;
@@ -46,5 +48,9 @@ class Timer {
   SteadyTime armed_ = SteadyTime::min();  // when timer_ ends; the minimum while nobody waits
   bool cancelled_ = false;
 };
+
+/// Ends at `when`, or earlier when the coroutine is cancelled (then it throws operation_aborted, as
+/// Asio does). `clock` outlives the wait.
+Task<void> sleep_until(const Clock& clock, SteadyTime when);
 
 }  // namespace eventhorn

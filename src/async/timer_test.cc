@@ -1,5 +1,6 @@
 #include "async/timer.h"
 
+#include "async/bell.h"
 #include "async/moved_clock.h"
 #include "async/task_group.h"
 
@@ -85,7 +86,7 @@ Task<void> cancel_all(TaskGroup& group, bool& ended) {
 
 TEST_F(TimerTest, AWaitEndsWithItsTask) {
   Timer timer(io_.get_executor(), clock_);
-  TaskGroup group(io_.get_executor());
+  TaskGroup group(io_.get_executor(), clock_);
   group.spawn("waits", note(timer, 1, ends_));
   run();
   bool ended = false;
@@ -93,6 +94,73 @@ TEST_F(TimerTest, AWaitEndsWithItsTask) {
   run();
   EXPECT_TRUE(ended);
   EXPECT_TRUE(ends_.empty());
+}
+
+Task<void> join(TaskGroup& group, Deadline deadline, std::vector<bool>& ends) {
+  const bool empty = co_await group.join(deadline);
+  ends.push_back(empty);
+}
+
+TEST_F(TimerTest, AGroupIsJoinedUntilATimeOfItsClock) {
+  const auto start = clock_.steady_now();
+  Timer timer(io_.get_executor(), clock_, start + 2h);
+  TaskGroup group(io_.get_executor(), clock_);
+  std::vector<bool> ends;
+  group.spawn("waits", note(timer, 1, ends));
+  asio::co_spawn(io_, join(group, start + 1h, ends_), asio::detached);
+  run();
+  EXPECT_TRUE(ends_.empty());
+  clock_.advance(1h);
+  run();
+  EXPECT_EQ(ends_, std::vector<bool>{false});
+  asio::co_spawn(io_, join(group, start + 3h, ends_), asio::detached);
+  run();
+  clock_.advance(1h);
+  run();
+  EXPECT_EQ(ends_, (std::vector<bool>{false, true}));
+}
+
+Task<void> hear(std::shared_ptr<Bell> bell, Deadline deadline, std::vector<bool>& ends) {
+  const bool rung = co_await bell->wait(deadline);
+  ends.push_back(rung);
+}
+
+TEST_F(TimerTest, ABellIsWaitedForUntilATimeOfItsClock) {
+  const auto bell = std::make_shared<Bell>(io_.get_executor(), clock_);
+  asio::co_spawn(io_, hear(bell, clock_.steady_now() + 1h, ends_), asio::detached);
+  run();
+  EXPECT_TRUE(ends_.empty());
+  clock_.advance(1h);
+  run();
+  EXPECT_EQ(ends_, std::vector<bool>{false});
+  asio::co_spawn(io_, hear(bell, Deadline::max(), ends_), asio::detached);
+  run();
+  bell->ring();
+  run();
+  EXPECT_EQ(ends_, (std::vector<bool>{false, true}));
+}
+
+Task<void> note_number(const Clock& clock, SteadyTime when, int number, std::vector<int>& out) {
+  co_await sleep_until(clock, when);
+  out.push_back(number);
+}
+
+TEST_F(TimerTest, AMovedClockTellsWhenTheNextWaitEnds) {
+  EXPECT_EQ(clock_.next(), SteadyTime::max());
+  const auto start = clock_.steady_now();
+  std::vector<int> woken;
+  for (int i = 0; i < 3; ++i)
+    asio::co_spawn(io_, note_number(clock_, start + (3 - i) * 1h, i, woken), asio::detached);
+  run();
+  EXPECT_EQ(clock_.next(), start + 1h);
+  clock_.advance(1h);
+  run();
+  EXPECT_EQ(woken, std::vector<int>{2});
+  EXPECT_EQ(clock_.next(), start + 2h);
+  clock_.advance(2h);
+  run();
+  EXPECT_EQ(woken, (std::vector<int>{2, 0, 1})) << "the first to be made is the first to be woken";
+  EXPECT_EQ(clock_.next(), SteadyTime::max());
 }
 
 TEST_F(TimerTest, GoesBySystemTimeToo) {

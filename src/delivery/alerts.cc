@@ -49,10 +49,10 @@ Alerts::Alerts(asio::any_io_executor executor, control::NoticeBoard& board, Send
       options_(std::move(options)),
       seen_(options_.after.value_or(board.last_id())),
       told_(seen_),
-      posted_(std::make_shared<Bell>(executor)),
-      queued_(std::make_shared<Bell>(executor)),
+      posted_(std::make_shared<Bell>(executor, clock_)),
+      queued_(std::make_shared<Bell>(executor, clock_)),
       retry_timer_(executor, clock_),
-      tasks_(executor),
+      tasks_(executor, clock_),
       meters_{outcome_counter("delivered"), outcome_counter("given_up"),
               outcome_counter("suppressed"), outcome_counter("dropped")} {}
 

@@ -39,7 +39,7 @@ class FakeSender final : public Sender {
       deadlines_.push_back(deadline);
       changed_.notify_all();
     }
-    while (held()) co_await sleep_until(std::chrono::steady_clock::now() + 1ms);
+    while (held()) co_await sleep_until(clock_, clock_.steady_now() + 1ms);
     SendReply reply;
     const std::lock_guard lock(mutex_);
     reply.result.status = 200;
@@ -81,6 +81,7 @@ class FakeSender final : public Sender {
   }
 
   std::string opened_;
+  const SystemClock clock_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<std::string> bodies_;

@@ -56,7 +56,7 @@ class FakeSender final : public Sender {
       started_.notify_all();
     }
     co_await yield_now();
-    while (held(url, id)) co_await sleep_until(std::chrono::steady_clock::now() + 1ms);
+    while (held(url, id)) co_await sleep_until(clock_, clock_.steady_now() + 1ms);
     {
       const std::lock_guard lock(mutex_);
       --in_flight_;
@@ -164,6 +164,7 @@ class FakeSender final : public Sender {
     size_t custom_fields = 0;
   };
 
+  const SystemClock clock_;
   std::mutex mutex_;
   std::condition_variable started_;
   std::vector<Sent> sent_;

@@ -146,8 +146,8 @@ class LogReaderTest : public ::testing::Test,
                *this};
   crypto::RandomPool random_;
   RetryBook retries_{{}, clock_, timers_, saver_, random_, *this};
-  TaskGroup tasks_{io_.get_executor()};
-  TaskGroup loops_{io_.get_executor()};
+  TaskGroup tasks_{io_.get_executor(), clock_};
+  TaskGroup loops_{io_.get_executor(), clock_};
   std::optional<LogReader> reader_;
 };
 

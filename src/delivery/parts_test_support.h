@@ -209,8 +209,8 @@ class PartsTest : public ::testing::Test,
                },
                *this};
   RetryBook retries_{{}, clock_, timers_, saver_, random_, *this};
-  TaskGroup tasks_{io_.get_executor()};
-  TaskGroup loops_{io_.get_executor()};
+  TaskGroup tasks_{io_.get_executor(), clock_};
+  TaskGroup loops_{io_.get_executor(), clock_};
   std::optional<LogReader> reader_;
   Scheduler scheduler_{{clock_, timers_, saver_, retries_, random_, *this}, 100, 5ms};
   Transitions transitions_{{clock_, router_, saver_, retries_, scheduler_, notices_},

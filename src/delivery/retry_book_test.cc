@@ -13,7 +13,7 @@ using namespace std::chrono_literals;
 
 class RetryBookTest : public ::testing::Test, public RetryBook::Listener, public Saver::Listener {
  protected:
-  RetryBookTest() : timers_(io_.get_executor(), clock_), loops_(io_.get_executor()) {
+  RetryBookTest() : timers_(io_.get_executor(), clock_), loops_(io_.get_executor(), clock_) {
     make({.per_lane = 3, .per_core = 100});
     saver_.begin({1});
     loops_.spawn("timers", timers_.run());

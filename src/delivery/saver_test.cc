@@ -23,7 +23,7 @@ class SaverTest : public ::testing::Test, public Saver::Listener {
   SaverTest() { make({.slots = kSlots, .interval = 5ms, .max_unsaved = 8}); }
 
   void make(SaverOptions options) {
-    loop_ = std::make_unique<TaskGroup>(io_.get_executor());
+    loop_ = std::make_unique<TaskGroup>(io_.get_executor(), clock_);
     saver_ = std::make_unique<Saver>(
         io_.get_executor(), clock_, std::move(options),
         [this](store::Progress progress, std::function<void()> saved) {

@@ -117,7 +117,7 @@ class SchedulerTest : public ::testing::Test,
                *this};
   std::vector<std::function<void()>> saved_;
   RetryBook retries_{{.per_lane = 1, .per_core = 100}, clock_, timers_, saver_, random_, *this};
-  TaskGroup loops_{io_.get_executor()};
+  TaskGroup loops_{io_.get_executor(), clock_};
   std::optional<Scheduler> scheduler_;
   std::deque<Attempt> attempts_;
 };

@@ -68,7 +68,11 @@ ServerState::ServerState(ServerOptions o, Admit a)
       streams_gauge(metrics::gauge("eventhorn_http_streams", "Streamed responses being sent")) {}
 
 ServerCore::ServerCore(ServerState& s, asio::io_context& c, size_t i)
-    : state(s), context(c), index(i), connections(c.get_executor()), service(c.get_executor()) {}
+    : state(s),
+      context(c),
+      index(i),
+      connections(c.get_executor(), s.clock),
+      service(c.get_executor(), s.clock) {}
 
 void ServerCore::start() {
   renew_date();
@@ -76,14 +80,15 @@ void ServerCore::start() {
 }
 
 void ServerCore::renew_date() {
-  date = format_http_date(SystemClock().now());
+  date = format_http_date(state.clock.now());
 }
 
 Task<void> ServerCore::sweep() {
   for (;;) {
-    co_await sleep_until(std::chrono::steady_clock::now() + state.options.sweep_interval);
+    const auto next = state.clock.steady_now() + state.options.sweep_interval;
+    co_await sleep_until(state.clock, next);
     renew_date();
-    const auto now = std::chrono::steady_clock::now();
+    const auto now = state.clock.steady_now();
     for (auto* connection : open) {
       if (connection->deadline <= now) connection->abort();
     }
@@ -120,7 +125,7 @@ struct Server::Impl {
       : cores(c),
         state(std::move(options), std::move(admit)),
         acceptor(c.at(0)),
-        accepting(c.at(0).get_executor()) {
+        accepting(c.at(0).get_executor(), state.clock) {
     for (size_t i = 0; i < c.size(); ++i)
       per_core.push_back(std::make_unique<ServerCore>(state, c.at(i), i));
   }
@@ -141,7 +146,7 @@ Task<void> Server::Impl::accept_loop() {
   for (size_t next = 0; acceptor.is_open(); next = (next + 1) % per_core.size()) {
     while (acceptor.is_open() && state.connections >= state.options.max_connections + kMaxExtra) {
       make_room();
-      co_await sleep_until(std::chrono::steady_clock::now() + kExtraPause);
+      co_await sleep_until(state.clock, state.clock.steady_now() + kExtraPause);
     }
     auto& target = per_core[next]->context;
     auto [ec, socket] = co_await acceptor.async_accept(target, asio::as_tuple(asio::use_awaitable));
@@ -149,7 +154,7 @@ Task<void> Server::Impl::accept_loop() {
       deal(std::move(socket), next);
     } else if (acceptor.is_open()) {
       log_warn("http", "accept failed: {}", ec.message());
-      co_await sleep_until(std::chrono::steady_clock::now() + kAcceptPause);
+      co_await sleep_until(state.clock, state.clock.steady_now() + kAcceptPause);
     }
   }
 }

@@ -21,6 +21,7 @@ using testing::TlsFiles;
 struct Watch {
   ~Watch() { gone.set_value(); }
 
+  const SystemClock clock;
   std::promise<void> gone;  // the source and its task are no more
   std::atomic<size_t>* asked = nullptr;
 };
@@ -58,7 +59,7 @@ class Script {
       if (then != Then::kRepeat) pieces->erase(pieces->begin());
       co_return piece;
     }
-    if (then == Then::kWait) co_await sleep_until(Deadline::max());
+    if (then == Then::kWait) co_await sleep_until(watch->clock, Deadline::max());
     if (then == Then::kThrow) throw std::runtime_error("broken");
     co_return std::nullopt;
   }

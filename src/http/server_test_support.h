@@ -2,6 +2,7 @@
 #pragma once
 
 #include "async/pool.h"
+#include "async/timer.h"
 #include "http/raw_client_test_support.h"
 #include "http/router.h"
 #include "http/server.h"
@@ -113,7 +114,7 @@ class TestServer {
     inside_.set_value();
     while (!context.client_gone()) {
       asked_.fetch_add(1);
-      co_await sleep_until(std::chrono::steady_clock::now() + std::chrono::milliseconds(1));
+      co_await sleep_until(clock_, clock_.steady_now() + std::chrono::milliseconds(1));
     }
     gone_.set_value();
     co_return Response();
@@ -121,7 +122,7 @@ class TestServer {
 
   Task<http::Reply> forever(RequestContext&) {
     if (forever_.fetch_add(1) == 0) inside_.set_value();
-    co_await sleep_until(Deadline::max());
+    co_await sleep_until(clock_, Deadline::max());
     co_return Response();
   }
 
@@ -131,6 +132,7 @@ class TestServer {
     co_return response;
   }
 
+  const SystemClock clock_;
   // Of all requests that have an Authorization, whatever that is.
   const std::shared_ptr<const Caller> caller_ = std::make_shared<Caller>();
   std::promise<void> inside_;

@@ -126,7 +126,7 @@ class Session final : public Connection, public Peer {
   }
 
  private:
-  static SteadyTime now() { return std::chrono::steady_clock::now(); }
+  SteadyTime now() const { return state_.clock.steady_now(); }
 
   // One request from its first byte to its response. False when the connection is to end.
   Task<bool> serve_one() {
@@ -288,7 +288,7 @@ class Session final : public Connection, public Peer {
   Task<bool> wait_for_room(BodyMemory::Share& share, size_t bytes) {
     const auto give_up = now() + state_.options.room_timeout;
     while (now() < give_up && !gone()) {
-      co_await sleep_until(std::min(now() + kRoomPoll, give_up));
+      co_await sleep_until(state_.clock, std::min(now() + kRoomPoll, give_up));
       if (share.grow_to(bytes)) co_return true;
     }
     co_return false;

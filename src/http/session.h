@@ -25,6 +25,7 @@ struct ServerState {
 
   const ServerOptions options;
   const Admit admit;
+  const SystemClock clock;
   std::unique_ptr<OriginPolicy> origin;  // set once the port is known
   std::atomic<bool> draining{false};
   std::atomic<size_t> connections{0};

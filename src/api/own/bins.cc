@@ -1,6 +1,7 @@
 // Request bins over HTTP (design: "Surface"; bin/answer.h): made and read with the key, filled by
 // anybody.
 #include "api/requests.h"
+#include "async/timer.h"
 #include "bin/answer.h"
 #include "json/writer.h"
 
@@ -51,7 +52,7 @@ Task<http::Reply> capture(Services& services, http::RequestContext& context) {
   auto answer = bin::bin_answer(*wish, *repeat);
   if (answer.delay.count() > 0) {
     const SteadyTime due = services.clock.steady_now() + answer.delay;
-    co_await sleep_until(std::min(due, context.deadline));
+    co_await sleep_until(services.clock, std::min(due, context.deadline));
   }
   co_return std::move(answer.response);
 }

@@ -22,13 +22,14 @@ constexpr size_t kPerPiece = 50;  // notices written at one time
 // core.
 class NoticeStream {
  public:
-  NoticeStream(asio::any_io_executor executor, control::NoticeBoard& board, uint64_t after,
-               std::chrono::milliseconds heartbeat)
-      : board_(board),
+  NoticeStream(asio::any_io_executor executor, const Clock& clock, control::NoticeBoard& board,
+               uint64_t after, std::chrono::milliseconds heartbeat)
+      : clock_(clock),
+        board_(board),
         heartbeat_(heartbeat),
         after_(after),
         following_(after == board.last_id()),
-        bell_(std::make_shared<Bell>(executor)) {
+        bell_(std::make_shared<Bell>(executor, clock)) {
     listener_ = board_.listen([bell = bell_](const control::Notice&) { bell->ring(); });
   }
 
@@ -49,8 +50,8 @@ class NoticeStream {
         if (missed) co_return std::nullopt;
         co_return self->write(notices);
       }
-      const bool rung =
-          co_await self->bell_->wait(std::chrono::steady_clock::now() + self->heartbeat_);
+      const auto heartbeat = self->clock_.steady_now() + self->heartbeat_;
+      const bool rung = co_await self->bell_->wait(heartbeat);
       if (!rung) co_return ":\n\n";
     }
   }
@@ -67,6 +68,7 @@ class NoticeStream {
     return out;
   }
 
+  const Clock& clock_;
   control::NoticeBoard& board_;
   const std::chrono::milliseconds heartbeat_;
   uint64_t after_;
@@ -118,7 +120,7 @@ Result<uint64_t> stream_start(const control::NoticeBoard& board, const http::Req
 Task<http::Reply> stream(Services& services, http::RequestContext& context) {
   CO_TRY(const auto start, stream_start(services.notices, context.request));
   const auto executor = co_await asio::this_coro::executor;
-  auto notices = std::make_shared<NoticeStream>(executor, services.notices, start,
+  auto notices = std::make_shared<NoticeStream>(executor, services.clock, services.notices, start,
                                                 services.settings.heartbeat);
   http::Response response;
   response.fields.add("Content-Type", "text/event-stream");
