@@ -4,7 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
+#include <span>
 #include <thread>
 
 namespace eventhorn::crypto {
@@ -100,6 +102,17 @@ TEST(RandomPool, TokensMayBeLongerThanTheBlock) {
   const std::string token = pool.token_hex(5000);
   EXPECT_EQ(token.find_first_not_of("0123456789abcdef"), std::string::npos);
   EXPECT_NE(token.substr(0, 1024), token.substr(1024, 1024));
+}
+
+TEST(RandomPool, TakesItsBytesFromTheSourceGiven) {
+  uint8_t last = 0;
+  const auto count = [&](std::span<uint8_t> out) {
+    for (auto& byte : out) byte = last++;
+  };
+  RandomPool pool(count);
+  EXPECT_EQ(pool.token_hex(20), "0123456789abcdef0123");
+  RandomPool again([](std::span<uint8_t> out) { std::ranges::fill(out, 0xff); });
+  EXPECT_EQ(again.fraction(), 1 - 0x1p-53);
 }
 
 TEST(RandomPool, FractionsFillTheUnitInterval) {

@@ -9,24 +9,21 @@
 #include <cstring>
 
 namespace eventhorn::crypto {
-namespace {
 
-void fill(std::span<uint8_t> out) {
+void fill_random(std::span<uint8_t> out) {
   CHECK(RAND_bytes(out.data(), static_cast<int>(out.size())) == 1);
 }
 
-}  // namespace
-
 std::string random_bytes(size_t n) {
   std::string out(n, '\0');
-  fill({reinterpret_cast<uint8_t*>(out.data()), out.size()});
+  fill_random({reinterpret_cast<uint8_t*>(out.data()), out.size()});
   return out;
 }
 
 void RandomPool::take(std::span<uint8_t> out) {
   while (!out.empty()) {
     if (used_ == block_.size()) {
-      fill(block_);
+      source_(block_);
       used_ = 0;
     }
     const size_t n = std::min(out.size(), block_.size() - used_);

@@ -42,6 +42,7 @@ Engine::Engine(asio::any_io_executor executor, EngineServices services, EngineOp
     : executor_(executor),
       services_(std::move(services)),
       options_(std::move(options)),
+      random_(services_.random),
       tasks_(executor, services_.clock),
       loops_(executor, services_.clock),
       router_(slots_of(options_)),

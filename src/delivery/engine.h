@@ -100,6 +100,8 @@ struct EngineServices {
   const Clock& clock;
   /// The keys that sign attempts now.
   std::function<webhook::SigningKeys()> keys;
+  /// Of tokens and jitter.
+  crypto::RandomSource random = crypto::fill_random;
 };
 
 /// Every member runs on the core's executor, unless it says otherwise. start() before anything
