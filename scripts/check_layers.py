@@ -44,14 +44,18 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 TEST_FILE = re.compile(r"_test(_support)?\.(cc|h)$")
 UNOWNED = re.compile(r"\b(co_spawn|detached)\b")
 
-# What waits does so by a Timer (async/timer.h) over the clock given, so that a test may own all time.
+# Time and threads come from outside, so that a test or a simulation may own them: what waits does so by a Timer
+# (async/timer.h) over the Clock given, what blocks runs on the Pool or takes turns on the Workers given (async/pool.h,
+# async/worker.h). Sockets, and what drives a server from outside, live in the machine's time. base/ has the machine's
+# clocks and the thread of the log, app/ those of signals and of the check of limits.
 TIMER = re.compile(r"\bsteady_timer\b")
 MAY_USE_TIMERS = {"async", "http", "outbound"}
 READS_CLOCK = re.compile(r"_clock::now\(")
-TAKES_A_CLOCK = {"event", "webhook", "store", "control", "delivery", "bin"}
-# What blocks takes turns on a thread that comes from outside (async/worker.h), so that a test may take them.
+MAY_READ_CLOCKS = {"base", "async", "http", "outbound", "selftest"}
+THREAD_POOL = re.compile(r"\bthread_pool\b")
+MAY_MAKE_POOLS = {"async"}
 OWN_THREAD = re.compile(r"\bstd::j?thread\b|\bcondition_variable\b")
-TAKES_WORKERS = {"store", "control", "delivery", "bin"}
+MAY_MAKE_THREADS = {"base", "async", "http", "outbound", "selftest", "app"}
 
 
 def read_layers(root):
@@ -101,10 +105,12 @@ def check_file(root, path, layers):
             yield f"{name}:{number}: nothing runs unowned: spawn through TaskGroup (async/task_group.h)"
         if module not in MAY_USE_TIMERS and TIMER.search(code):
             yield f"{name}:{number}: wait by a Timer over the clock given (async/timer.h)"
-        if module in TAKES_A_CLOCK and not TEST_FILE.search(name) and READS_CLOCK.search(code):
+        if module not in MAY_MAKE_POOLS and THREAD_POOL.search(code):
+            yield f"{name}:{number}: blocking work runs on the Pool given (async/pool.h)"
+        if module not in MAY_READ_CLOCKS and not TEST_FILE.search(name) and READS_CLOCK.search(code):
             yield f"{name}:{number}: time comes from the Clock given (base/time.h)"
-        if module in TAKES_WORKERS and not TEST_FILE.search(name) and OWN_THREAD.search(code):
-            yield f"{name}:{number}: threads come from the Workers given (async/worker.h)"
+        if module not in MAY_MAKE_THREADS and not TEST_FILE.search(name) and OWN_THREAD.search(code):
+            yield f"{name}:{number}: threads come from the Workers or the Pool given (async/worker.h, async/pool.h)"
 
 
 def check(root):
@@ -153,7 +159,13 @@ FORBIDDEN = [  # file, line, part of the message
     ("delivery/a.cc", "  const auto now = std::chrono::steady_clock::now();", "time comes from the Clock"),
     ("control/a.cc", "  const auto now = std::chrono::system_clock::now();", "time comes from the Clock"),
     ("store/rocks/a.cc", "  const auto now = std::chrono::steady_clock::now();", "time comes from the Clock"),
+    ("api/a.cc", "  const Deadline end = std::chrono::steady_clock::now() + timeout;", "time comes from the Clock"),
+    ("app/a.cc", "  const auto end = std::chrono::steady_clock::now() + drain;", "time comes from the Clock"),
     ("store/a.h", "  std::thread thread_;", "threads come from the Workers"),
+    ("api/a.cc", "  std::jthread thread([&] { read(); });", "threads come from the Workers"),
+    ("delivery/a.h", "  asio::thread_pool& readers;", "runs on the Pool given"),
+    ("app/a.cc", "  std::unique_ptr<asio::thread_pool> readers;", "runs on the Pool given"),
+    ("delivery/a_test.cc", "  asio::thread_pool pool(1);", "runs on the Pool given"),
     ("control/a.h", "  std::condition_variable changed_;", "threads come from the Workers"),
 ]
 
@@ -169,6 +181,9 @@ ALLOWED = [
     ("http/raw_client_test_support.h", "#include <openssl/ssl.h>"),
     ("async/timer.h", "  asio::steady_timer timer_;"),
     ("async/worker.cc", "  std::thread thread_;"),
+    ("async/pool.cc", "  asio::thread_pool pool;"),
+    ("app/main.cc", "  std::thread([signals] { wait(signals); }).detach();"),
+    ("base/time.cc", "  return std::chrono::steady_clock::now();"),
     ("store/a_test.cc", "  std::thread appender([&] { append(); });"),
     ("outbound/a.cc", "  asio::steady_timer timer(executor);"),
     ("delivery/a.cc", "// no steady_timer here"),
