@@ -10,6 +10,7 @@
 #include <boost/system/system_error.hpp>
 
 #include <exception>
+#include <utility>
 
 namespace eventhorn {
 namespace {
@@ -31,6 +32,31 @@ void report(const char* name, const std::exception_ptr& error) {
 
 }  // namespace
 
+/// The completion handler of a child.
+class TaskGroup::End {
+ public:
+  End(TaskGroup& group, Children::iterator child) : group_(&group), child_(child) {}
+
+  ~End() {
+    if (group_ != nullptr) group_->forget(child_);
+  }
+
+  End(End&& other) noexcept : group_(std::exchange(other.group_, nullptr)), child_(other.child_) {}
+
+  End& operator=(End&&) = delete;
+  End(const End&) = delete;
+  End& operator=(const End&) = delete;
+
+  void operator()(const std::exception_ptr& error) {
+    report(child_->name, error);
+    std::exchange(group_, nullptr)->forget(child_);
+  }
+
+ private:
+  TaskGroup* group_;  // null once moved from, or called
+  Children::iterator child_;
+};
+
 TaskGroup::TaskGroup(asio::any_io_executor executor, const Clock& clock)
     : executor_(executor), clock_(clock), idle_(executor, clock) {}
 
@@ -40,13 +66,13 @@ TaskGroup::~TaskGroup() {
 
 void TaskGroup::spawn(const char* name, Task<void> body) {
   const auto child = children_.emplace(children_.end(), name);
-  auto done = [this, child](const std::exception_ptr& error) {
-    report(child->name, error);
-    children_.erase(child);
-    if (children_.empty()) idle_.cancel();
-  };
   asio::co_spawn(executor_, std::move(body),
-                 asio::bind_cancellation_slot(child->signal.slot(), std::move(done)));
+                 asio::bind_cancellation_slot(child->signal.slot(), End(*this, child)));
+}
+
+void TaskGroup::forget(Children::iterator child) {
+  children_.erase(child);
+  if (children_.empty()) idle_.cancel();
 }
 
 void TaskGroup::cancel() {

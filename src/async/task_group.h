@@ -1,6 +1,6 @@
 // Owns background coroutines: nothing runs unowned. Lives on one io_context; every member must be
 // called there. cancel() asks all children to end, join() waits for them; the destructor CHECKs
-// that none is left.
+// that none is left. A child whose executor destroys it unfinished has ended, too.
 #pragma once
 
 #include "async/timer.h"
@@ -46,10 +46,15 @@ class TaskGroup {
     asio::cancellation_signal signal;
   };
 
+  using Children = std::list<Child>;
+  class End;
+
+  void forget(Children::iterator child);
+
   const asio::any_io_executor executor_;
   const Clock& clock_;
   Timer idle_;  // cancelled when the last child has ended
-  std::list<Child> children_;
+  Children children_;
 };
 
 }  // namespace eventhorn

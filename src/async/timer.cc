@@ -8,6 +8,16 @@
 #include <boost/asio/use_awaitable.hpp>
 
 namespace eventhorn {
+namespace {
+
+// Also when the coroutine is cancelled, or destroyed.
+struct Disarm {
+  SteadyTime& armed;
+
+  ~Disarm() { armed = SteadyTime::min(); }
+};
+
+}  // namespace
 
 Timer::Timer(asio::any_io_executor executor, const Clock& clock, SteadyTime when)
     : clock_(clock),
@@ -31,8 +41,8 @@ Task<bool> Timer::wait() {
   while (!cancelled_ && when_ > clock_.steady_now()) {
     armed_ = moved_ != nullptr ? SteadyTime::max() : when_;
     timer_.expires_at(armed_);
+    const Disarm disarm{armed_};
     co_await timer_.async_wait(asio::as_tuple(asio::use_awaitable));
-    armed_ = SteadyTime::min();
   }
   co_return !std::exchange(cancelled_, false);
 }

@@ -94,6 +94,10 @@ TEST_F(TimerTest, AWaitEndsWithItsTask) {
   run();
   EXPECT_TRUE(ended);
   EXPECT_TRUE(ends_.empty());
+  asio::co_spawn(io_, note(timer, 1, ends_), asio::detached);
+  timer.set(clock_.steady_now());
+  run();
+  EXPECT_EQ(ends_, std::vector<bool>{true}) << "another one may wait";
 }
 
 Task<void> join(TaskGroup& group, Deadline deadline, std::vector<bool>& ends) {
