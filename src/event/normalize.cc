@@ -58,14 +58,6 @@ std::string_view strip_angle_brackets(std::string_view id) {
   return id.substr(0, id.find_last_not_of("> \t") + 1);
 }
 
-uint64_t order_key(std::string_view message_id, std::string_view recipient) {
-  if (message_id.empty() && recipient.empty()) return 0;
-  std::string key(message_id);
-  key += '\0';
-  key += to_lower(recipient);
-  return hash_bytes(key);
-}
-
 }  // namespace
 
 class Normalizer::Impl {
@@ -82,12 +74,14 @@ class Normalizer::Impl {
                  std::string_view value);
   void set_order_key(Event& event);
   void fill(Fact fact, std::string_view key, std::string_view value);
+  void fill_quoted(Fact fact, std::string_view key, std::string_view text);
   std::string_view text(Fact fact);
 
   const std::function<std::string()> make_id_;
   Inspection found_;
   Edits edits_;
   std::string additions_;
+  std::string scratch_;  // what one function makes, kept so that the next need not allocate
   std::array<std::string, kFacts> decoded_;
 };
 
@@ -116,6 +110,12 @@ void Normalizer::Impl::fill(Fact fact, std::string_view key, std::string_view va
   additions_ += value;
 }
 
+void Normalizer::Impl::fill_quoted(Fact fact, std::string_view key, std::string_view text) {
+  scratch_.clear();
+  json::append_quoted(scratch_, text);
+  fill(fact, key, scratch_);
+}
+
 Status Normalizer::Impl::set_name(Event& event) {
   if (found_[Fact::kEvent].absent()) return fail(Errc::kInvalidArgument, "event: missing");
   const auto name = parse_name(text(Fact::kEvent));
@@ -134,10 +134,7 @@ Status Normalizer::Impl::set_name(Event& event) {
   // One spelling, so that whoever looks into the bytes needs no JSON reader.
   for (const auto& [fact, key] :
        {std::pair(Fact::kEvent, "event"), {Fact::kSeverity, "severity"}}) {
-    if (!found_[fact].escaped) continue;
-    std::string quoted;
-    json::append_quoted(quoted, text(fact));
-    fill(fact, key, quoted);
+    if (found_[fact].escaped) fill_quoted(fact, key, text(fact));
   }
   if (found_[Fact::kLogLevel].absent()) {
     const std::string_view level = log_level(event.name, event.severity);
@@ -154,9 +151,7 @@ Status Normalizer::Impl::set_id(Event& event) {
     return fail(Errc::kInvalidArgument, "id: must be 1 to 128 bytes of printable ascii");
   }
   if (!absent && !found_[Fact::kId].escaped) return {};
-  std::string quoted;
-  json::append_quoted(quoted, event.id);
-  fill(Fact::kId, "id", quoted);
+  fill_quoted(Fact::kId, "id", event.id);
   return {};
 }
 
@@ -189,26 +184,30 @@ Status Normalizer::Impl::set_timestamp(Event& event, const NormalizeContext& con
 // Makes the object `key` hold {member_key: value}, keeping its other members.
 void Normalizer::Impl::set_owner(Fact object, std::string_view key, Fact member,
                                  std::string_view member_key, std::string_view value) {
-  std::string quoted;
-  json::append_quoted(quoted, value);
-  if (found_[member].kind != Kind::kNone) return fill(member, member_key, quoted);
-  std::string inner = "\"" + std::string(member_key) + "\":" + quoted;
+  if (found_[member].kind != Kind::kNone) return fill_quoted(member, member_key, value);
   const Found& found = found_[object];
-  if (found.kind != Kind::kObject) return fill(object, key, "{" + inner + "}");
+  const bool whole = found.kind != Kind::kObject;
+  scratch_ = whole ? "{\"" : "\"";
+  scratch_.append(member_key).append("\":");
+  json::append_quoted(scratch_, value);
+  if (whole) {
+    scratch_ += '}';
+    return fill(object, key, scratch_);
+  }
   const std::string_view rest = found.raw.substr(1);
-  if (rest[rest.find_first_not_of(" \t\r\n")] != '}') inner += ',';
-  edits_.replace(rest.substr(0, 0), inner);
+  if (rest[rest.find_first_not_of(" \t\r\n")] != '}') scratch_ += ',';
+  edits_.replace(rest.substr(0, 0), scratch_);
 }
 
 void Normalizer::Impl::set_order_key(Event& event) {
   const std::string_view as_sent = text(Fact::kMessageId);
   const std::string_view message_id = strip_angle_brackets(as_sent);
-  if (message_id.size() != as_sent.size()) {
-    std::string quoted;
-    json::append_quoted(quoted, message_id);
-    fill(Fact::kMessageId, "message-id", quoted);
-  }
-  event.order_key = order_key(message_id, text(Fact::kRecipient));
+  if (message_id.size() != as_sent.size()) fill_quoted(Fact::kMessageId, "message-id", message_id);
+  const std::string_view recipient = text(Fact::kRecipient);
+  if (message_id.empty() && recipient.empty()) return;
+  scratch_.assign(message_id).push_back('\0');
+  scratch_ += to_lower(recipient);
+  event.order_key = hash_bytes(scratch_);
 }
 
 Result<Event> Normalizer::Impl::normalize(std::string_view item, const NormalizeContext& context) {

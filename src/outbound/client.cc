@@ -7,6 +7,7 @@
 #include "outbound/tls.h"
 
 #include <boost/asio/steady_timer.hpp>
+#include <boost/container/small_vector.hpp>
 
 #include <algorithm>
 #include <list>
@@ -181,10 +182,10 @@ Task<bool> Client::Impl::exchange(Target& target, ClientConnection& connection,
                                   std::string_view extra_head, ClientReply& reply) {
   size_t length = 0;
   for (const auto piece : body) length += piece.size();
-  std::string head = target.head + std::to_string(length) + "\r\n";
+  auto& head = connection.head;
+  head.assign(target.head).append(std::to_string(length)).append("\r\n");
   head.append(extra_head).append("\r\n");
-  std::vector<asio::const_buffer> parts;
-  parts.reserve(body.size() + 1);
+  boost::container::small_vector<asio::const_buffer, 4> parts;
   parts.push_back(asio::buffer(head));
   for (const auto piece : body) parts.push_back(asio::buffer(piece.data(), piece.size()));
   const error_code written = co_await connection.write(parts);

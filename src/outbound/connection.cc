@@ -75,14 +75,13 @@ Task<error_code> ClientConnection::write(std::span<const asio::const_buffer> par
   }
   // Almost always the socket takes all at once, and no suspension is needed.
   error_code ec;
-  std::vector<asio::const_buffer> left(parts.begin(), parts.end());
-  size_t sent = socket_.write_some(left, ec);
+  size_t sent = socket_.write_some(parts, ec);
   if (ec && ec != asio::error::would_block) co_return ec;
-  auto it = left.begin();
-  while (it != left.end() && sent >= it->size()) sent -= (it++)->size();
-  if (it == left.end()) co_return error_code();
-  *it += sent;
-  left.erase(left.begin(), it);
+  auto it = parts.begin();
+  while (it != parts.end() && sent >= it->size()) sent -= (it++)->size();
+  if (it == parts.end()) co_return error_code();
+  std::vector<asio::const_buffer> left(it, parts.end());
+  left.front() += sent;
   auto [rest, n] = co_await asio::async_write(socket_, left, kResult);
   co_return rest;
 }

@@ -47,6 +47,7 @@ class ClientConnection {
   webhook::AttemptResult broken(const boost::system::error_code& ec, const char* doing) const;
 
   std::string input;  // received and not yet parsed
+  std::string head;   // of the request
   SteadyTime idle_since{};
   Deadline deadline = Deadline::max();
   bool timed_out = false;  // closed at the deadline
