@@ -4,7 +4,6 @@
 #include "api/routes.h"
 #include "app/local_bins.h"
 #include "app/process_limits.h"
-#include "app/retention.h"
 #include "async/block_on.h"
 #include "async/cores.h"
 #include "async/hop.h"
@@ -16,6 +15,7 @@
 #include "bin/kept_bins.h"
 #include "control/endpoint_settings.h"
 #include "control/kept_notices.h"
+#include "control/retention.h"
 #include "crypto/random.h"
 #include "delivery/alerts.h"
 #include "delivery/deliveries.h"
@@ -210,7 +210,7 @@ struct Application::Impl {
   std::atomic<bool> started = false;
   std::atomic<bool> draining = false;
   std::unique_ptr<http::Server> server;
-  std::unique_ptr<Retention> retention;
+  std::unique_ptr<control::Retention> retention;
   std::unique_ptr<TaskGroup> housekeeping;  // on the first core
 };
 
@@ -227,7 +227,7 @@ Status Application::Impl::open_store() {
   store::RocksOptions options;
   options.directory = config.store.data;
   options.workers = &workers;
-  options.clock_hold = Retention::clock_hold(config);
+  options.clock_hold = control::Retention::clock_hold(config.events.retention);
   // What was dropped takes up a quarter more at most; sooner would only write all of it more often.
   options.rewrite_after = std::max<std::chrono::seconds>(
       std::chrono::hours(1),
@@ -344,8 +344,9 @@ Status Application::Impl::start_delivery() {
   if (alerts) alerts->start();
   const auto executor = per_core.front()->executor;
   housekeeping = std::make_unique<TaskGroup>(executor, clock);
-  retention = std::make_unique<Retention>(config, *store, *store, notices, clock, *readers,
-                                          [this](Position last) { return expire_lanes(last); });
+  retention = std::make_unique<control::Retention>(
+      control::RetentionOptions{config.events.retention, config.attempts.retention}, *store, *store,
+      notices, clock, *readers, [this](Position last) { return expire_lanes(last); });
   asio::post(executor, [this] { housekeeping->spawn("retention", retention->run()); });
   return {};
 }

@@ -25,6 +25,15 @@ class MovedClock final : public Clock {
     for (auto* timer : timers_) timer->look();
   }
 
+  /// Moves wall time alone: the clock was set. Nothing waits for it.
+  void jump_wall(Micros by) { clock_.jump_wall(by); }
+
+  /// The machine sleeps: steady time stands, and so no wait ends.
+  void suspend(Micros by) { clock_.suspend(by); }
+
+  /// The machine is off, and boots again. Nothing that has timers lives meanwhile.
+  void power_off(Micros by) { clock_.power_off(by); }
+
   /// All waits under way look at their time again, and go on waiting. So the waits of an executor
   /// that runs nothing any more come to it, and can be dropped there.
   void stir() {

@@ -1,4 +1,4 @@
-#include "app/retention.h"
+#include "control/retention.h"
 
 #include "async/timer.h"
 #include "base/duration.h"
@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-namespace eventhorn::app {
+namespace eventhorn::control {
 namespace {
 
 using std::chrono::hours;
@@ -23,15 +23,11 @@ milliseconds watch_interval(milliseconds hold) {
   return std::clamp<milliseconds>(hold / kLooksPerHold, milliseconds(100), seconds(10));
 }
 
-milliseconds expire_interval(milliseconds retention) {
-  return std::clamp<milliseconds>(retention / 24, seconds(1), hours(1));
-}
-
 }  // namespace
 
-Retention::Retention(const config::Config& config, store::EventLog& log, store::Upkeep& store,
-                     control::NoticeBoard& notices, const Clock& clock, Pool& pool, Expired expired)
-    : config_(config),
+Retention::Retention(const RetentionOptions& options, store::EventLog& log, store::Upkeep& store,
+                     NoticeBoard& notices, const Clock& clock, Pool& pool, Expired expired)
+    : options_(options),
       log_(log),
       store_(store),
       notices_(notices),
@@ -43,19 +39,23 @@ Retention::Retention(const config::Config& config, store::EventLog& log, store::
       runs_(metrics::counter("eventhorn_retention_runs_total",
                              "Times that retention looked at the log")) {}
 
-milliseconds Retention::clock_hold(const config::Config& config) {
-  return std::min<milliseconds>(hours(1), config.events.retention / 4);
+milliseconds Retention::clock_hold(milliseconds events) {
+  return std::min<milliseconds>(hours(1), events / 4);
+}
+
+milliseconds Retention::interval(milliseconds events) {
+  return std::clamp<milliseconds>(events / 24, seconds(1), hours(1));
 }
 
 Task<void> Retention::run() {
-  const auto look = watch_interval(clock_hold(config_));
-  auto due = clock_.steady_now() + expire_interval(config_.events.retention);
+  const auto look = watch_interval(clock_hold(options_.events));
+  auto due = clock_.steady_now() + interval(options_.events);
   for (;;) {
     watch_clock();
     co_await sleep_until(clock_, std::min(due, clock_.steady_now() + look));
     if (clock_.steady_now() < due) continue;
     co_await expire();
-    due = clock_.steady_now() + expire_interval(config_.events.retention);
+    due = clock_.steady_now() + interval(options_.events);
   }
 }
 
@@ -65,12 +65,13 @@ void Retention::watch_clock() {
   ahead_gauge_.set(ahead.count());
   if (watch.state == watch.before) return;
   if (watch.state == State::kFollowing) {
-    log_info("app", "the wall clock and the clock of retention agree again ahead_seconds={:.3f}",
+    log_info("retention",
+             "the wall clock and the clock of retention agree again ahead_seconds={:.3f}",
              ahead.count());
     return;
   }
-  control::Notice notice;
-  notice.kind = control::NoticeKind::kClock;
+  Notice notice;
+  notice.kind = NoticeKind::kClock;
   notice.at = clock_.now();
   const auto gap = format_duration(std::chrono::duration_cast<seconds>(watch.ahead));
   notice.reason =
@@ -78,29 +79,29 @@ void Retention::watch_clock() {
           ? "the wall clock is ahead by " + gap +
                 ": the machine was off, or the clock was set; retention goes on without it, and "
                 "believes it when both advance alike for " +
-                format_duration(clock_hold(config_))
+                format_duration(clock_hold(options_.events))
           : "the wall clock stayed ahead by " + gap +
                 ": retention catches up, 60 times as fast as time passes";
-  log_warn("app", "{}", notice.reason);
+  log_warn("retention", "{}", notice.reason);
   notices_.post(std::move(notice));
 }
 
 Task<void> Retention::expire() {
   auto work = [&]() -> Result<Position> {
     const auto& clock = store_.kept_clock();
-    const SystemTime events = clock.cut(config_.events.retention);
+    const SystemTime events = clock.cut(options_.events);
     TRY(const auto last, log_.position_before(events));
-    const auto dropped = store_.expire(events, clock.cut(config_.attempts.retention));
+    const auto dropped = store_.expire(events, clock.cut(options_.attempts));
     if (!dropped) return fail(dropped.error());
     return last;
   };
   const auto last = co_await run_blocking(pool_, work);
   if (!last) {
-    log_error("app", "retention failed, will try again error={}", last.error().message);
+    log_error("retention", "retention failed, will try again error={}", last.error().message);
     co_return;
   }
   co_await expired_(*last);
   runs_.add();
 }
 
-}  // namespace eventhorn::app
+}  // namespace eventhorn::control
