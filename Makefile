@@ -1,8 +1,10 @@
 # Two commands are all a newcomer needs: `make run` and `make test`.
 SHELL := /bin/bash
 JOBS ?= $(shell nproc)
+SEED ?= 1
+RUNS ?= 100
 
-.PHONY: help run build test bench soak nightly format lint clean bootstrap
+.PHONY: help run build test simulate bench soak nightly format lint clean bootstrap
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -19,6 +21,12 @@ build: bootstrap
 ## make test     everything that must pass: unit, contract, fuzz corpora (ASan+UBSan), black box and hostile (release)
 test: bootstrap
 	@scripts/test
+
+## make simulate the core in a simulated world, where everything goes wrong: RUNS seeds from SEED on
+simulate: bootstrap
+	@cmake --preset release >/dev/null
+	@ninja -C build/release -j$(JOBS) eventhorn_simulation
+	@build/release/tests/simulation/eventhorn_simulation --seed $(SEED) --runs $(RUNS)
 
 ## make bench    the benchmarks, as ratios in one run (docs/BENCHMARKS.md)
 bench: build

@@ -1,0 +1,125 @@
+#include "simulation/machine.h"
+
+#include <utility>
+#include <vector>
+
+namespace eventhorn::simulation {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr uint32_t kMaxCores = 4;
+
+// Between two faults, and before a machine is started again: by orders of magnitude.
+Micros some_time(Random& random) {
+  static const std::vector<Micros> orders = {1s, 20s, 5min, 1h, 8h};
+  return random.between(Micros(1ms), random.pick(orders));
+}
+
+}  // namespace
+
+Machine::Machine(World& world, Receivers& receivers, Model& model, ProcessOptions options,
+                 bool faulty)
+    : world_(world),
+      receivers_(receivers),
+      model_(model),
+      options_(std::move(options)),
+      random_(world.fork_random()),
+      faults_(world),
+      calm_(!faulty) {
+  boot();
+  if (faulty) go_wrong_later();
+}
+
+void Machine::boot() {
+  if (process_ || halted_) return;
+  ++life_;
+  options_.engine.cores = static_cast<uint32_t>(random_.between(1, kMaxCores));
+  options_.engine.unsaved = std::make_shared<std::atomic<size_t>>(0);
+  process_ = std::make_unique<Process>(world_, "p" + std::to_string((life_ + 1) / 2), disk_,
+                                       faults_, receivers_, model_, options_);
+}
+
+void Machine::boot_later() {
+  world_.after(calm_ ? Micros(1s) : some_time(random_), "boot", [this] { boot(); });
+}
+
+void Machine::go_wrong_later() {
+  world_.after(some_time(random_), "", [this] {
+    if (calm_) return;
+    go_wrong();
+    go_wrong_later();
+  });
+}
+
+void Machine::go_wrong() {
+  const uint64_t what = random_.below(4);
+  if (what == 3) return break_disk();
+  if (!process_) return;
+  switch (what) {
+    case 0:
+      if (process_->state() != Process::State::kUp) return;
+      ++restarts_;
+      world_.trace().add("stop");
+      process_->stop(random_.between(Micros(0), Micros(20s)));
+      return;
+    case 1:
+      ++kills_;
+      world_.trace().add("kill");
+      end(Model::End::kKill);
+      return;
+    default:
+      ++kills_;
+      world_.trace().add("power cut");
+      disk_.power_cut(random_.below(disk_.unsynced() + 1));
+      end(Model::End::kPowerCut);
+      return;
+  }
+}
+
+void Machine::break_disk() {
+  static const std::vector<DiskFaults::Mode> modes = {
+      DiskFaults::Mode::kFull, DiskFaults::Mode::kSyncsFail, DiskFaults::Mode::kReadsFail,
+      DiskFaults::Mode::kEverything};
+  faults_.set(random_.pick(modes));
+  model_.on_disk(faults_.mode() != DiskFaults::Mode::kReadsFail);
+  world_.after(some_time(random_), "", [this] { mend_disk(); });
+}
+
+void Machine::mend_disk() {
+  faults_.set(DiskFaults::Mode::kNone);
+  model_.on_disk(false);
+}
+
+void Machine::end(Model::End how) {
+  ++life_;
+  process_.reset();
+  model_.on_end(how);
+  boot_later();
+}
+
+void Machine::look() {
+  if (!process_) return;
+  if (process_->state() == Process::State::kStopped) end(Model::End::kStop);
+  if (process_ && process_->state() == Process::State::kFailed) end(Model::End::kKill);
+}
+
+void Machine::calm() {
+  calm_ = true;
+  mend_disk();
+  if (!process_) boot();
+}
+
+void Machine::halt() {
+  ++life_;
+  calm_ = true;
+  halted_ = true;
+  process_.reset();
+}
+
+void Machine::check_invariants() const {
+  if (process_) process_->check_invariants();
+  disk_.check_invariants();
+}
+
+}  // namespace eventhorn::simulation

@@ -1,0 +1,68 @@
+// The machine: a disk, and the process that runs on it, which comes and goes. Faults of the machine
+// are decided here by chance: kills, power cuts, clean restarts with another number of cores, and a
+// disk that fails for a while.
+#pragma once
+
+#include "simulation/disk_faults.h"
+#include "simulation/process.h"
+
+#include <cstdint>
+#include <memory>
+
+namespace eventhorn::simulation {
+
+class Machine {
+ public:
+  /// All outlive it. `faulty`: faults happen, until calm().
+  Machine(World& world, Receivers& receivers, Model& model, ProcessOptions options, bool faulty);
+
+  /// Null unless it is up.
+  Process* process() const {
+    return process_ && process_->state() == Process::State::kUp ? process_.get() : nullptr;
+  }
+
+  /// Changes when a process begins, and when it is no more: a client that waited for its
+  /// answer knows that none came.
+  uint64_t life() const { return life_; }
+
+  /// No more faults; a process that is not up is started.
+  void calm();
+
+  /// The end of the run: the process is killed, and no other one comes.
+  void halt();
+
+  /// Looks after the process between two steps: what has stopped, or could not start, is removed
+  /// and started again later.
+  void look();
+
+  void check_invariants() const;
+
+  uint64_t kills() const { return kills_; }
+
+  uint64_t restarts() const { return restarts_; }
+
+ private:
+  void boot();
+  void boot_later();
+  void go_wrong();
+  void go_wrong_later();
+  void break_disk();
+  void mend_disk();
+  void end(Model::End how);
+
+  World& world_;
+  Receivers& receivers_;
+  Model& model_;
+  ProcessOptions options_;
+  Random random_;
+  store::MemoryDisk disk_;
+  DiskFaults faults_;
+  bool calm_;
+  bool halted_ = false;
+  std::unique_ptr<Process> process_;
+  uint64_t life_ = 0;
+  uint64_t kills_ = 0;
+  uint64_t restarts_ = 0;
+};
+
+}  // namespace eventhorn::simulation

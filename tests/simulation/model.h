@@ -1,0 +1,152 @@
+// The truth: what must hold of what clients were told, what the log has, and what receivers got,
+// whatever goes wrong in between. It is told of everything at the borders of the real code
+// (clients, the feed of commits, the network, kills) and never asks the code how it is.
+//
+//   - Every event that was acknowledged is in the log, with its bytes, and stays there.
+//   - What is sent is an event of the log, to a URL that was subscribed at its position, or by a
+//   replay.
+//   - An event is settled once for each URL, and once more for each replay. After a kill what was
+//   settled before may be settled
+//     again: of all URLs together at most the documented number, or, after a power cut, also what
+//     was not durable yet.
+//   - In the end (check_end) each event is settled or missed for each URL that it was for, unless
+//     the webhook was removed.
+//
+// The first thing that does not hold is kept; the run ends with it.
+#pragma once
+
+#include "simulation/world.h"
+#include "store/append_queue.h"
+#include "store/feed.h"
+#include "store/store.h"
+#include "webhook/outcome.h"
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <tuple>
+#include <unordered_map>
+#include <vector>
+
+namespace eventhorn::simulation {
+
+struct ModelOptions {
+  /// What a kill may repeat.
+  size_t max_repeats = 0;
+  /// What was settled so long before a power cut is not repeated by it.
+  Micros durable_after{};
+};
+
+class Model {
+ public:
+  Model(World& world, const ModelOptions& options) : world_(world), options_(options) {}
+
+  // Clients.
+
+  /// The request is answered: the event is stored, under `bytes`.
+  void on_acknowledged(const std::string& bytes, store::AppendQueue::Outcome outcome);
+
+  /// A replay is asked for: the event may be settled once more for the URL.
+  void on_replay(const std::string& url, LaneId lane, const std::string& bytes);
+  /// The same for all events of a class that the log has now, as often as it may be.
+  void on_replay(DomainUid domain, const std::string& url, webhook::Class cls);
+
+  // The log.
+
+  /// As a commit is handed over.
+  void on_batch(const store::CommittedBatch& batch);
+  /// A process has opened the store and hands over what earlier ones did not come to.
+  void on_opened(store::Store& store);
+
+  // The network.
+
+  void on_attempt(const std::string& url, const std::string& bytes);
+  void on_answer(const std::string& url, const std::string& bytes,
+                 const webhook::AttemptResult& result);
+
+  // The machine.
+
+  enum class End { kStop, kKill, kPowerCut };
+
+  /// A process is no more.
+  void on_end(End end);
+  /// The disk begins to fail writes or syncs, or is well again.
+  void on_disk(bool fails);
+
+  // The verdict.
+
+  /// True when nothing is to come any more: every event is settled or, as the store says, missed.
+  bool done(store::Store& store);
+  /// Of a run that has ended: it is done(), and the store has every event.
+  void check_end(store::Store& store);
+
+  size_t events() const { return log_.size(); }
+
+  size_t settled() const { return settled_; }
+
+  size_t repeated() const { return repeated_; }
+
+  /// What did not hold.
+  const std::optional<std::string>& violation() const { return violation_; }
+
+ private:
+  /// An event for one URL.
+  struct Delivery {
+    std::string url;
+    LaneId lane;
+    bool settled = false;
+    bool dropped = false;  // the webhook was removed, then
+    SteadyTime dropped_at{};
+    size_t life = 0;  // in which it was settled last, and when
+    SteadyTime settled_at;
+    bool optional = false;  // only a replay wants it
+    size_t replays = 0;     // asked for, and not yet settled
+  };
+
+  struct Event {
+    Position position;
+    DomainUid domain;
+    std::optional<webhook::Hook> hook;  // nullopt: it is for no URL
+    std::string bytes;
+    std::vector<Delivery> deliveries;
+  };
+
+  /// How a process ended, and what was settled again of what had been settled before.
+  struct Life {
+    End end{};
+    SteadyTime lossy_since;  // what was settled from then on may have been lost
+    size_t repeats = 0;
+  };
+
+  void apply(const store::DomainChange& change);
+  void compare(const std::vector<store::DomainPtr>& domains, Position at);
+  void drop(DomainUid domain, LaneId lane, webhook::Hook hook);
+  void add(const store::StoredEvent& event);
+  Event* find(const std::string& bytes);
+  static Delivery* find(Event& event, const std::string& url);
+  /// An event that is neither settled nor missed, in words.
+  Result<std::optional<std::string>> find_open(store::Store& store) const;
+  bool may_be_replayed(const Event& event, const std::string& url) const;
+  static void replay(Event& event, const std::string& url, LaneId lane);
+  void settle_again(const Event& event, Delivery& delivery);
+  void break_with(std::string what);
+
+  World& world_;
+  const ModelOptions options_;
+  std::vector<Event> log_;                            // by position
+  std::unordered_map<std::string, size_t> by_bytes_;  // places in log_
+  std::set<std::pair<DomainUid, std::string>> ids_;
+  std::map<DomainUid, store::DomainPtr> domains_;  // as of what was handed over
+  Position through_;
+  std::map<std::tuple<DomainUid, std::string, webhook::Class>, Position> replayed_;  // up to there
+  std::vector<Life> lives_;  // those that have ended
+  bool disk_fails_ = false;
+  SteadyTime disk_changed_{};       // since when it does, or is well again
+  SteadyTime disk_failed_since_{};  // the last time
+  size_t settled_ = 0;
+  size_t repeated_ = 0;
+  std::optional<std::string> violation_;
+};
+
+}  // namespace eventhorn::simulation

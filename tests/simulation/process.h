@@ -1,0 +1,87 @@
+// One process: the core of a server as app/ puts it together, on a simulated machine. The log, its
+// writers and the engines are the real ones; their threads are lines of the world, their disk is a
+// store::MemoryDisk, their receivers are simulated.
+//
+//   constructor -> kStarting -> kUp -> stop() -> kStopped
+//                      '-> kFailed (the store cannot be opened, or read)
+//
+// It may be killed in every state: its destructor does so.
+#pragma once
+
+#include "async/pool.h"
+#include "async/task_group.h"
+#include "control/notices.h"
+#include "delivery/deliveries.h"
+#include "simulation/disk_faults.h"
+#include "simulation/model.h"
+#include "simulation/receivers.h"
+#include "simulation/workers.h"
+#include "store/directory.h"
+#include "store/memory/memory_store.h"
+#include "store/writers.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace eventhorn::simulation {
+
+struct ProcessOptions {
+  delivery::EngineOptions engine;  // of each core
+  store::WriterOptions writers;
+};
+
+class Process {
+ public:
+  enum class State { kStarting, kUp, kStopping, kStopped, kFailed };
+
+  /// All outlive it. `name` stands in the trace.
+  Process(World& world, std::string name, store::MemoryDisk& disk, DiskFaults& faults,
+          Receivers& receivers, Model& model, const ProcessOptions& options);
+  /// As kill -9: nothing of it runs any more, and nothing of it reaches the disk. Not from within
+  /// its own work.
+  ~Process();
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
+
+  State state() const { return state_; }
+
+  /// Begins a clean stop; attempts under way have so long to end. Only while kUp.
+  void stop(Micros drain);
+
+  // Only while kUp.
+  store::AppendQueue& appends() { return writers_->appends; }
+
+  delivery::EngineDeliveries& deliveries() { return deliveries_; }
+
+  const store::Directory& directory() const { return directory_; }
+
+  store::Store& store() { return *store_; }
+
+  /// Aborts when an invariant of the code does not hold. Cheap enough for now and then.
+  void check_invariants() const;
+
+ private:
+  void make_engines(const ProcessOptions& options);
+  Task<void> start();
+  Task<Status> start_engines();
+  Task<void> run_stop(Micros drain);
+
+  World& world_;
+  const std::string name_;
+  store::MemoryDisk& disk_;
+  State state_ = State::kStarting;
+  LineSet lines_;
+  LineWorkers workers_;
+  TaskGroup main_;
+  Pool readers_;
+  Wire wire_;
+  control::NoticeBoard notices_;
+  store::Directory directory_;
+  std::unique_ptr<store::Store> store_;  // null when it cannot be opened
+  std::unique_ptr<store::Writers> writers_;
+  std::vector<std::unique_ptr<delivery::Engine>> engines_;
+  delivery::EngineDeliveries deliveries_;
+};
+
+}  // namespace eventhorn::simulation

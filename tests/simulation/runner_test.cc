@@ -1,0 +1,66 @@
+#include "simulation/runner.h"
+
+#include "base/log.h"
+#include "store/model.h"
+
+#include <gtest/gtest.h>
+
+namespace eventhorn::simulation {
+namespace {
+
+RunOptions quick(uint64_t seed) {
+  RunOptions out;
+  out.seed = seed;
+  out.steps = 5'000;
+  return out;
+}
+
+class RunnerTest : public ::testing::Test {
+ protected:
+  RunnerTest() { set_log_level(LogLevel::kError); }
+};
+
+TEST_F(RunnerTest, TheSameSeedGivesTheSameTrace) {
+  for (const uint64_t seed : {1, 2, 3}) {
+    Trace first;
+    const auto one = run(quick(seed), first);
+    EXPECT_EQ(store::live_event_bytes(), 0U) << "nothing of a run is left";
+    Trace second;
+    const auto other = run(quick(seed), second);
+    EXPECT_EQ(one.hash, other.hash);
+    EXPECT_EQ(one.steps, other.steps);
+    EXPECT_EQ(one.time, other.time);
+  }
+}
+
+TEST_F(RunnerTest, AnotherSeedGivesAnotherTrace) {
+  Trace first;
+  Trace second;
+  EXPECT_NE(run(quick(1), first).hash, run(quick(2), second).hash);
+}
+
+TEST_F(RunnerTest, WithoutFaultsEverythingIsSettledOnce) {
+  uint64_t settled = 0;
+  for (uint64_t seed = 1; seed < 5; ++seed) {
+    auto options = quick(seed);
+    options.faults = false;
+    Trace trace;
+    const auto result = run(options, trace);
+    EXPECT_FALSE(result.violation) << "seed " << seed << ": " << *result.violation;
+    EXPECT_EQ(result.repeated, 0U);
+    EXPECT_EQ(result.kills, 0U);
+    settled += result.settled;
+  }
+  EXPECT_GT(settled, 100U);
+}
+
+TEST_F(RunnerTest, SeedsHold) {
+  for (uint64_t seed = 100; seed < 110; ++seed) {
+    Trace trace;
+    const auto result = run(quick(seed), trace);
+    EXPECT_FALSE(result.violation) << "seed " << seed << ": " << *result.violation;
+  }
+}
+
+}  // namespace
+}  // namespace eventhorn::simulation

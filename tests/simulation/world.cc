@@ -1,0 +1,120 @@
+#include "simulation/world.h"
+
+#include "base/check.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace eventhorn::simulation {
+namespace {
+
+// What one piece of work takes at most; and so much is gathered before the clock is moved, because
+// each move looks at all timers.
+constexpr Micros kMaxWork{20};
+constexpr Micros kMove{200};
+
+}  // namespace
+
+World::World(uint64_t seed, Trace& trace)
+    : trace_(trace), random_(seed), begin_(clock_.steady_now()) {}
+
+World::~World() {
+  drop(live_);
+}
+
+Micros World::time() const {
+  return std::chrono::duration_cast<Micros>(clock_.steady_now() - begin_);
+}
+
+Line& World::make_line(std::string name, size_t width) {
+  lines_.push_back(std::make_unique<Line>(std::move(name), width, timers_));
+  live_.push_back(lines_.back().get());
+  return *live_.back();
+}
+
+void World::drop(const std::vector<Line*>& lines) {
+  const std::vector<Line*> dropped = lines;
+  for (auto* line : dropped) CHECK(!line->running);
+  std::erase_if(live_, [&](Line* line) { return std::ranges::count(dropped, line) > 0; });
+  // What is destroyed may leave more.
+  for (bool more = true; more;) {
+    more = false;
+    // A wait that is stirred comes back as work of its line.
+    clock_.stir();
+    poll();
+    for (auto* line : dropped) {
+      while (!line->work.empty()) {
+        more = true;
+        const Work ended = std::move(line->work.front());
+        line->work.pop_front();
+      }
+    }
+  }
+}
+
+void World::after(Micros delay, std::string name, std::function<void()> what) {
+  events_.emplace(clock_.steady_now() + delay, Event{std::move(name), std::move(what)});
+}
+
+bool World::step() {
+  ready_.clear();
+  for (auto* line : live_) {
+    if (!line->work.empty()) ready_.push_back(line);
+  }
+  const bool event = !events_.empty() && events_.begin()->first <= clock_.steady_now();
+  const size_t choices = ready_.size() + (event ? 1 : 0);
+  if (choices == 0 && !move_on()) return false;
+  ++steps_;
+  trace_.begin_step(steps_, time());
+  if (choices == 0) return true;
+  const size_t choice = random_.below(choices);
+  if (choice == ready_.size()) {
+    run_event();
+  } else {
+    run(*ready_[choice]);
+  }
+  spend_time();
+  poll();
+  return true;
+}
+
+void World::run(Line& line) {
+  trace_.add(line.name);
+  const size_t which = random_.below(std::min(line.width, line.work.size()));
+  const auto at = line.work.begin() + static_cast<ptrdiff_t>(which);
+  auto work = std::move(*at);
+  line.work.erase(at);
+  line.running = true;
+  work.run();
+  line.running = false;
+}
+
+void World::run_event() {
+  const auto event = std::move(events_.begin()->second);
+  events_.erase(events_.begin());
+  if (!event.name.empty()) trace_.add(event.name);
+  event.what();
+}
+
+void World::spend_time() {
+  spent_ += random_.between(Micros(0), kMaxWork);
+  if (spent_ >= kMove) clock_.advance(std::exchange(spent_, Micros(0)));
+}
+
+bool World::move_on() {
+  auto next = clock_.next();
+  if (!events_.empty()) next = std::min(next, events_.begin()->first);
+  if (next == SteadyTime::max()) return false;
+  const auto now = clock_.steady_now();
+  const auto gap = std::chrono::ceil<Micros>(next - now);
+  clock_.advance(std::max(gap, Micros(0)));
+  poll();
+  return true;
+}
+
+void World::poll() {
+  timers_.restart();
+  timers_.poll();
+}
+
+}  // namespace eventhorn::simulation
