@@ -146,7 +146,7 @@ void Receiver::accept_all() {
   for (;;) {
     const int fd = ::accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) return;
-    connections_.push_back({.fd = fd, .received = {}});
+    connections_.push_back({.fd = fd});
   }
 }
 

@@ -92,9 +92,9 @@ class Receiver {
  private:
   struct Connection {
     int fd = -1;
-    std::string received;
-    std::string_view endless;  // comes again and again, once there is any
-    bool dripping = false;     // the head is under way
+    std::string received{};
+    std::string_view endless{};  // comes again and again, once there is any
+    bool dripping = false;       // the head is under way
     size_t drip_from = 0;
   };
 
