@@ -21,22 +21,21 @@ bool Router::owns(const std::string& url) const {
 }
 
 void Router::add(const store::DomainPtr& domain) {
-  Routes routes{domain, {}};
-  bool any = false;
+  Routes routes{domain};
   for (const webhook::Hook hook : webhook::kAllHooks) {
     const auto index = static_cast<size_t>(hook);
     for (const auto& sub : domain->hooks[index]) {
       const auto* lane = domain->find_lane(sub.lane);
       CHECK(lane != nullptr);
-      if (!owns(lane->url)) continue;
-      routes.hooks[index].push_back({sub.lane, sub.since, &lane->url});
-      any = true;
+      if (owns(lane->url)) routes.all.push_back({sub.lane, sub.since, &lane->url});
     }
+    routes.begins[index + 1] = static_cast<uint8_t>(routes.all.size());
   }
-  if (any) {
-    domains_.insert_or_assign(domain->uid, std::move(routes));
-  } else {
+  if (routes.all.empty()) {
     domains_.erase(domain->uid);
+  } else {
+    routes.all.shrink_to_fit();
+    domains_.insert_or_assign(domain->uid, std::move(routes));
   }
 }
 
@@ -57,7 +56,7 @@ std::vector<Router::LaneChange> Router::apply(const store::DomainChange& change)
 Router::Match Router::match(DomainUid domain, webhook::Hook hook) const {
   const auto it = domains_.find(domain);
   if (it == domains_.end()) return {};
-  return {it->second.domain.get(), it->second.hooks[static_cast<size_t>(hook)]};
+  return {it->second.domain.get(), it->second.of(hook)};
 }
 
 const store::Domain* Router::find(DomainUid domain) const {
@@ -86,15 +85,12 @@ void Router::handed_over(Position through) {
 void Router::check_invariants() const {
   for (const auto& [uid, routes] : domains_) {
     CHECK(routes.domain->uid == uid);
-    size_t count = 0;
-    for (const auto& of_hook : routes.hooks) {
-      for (const auto& route : of_hook) {
-        const auto* lane = routes.domain->find_lane(route.lane);
-        CHECK(lane != nullptr && &lane->url == route.url && owns(lane->url));
-        ++count;
-      }
+    CHECK(!routes.all.empty() && routes.begins.back() == routes.all.size());
+    CHECK(std::ranges::is_sorted(routes.begins));
+    for (const auto& route : routes.all) {
+      const auto* lane = routes.domain->find_lane(route.lane);
+      CHECK(lane != nullptr && &lane->url == route.url && owns(lane->url));
     }
-    CHECK(count > 0);
   }
 }
 

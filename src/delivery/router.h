@@ -86,7 +86,13 @@ class Router {
  private:
   struct Routes {
     store::DomainPtr domain;
-    std::array<std::vector<Route>, webhook::kHooks> hooks;
+    std::vector<Route> all{};  // hook after hook
+    std::array<uint8_t, webhook::kHooks + 1> begins{};
+
+    std::span<const Route> of(webhook::Hook hook) const {
+      const auto index = static_cast<size_t>(hook);
+      return std::span(all).subspan(begins[index], begins[index + 1] - begins[index]);
+    }
   };
 
   const store::SlotSet slots_;
