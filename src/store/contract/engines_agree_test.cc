@@ -123,8 +123,11 @@ class Engines {
 
   bool one_in(uint64_t n) { return random_() % n == 0; }
 
-  /// Some position of the log, or a little beyond.
-  Position any_position() { return {up_to(memory_.store().head().value + 5)}; }
+  /// Some position of the log, or a little beyond; rather one of the last.
+  Position any_position() {
+    const uint64_t end = memory_.store().head().value + 3;
+    return {one_in(3) ? up_to(end) : end - std::min(end, up_to(12))};
+  }
 
   /// Of what retention has left. Of what is forgotten, the engines may still know different things.
   Position any_position_left() {
@@ -185,6 +188,7 @@ class Engines {
   RocksEngine rocks_;
   MemoryEngine memory_;
   std::vector<std::string> done_;
+  std::vector<Position> attempted_;  // events that were
   int ids_ = 0;
 };
 
@@ -234,7 +238,9 @@ WriteSet Engines::any_set() {
 AttemptRow Engines::any_attempt(SystemTime written) {
   AttemptRow row;
   row.lane = any_lane();
-  row.position = just_after(any_position());
+  row.position = attempted_.empty() || one_in(2) ? just_after(any_position())
+                                                 : attempted_[up_to(attempted_.size() - 1)];
+  attempted_.push_back(row.position);
   row.at = row.written = written;
   row.took = milliseconds(up_to(60'000));
   if (one_in(3)) {
@@ -369,10 +375,10 @@ void Engines::flush() {
 }
 
 void Engines::replace_marks() {
-  both("replace marks", [](TestEngine& engine) {
-    const auto marks = engine.store().load_progress()->marks.joined();
-    return text(engine.store().replace_marks(marks));
-  });
+  const std::vector<SlotMark> marks = {{SlotSet::all(), any_position()},
+                                       {SlotSet::of_core(1, 3), any_position()}};
+  both("replace marks",
+       [&](TestEngine& engine) { return text(engine.store().replace_marks(marks)); });
 }
 
 void Engines::save_values() {
@@ -391,7 +397,7 @@ void Engines::save_values() {
 }
 
 void Engines::pass_time() {
-  const Micros by = one_in(2) ? Micros(milliseconds(up_to(3000))) : Micros(hours(up_to(60)));
+  const Micros by = one_in(2) ? Micros(milliseconds(up_to(3000))) : Micros(hours(up_to(120)));
   both(fmt::format("{} ms pass", by / milliseconds(1)), [&](TestEngine& engine) {
     engine.clock.advance(by);
     return std::to_string(engine.store().kept_clock().watch().ahead.count());
@@ -553,7 +559,8 @@ void Engines::read_progress() {
 
 void Engines::read_attempts() {
   const auto lane = any_lane();
-  const auto position = any_position();
+  const auto position =
+      attempted_.empty() ? any_position() : attempted_[up_to(attempted_.size() - 1)];
   const auto committed = one_in(2) ? SystemTime() : any_time();
   const auto max = up_to(5);
   both(fmt::format("read attempts of {} at {}", lane.value, position.value),
@@ -593,7 +600,7 @@ void Engines::read_clock() {
 void Engines::step() {
   static const std::vector<std::pair<int, Op>> kOps = {
       {30, &Engines::commit},        {20, &Engines::save},          {2, &Engines::flush},
-      {1, &Engines::replace_marks},  {4, &Engines::save_values},    {8, &Engines::pass_time},
+      {2, &Engines::replace_marks},  {4, &Engines::save_values},    {10, &Engines::pass_time},
       {1, &Engines::jump},           {3, &Engines::expire},         {4, &Engines::index},
       {2, &Engines::reopen},         {2, &Engines::cut_power},      {2, &Engines::fail_and_recover},
       {15, &Engines::read_log},      {20, &Engines::read_lane},     {15, &Engines::read_page},
