@@ -23,8 +23,8 @@ using std::chrono::hours;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr int kSteps = 150;
-constexpr int kFixedSeeds = 5;  // some two seconds each
+constexpr int kSteps = 250;
+constexpr int kFixedSeeds = 6;  // some two seconds each
 
 // Answers as texts.
 

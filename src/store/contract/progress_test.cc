@@ -315,6 +315,19 @@ TEST_P(StoreContract, AttemptsOfAnEventAreRead) {
             (Ids{"14:1:0", "14:1:200"}));
 }
 
+// Also where it was delivered twice in one save: once by itself, once by a replay.
+TEST_P(StoreContract, OneSuccessAtTheFirstTryOfAnEventIsRead) {
+  Progress p;
+  p.attempts = {attempt_row(11, 10, 1, 200), attempt_row(12, 11, 1, 200),
+                attempt_row(11, 12, 1, 200)};
+  save(p);
+  const auto rows = store().read_attempts({5}, {11}, from_micros(kBaseUs), 9);
+  EXPECT_EQ(text_of(rows), Ids{"11:1:200"});
+  EXPECT_EQ(rows->front().at, p.attempts.front().at);
+  EXPECT_EQ(rows->front().written, p.attempts.back().written);
+  EXPECT_EQ(store().last_attempts({5}, from_micros(kBaseUs + 100), 9)->size(), 3U);
+}
+
 TEST_P(StoreContract, PhasesOfAnAttemptAreKept) {
   Progress p;
   p.attempts = {attempt_row(11, 10, 1, 503), attempt_row(12, 11, 2, 200),

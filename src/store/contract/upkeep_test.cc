@@ -121,6 +121,7 @@ TEST_P(StoreContract, C5AFailedCommitIsSeenOnlyOnceItIsRecovered) {
   EXPECT_EQ(store().read_heads(kNoPosition, 9)->size(), 1U);
   EXPECT_EQ(store().find_events(kDomain, {"a"})->front(), kNoPosition);
   EXPECT_EQ(store().load_domains()->size(), 0U);
+  EXPECT_EQ(*store().position_before(engine_->clock.now() + std::chrono::hours(1)), head);
   EXPECT_EQ(read_pages(page_query()), Ids{"before"});
   EXPECT_EQ(read_lane(lane_query(webhook::Class::kNormal)), Ids{"before"});
 

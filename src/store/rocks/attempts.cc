@@ -84,6 +84,7 @@ Result<std::vector<AttemptRow>> RocksStore::read_attempts(LaneId lane, Position 
     const size_t before = out.size();
     TRY_STATUS(format::decode_attempts(lane, position, value, out));
     if (out.size() == before) return true;
+    out.resize(before + 1);  // a pack has an event twice when it was replayed within it
     out.back().written = written_at(key);
     return out.size() < max && !out.back().failure.empty();
   };

@@ -93,6 +93,10 @@ Result<Position> RocksStore::first_committed_since(SystemTime time) const {
       continue;
     }
     const uint64_t found = format::get_u64_be(it->key().data());
+    if (found >= high) {  // also what is not visible yet
+      high = mid;
+      continue;
+    }
     TRY(const auto event, format::decode_log({found}, it->value().ToStringView()));
     if (event->committed < time) {
       low = found + 1;
