@@ -43,16 +43,15 @@ std::shared_ptr<store::Domain> NewDomain::made_at(Position at) const {
 Task<Result<store::DomainPtr>> create_domain(Services& services, const std::string& given,
                                              bool* existed) {
   const std::string name = to_lower(given);
-  if (auto valid = check_domain_name(name); !valid) co_return fail(std::move(valid).error());
+  CO_TRY_STATUS(check_domain_name(name));
   const NewDomain wanted(services, name);
   auto edit = [&](const store::DomainPtr& current, Position at) -> Result<store::DomainPtr> {
     if (current) return current;
     return store::DomainPtr(wanted.made_at(at));
   };
-  auto change = co_await services.appends.edit(name, edit);
-  if (!change) co_return fail(std::move(change).error());
-  if (existed != nullptr) *existed = change->before != nullptr;
-  co_return change->after;
+  CO_TRY(const auto change, co_await services.appends.edit(name, edit));
+  if (existed != nullptr) *existed = change.before != nullptr;
+  co_return change.after;
 }
 
 Task<Result<store::DomainPtr>> find_domain(Services& services, const std::string& given,

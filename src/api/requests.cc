@@ -12,8 +12,7 @@ namespace {
 
 Task<http::Reply> run_without_fields(const http::RouteHandler& handler,
                                      http::RequestContext& context) {
-  const auto none = read_fields(context.request, {});
-  if (!none) co_return fail(none.error());
+  CO_TRY_STATUS(read_fields(context.request, {}));
   auto out = co_await handler(context);
   co_return out;
 }

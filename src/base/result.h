@@ -81,3 +81,10 @@ inline tl::unexpected<Error> fail(Error error) {
   if (!EVENTHORN_CONCAT(try_, __LINE__))                                              \
     co_return ::eventhorn::fail(std::move(EVENTHORN_CONCAT(try_, __LINE__)).error()); \
   decl = *std::move(EVENTHORN_CONCAT(try_, __LINE__))
+
+/// CO_TRY_STATUS(expr): TRY_STATUS for coroutines.
+#define CO_TRY_STATUS(expr)                                                      \
+  do {                                                                           \
+    auto try_status = (expr);                                                    \
+    if (!try_status) co_return ::eventhorn::fail(std::move(try_status).error()); \
+  } while (false)

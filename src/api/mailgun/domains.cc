@@ -100,8 +100,7 @@ Task<http::Reply> remove(Services& services, http::RequestContext& context) {
     return store::DomainPtr();
   };
   const std::string name = to_lower(context.params.at("domain"));
-  const auto change = co_await services.appends.edit(name, edit);
-  if (!change) co_return fail(change.error());
+  CO_TRY_STATUS(co_await services.appends.edit(name, edit));
   co_return http::message_response(200, "Domain will be deleted in the background");
 }
 

@@ -143,8 +143,7 @@ Task<http::Reply> create(Services& services, http::RequestContext& context) {
   CO_TRY(const auto form, read_form(context.request));
   const auto name = form.first("id").value_or("");
   if (name.empty()) co_return missing_parameter("id");
-  const auto known = check_known(context.request, form, kKnownFields);
-  if (!known) co_return fail(known.error());
+  CO_TRY_STATUS(check_known(context.request, form, kKnownFields));
   const auto hook = webhook::parse_hook(name);
   if (!hook) co_return unknown_hook(name);
   CO_TRY(const auto urls, co_await read_urls(services, form, webhook::kMaxUrlsPerHook));
@@ -158,11 +157,9 @@ Task<http::Reply> update(Services& services, http::RequestContext& context) {
   const auto hook = webhook::parse_hook(context.params.at("name"));
   if (!hook) co_return unknown_hook(context.params.at("name"));
   CO_TRY(const auto form, read_form(context.request));
-  const auto known = check_known(context.request, form, kKnownFields);
-  if (!known) co_return fail(known.error());
+  CO_TRY_STATUS(check_known(context.request, form, kKnownFields));
   CO_TRY(const auto urls, co_await read_urls(services, form, webhook::kMaxUrlsPerHook));
-  const auto change = co_await set_urls(services, domain, *hook, urls, Expected::kSet);
-  if (!change) co_return fail(change.error());
+  CO_TRY_STATUS(co_await set_urls(services, domain, *hook, urls, Expected::kSet));
   co_return webhook_response("Webhook has been updated", urls);
 }
 

@@ -169,8 +169,7 @@ Task<Result<std::vector<Attempt>>> last_attempts(Services& services, const std::
       for (auto& row : rows) found.push_back({lane, std::move(row)});
       return {};
     };
-    const auto done = co_await run_blocking(services.readers, read);
-    if (!done) co_return fail(done.error());
+    CO_TRY_STATUS(co_await run_blocking(services.readers, read));
     std::ranges::sort(found, comes_first);
     if (found.size() > wanted) found.resize(wanted);
   }
@@ -199,8 +198,7 @@ Task<http::Reply> of_endpoint(Services& services, http::RequestContext& context)
   const auto write = [&](size_t i, const store::EventPtr& event) {
     write_attempt(w, attempts[i], event ? std::string_view(event->event.id) : "");
   };
-  const auto written = co_await with_events(services, positions, write);
-  if (!written) co_return fail(written.error());
+  CO_TRY_STATUS(co_await with_events(services, positions, write));
   std::string page = query.page;
   if (!attempts.empty()) page = fmt::format("{}-{}", to_micros(place.written), place.skip);
   end_list(w, context.request, page);

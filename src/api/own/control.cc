@@ -138,11 +138,10 @@ Task<Result<std::vector<control::EndpointStatus>>> read_step(Services& services,
                                                              const EndpointQuery& query) {
   auto known = co_await services.deliveries.endpoints(query.after, query.limit, {});
   const auto read = [&] { return read_names(services, query.after, query.limit); };
-  const auto names = co_await run_blocking(services.readers, read);
-  if (!names) co_return fail(names.error());
+  CO_TRY(const auto names, co_await run_blocking(services.readers, read));
   std::map<store::EndpointId, control::EndpointStatus> all;
   for (auto& status : known) all.emplace(status.id, std::move(status));
-  for (const auto& [id, url] : *names) {
+  for (const auto& [id, url] : names) {
     auto& status = all[id];
     status.id = id;
     status.url = url;
@@ -171,12 +170,11 @@ Task<Result<std::vector<control::EndpointStatus>>> read_endpoints(Services& serv
   while (out.size() < query.limit) {
     if (services.clock.steady_now() >= deadline)
       co_return fail(Errc::kTimeout, "the list took too long: ask for a lower limit");
-    auto step = co_await read_step(services, next);
-    if (!step) co_return fail(step.error());
-    if (step->empty()) break;
-    next.after = step->back().id;
-    const bool at_end = step->size() < next.limit;
-    for (auto& status : *step) {
+    CO_TRY(auto step, co_await read_step(services, next));
+    if (step.empty()) break;
+    next.after = step.back().id;
+    const bool at_end = step.size() < next.limit;
+    for (auto& status : step) {
       const bool wanted = !query.state || status.state == *query.state;
       if (wanted && out.size() < query.limit) out.push_back(std::move(status));
     }
@@ -192,11 +190,10 @@ Task<Result<std::string>> find_endpoint_url(Services& services, std::string_view
   std::optional<store::EndpointId> before;
   if (number->value > 0) before = {number->value - 1};
   const EndpointQuery query{before, 1, {}};
-  const auto found = co_await read_step(services, query);
-  if (!found) co_return fail(found.error());
-  if (found->empty() || found->front().id != *number)
+  CO_TRY(auto found, co_await read_step(services, query));
+  if (found.empty() || found.front().id != *number)
     co_return fail(Errc::kNotFound, "Endpoint not found");
-  co_return found->front().url;
+  co_return std::move(found.front().url);
 }
 
 Task<Result<std::string>> find_endpoint_url(Services& services,
@@ -224,8 +221,7 @@ Task<Status> with_events(Services& services, const std::vector<Position>& positi
       }
       return {};
     };
-    auto done = co_await run_blocking(services.readers, step);
-    if (!done) co_return done;
+    CO_TRY_STATUS(co_await run_blocking(services.readers, step));
   }
   co_return Status();
 }

@@ -61,8 +61,7 @@ Task<Result<std::string>> find_url(Services& services, const http::RequestContex
   }
   std::string url(fields.first("url").value_or(""));
   if (url.empty()) co_return fail(Errc::kInvalidArgument, "Missing parameter 'url'");
-  const auto checked = co_await check_target(services, url);
-  if (!checked) co_return fail(checked.error());
+  CO_TRY_STATUS(co_await check_target(services, url));
   co_return url;
 }
 
@@ -101,8 +100,7 @@ Task<http::Reply> remove(Services& services, Changes& changes, http::RequestCont
     version = ++changes.count;
     return services.store.remove_value(control::endpoint_settings_key(url));
   };
-  const auto removed = co_await run_blocking(services.writer, run);
-  if (!removed) co_return fail(removed.error());
+  CO_TRY_STATUS(co_await run_blocking(services.writer, run));
   co_await services.deliveries.settings_changed(url, EndpointSettings(), version);
   co_return http::message_response(200, "Settings have been removed");
 }
@@ -138,8 +136,7 @@ Task<http::Reply> add_secret(Services& services, Changes& changes, http::Request
     settings.secrets.insert(settings.secrets.begin(), secret);
     return {};
   };
-  const auto settings = co_await change(services, changes, url, edit);
-  if (!settings) co_return fail(settings.error());
+  CO_TRY_STATUS(co_await change(services, changes, url, edit));
   std::string body;
   json::Writer w(body);
   write_secret(w, secret, secret.text);
@@ -161,8 +158,7 @@ Task<http::Reply> remove_secret(Services& services, Changes& changes, http::Requ
     settings.secrets.erase(found);
     return {};
   };
-  const auto settings = co_await change(services, changes, url, edit);
-  if (!settings) co_return fail(settings.error());
+  CO_TRY_STATUS(co_await change(services, changes, url, edit));
   co_return http::message_response(200, "Secret has been deleted");
 }
 

@@ -126,15 +126,13 @@ Task<http::Reply> get(Services& services, http::RequestContext& context) {
 
 Task<http::Reply> pause(Services& services, http::RequestContext& context) {
   CO_TRY(const auto url, co_await find_endpoint_url(services, context));
-  const auto paused = co_await services.deliveries.pause(url);
-  if (!paused) co_return fail(paused.error());
+  CO_TRY_STATUS(co_await services.deliveries.pause(url));
   co_return http::message_response(200, "Endpoint has been paused");
 }
 
 Task<http::Reply> resume(Services& services, http::RequestContext& context) {
   CO_TRY(const auto url, co_await find_endpoint_url(services, context));
-  const auto resumed = co_await services.deliveries.resume(url);
-  if (!resumed) co_return fail(resumed.error());
+  CO_TRY_STATUS(co_await services.deliveries.resume(url));
   co_return http::message_response(200, "Endpoint has been resumed");
 }
 

@@ -134,8 +134,7 @@ Task<http::Reply> ingest(Services& services, http::RequestContext& context) {
     co_return http::message_response(415, "events are JSON: an object, an array, or NDJSON");
   CO_TRY(const auto query, http::parse_query(request.query));
   static constexpr FieldRule kKnown[] = {{"deliver"}};
-  const auto known = check_fields(query.fields(), kKnown);
-  if (!known) co_return fail(known.error());
+  CO_TRY_STATUS(check_fields(query.fields(), kKnown));
   CO_TRY(const auto deliver, parse_flag("deliver", query.first("deliver").value_or("")));
   CO_TRY(const auto items,
          json::split_items(request.body, is_ndjson(request.fields.get("Content-Type")),

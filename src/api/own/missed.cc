@@ -62,8 +62,7 @@ Task<Result<std::vector<Missed>>> read_missed(Services& services, const ListQuer
                           lanes.begin());
   const auto step = [&] { return read_step(services.store, lanes, lane, from, query.limit, out); };
   while (lane < lanes.size() && out.size() < query.limit) {
-    const auto read = co_await run_blocking(services.readers, step);
-    if (!read) co_return fail(read.error());
+    CO_TRY_STATUS(co_await run_blocking(services.readers, step));
     if (services.clock.steady_now() < deadline) continue;
     if (out.empty())
       co_return fail(Errc::kTimeout, "the search took too long: ask for one domain or url");
@@ -115,8 +114,7 @@ Task<http::Reply> list(Services& services, http::RequestContext& context) {
   const auto write = [&](size_t i, const store::EventPtr& event) {
     write_missed(w, missed[i], event.get());
   };
-  const auto written = co_await with_events(services, positions, write);
-  if (!written) co_return fail(written.error());
+  CO_TRY_STATUS(co_await with_events(services, positions, write));
   std::string page = query.page;
   if (!missed.empty()) {
     const auto& last = missed.back();

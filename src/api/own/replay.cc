@@ -55,8 +55,7 @@ Task<Result<EventsPlan>> plan_events(Services& services, const ReplayWish& wish)
     if (unknown == out.positions.end()) return {};
     return no_event(static_cast<size_t>(unknown - out.positions.begin()));
   };
-  const auto found = co_await run_blocking(services.readers, find);
-  if (!found) co_return fail(found.error());
+  CO_TRY_STATUS(co_await run_blocking(services.readers, find));
   std::optional<size_t> gone;  // by retention, which ids outlive
   const auto look = [&](size_t i, const store::EventPtr& event) {
     out.lanes.push_back(event ? lanes_of(*event, lanes) : std::vector<LaneRef>());
@@ -64,8 +63,7 @@ Task<Result<EventsPlan>> plan_events(Services& services, const ReplayWish& wish)
     for (const auto& lane : out.lanes.back())
       out.size.add(lane.config->url, {1, event->event.bytes.size()});
   };
-  const auto looked = co_await with_events(services, out.positions, look);
-  if (!looked) co_return fail(looked.error());
+  CO_TRY_STATUS(co_await with_events(services, out.positions, look));
   if (gone) co_return no_event(*gone);
   co_return out;
 }
@@ -99,8 +97,7 @@ Task<http::Reply> replay_events(Services& services, const ReplayWish& wish) {
   if (!wish.dry_run) {
     if (plan.size.total().events == 0)
       co_return http::message_response(404, "event: no webhook of the domain takes it");
-    const auto sent = co_await send_events(services, plan);
-    if (!sent) co_return fail(sent.error());
+    CO_TRY_STATUS(co_await send_events(services, plan));
   }
   auto body = co_await plan.size.to_json(services);
   co_return http::json_response(200, std::move(body));
@@ -227,8 +224,7 @@ Task<Status> cancel_replay(Services& services, ReplayRecords& records, uint64_t 
     TRY(const auto record, records.change(id, [](ReplayRecord& r) { r.cancelled = true; }));
     return {};
   };
-  auto marked = co_await run_blocking(services.writer, mark);
-  if (!marked) co_return marked;
+  CO_TRY_STATUS(co_await run_blocking(services.writer, mark));
   auto cancelled = co_await services.deliveries.change_replay(id, ReplayAction::kCancel);
   co_return cancelled;
 }
@@ -255,8 +251,7 @@ Task<http::Reply> begin_replay(Services& services, ReplayRecords& records, const
                                std::vector<PlannedLane> plan, const ReplaySize& size,
                                Deadline deadline) {
   const auto live = co_await find_live(services);
-  const auto room = check_room(plan, live);
-  if (!room) co_return fail(room.error());
+  CO_TRY_STATUS(check_room(plan, live));
   ReplayRecord record;
   record.domain = scope.domain;
   record.url = scope.url;
@@ -280,8 +275,7 @@ Task<http::Reply> begin_replay(Services& services, ReplayRecords& records, const
   CO_TRY(const auto finished, co_await run_blocking(services.writer, finish));
   if (finished.cancelled) {
     // Between its first segments and the last.
-    const auto cancelled = co_await cancel_replay(services, records, saved.id);
-    if (!cancelled) co_return fail(cancelled.error());
+    CO_TRY_STATUS(co_await cancel_replay(services, records, saved.id));
   }
   auto out = co_await show(services, finished, deadline);
   co_return out;
@@ -353,8 +347,7 @@ Task<http::Reply> hold(Services& services, ReplayRecords& records, http::Request
   const auto state = state_of(record, live);
   if (state != "running" && state != "paused")
     co_return http::message_response(409, fmt::format("the replay is {}", state));
-  const auto changed = co_await services.deliveries.change_replay(record.id, action);
-  if (!changed) co_return fail(changed.error());
+  CO_TRY_STATUS(co_await services.deliveries.change_replay(record.id, action));
   co_return http::message_response(200, done);
 }
 
@@ -378,8 +371,7 @@ Task<http::Reply> cancel(Services& services, ReplayRecords& records,
   const auto state = state_of(record, live);
   if (state == "done" || state == "cancelled")
     co_return http::message_response(409, fmt::format("the replay is {}", state));
-  const auto cancelled = co_await cancel_replay(services, records, record.id);
-  if (!cancelled) co_return fail(cancelled.error());
+  CO_TRY_STATUS(co_await cancel_replay(services, records, record.id));
   co_return http::message_response(200, "Replay has been cancelled");
 }
 

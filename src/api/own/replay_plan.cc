@@ -58,24 +58,22 @@ Result<PlannedLane> plan_lane(store::Store& store, const ReplayScope& scope, con
 Task<Result<std::vector<PlannedLane>>> plan_replay(Services& services, const ReplayScope& scope,
                                                    Deadline deadline) {
   const auto find = [&] { return find_lanes(services.directory, scope); };
-  const auto lanes = co_await run_blocking(services.readers, find);
-  if (!lanes) co_return fail(lanes.error());
+  CO_TRY(const auto lanes, co_await run_blocking(services.readers, find));
   std::vector<PlannedLane> out;
-  for (size_t i = 0; i < lanes->size(); i += kLanesPerStep) {
+  for (size_t i = 0; i < lanes.size(); i += kLanesPerStep) {
     if (services.clock.steady_now() >= deadline) {
       co_return fail(Errc::kTimeout,
                      "the replay has too many lanes to plan in time: ask for one domain or url");
     }
-    const size_t end = std::min(lanes->size(), i + kLanesPerStep);
+    const size_t end = std::min(lanes.size(), i + kLanesPerStep);
     const auto step = [&]() -> Status {
       for (size_t k = i; k < end; ++k) {
-        TRY(auto planned, plan_lane(services.store, scope, (*lanes)[k]));
+        TRY(auto planned, plan_lane(services.store, scope, lanes[k]));
         if (!planned.segments.empty()) out.push_back(std::move(planned));
       }
       return {};
     };
-    const auto done = co_await run_blocking(services.readers, step);
-    if (!done) co_return fail(done.error());
+    CO_TRY_STATUS(co_await run_blocking(services.readers, step));
   }
   co_return out;
 }

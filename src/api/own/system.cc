@@ -12,8 +12,7 @@ Task<http::Reply> health(Services&, http::RequestContext&) {
 Task<http::Reply> readiness(Services& services, http::RequestContext&) {
   if (services.draining != nullptr && *services.draining)
     co_return fail(Errc::kUnavailable, "the server is ending");
-  const auto status = services.health.status();
-  if (!status) co_return fail(status.error());
+  CO_TRY_STATUS(services.health.status());
   co_return http::json_response(200, R"({"status":"ok"})");
 }
 

@@ -179,8 +179,7 @@ Task<Result<std::vector<store::EventPtr>>> read_page(
           co_return fail(Errc::kTimeout, "the search took too long: try again");
         }
         const auto fill = [&] { return source->fill(services.store); };
-        const auto filled = co_await run_blocking(services.searchers, fill);
-        if (!filled) co_return fail(filled.error());
+        CO_TRY_STATUS(co_await run_blocking(services.searchers, fill));
       }
     }
     auto* first = first_of(sources);
