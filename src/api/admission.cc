@@ -104,7 +104,7 @@ http::Verdict Admission::admit(const http::Request& head) {
   const auto* narrowing = find_narrowing(head);
   if (narrowing != nullptr && (access != http::Access::kAnyone || narrowing->reading_too))
     return tl::unexpected(http::message_response(narrowing->status, narrowing->message));
-  const unsigned max_calls = services_.settings.webhook_rate_limit;
+  const unsigned max_calls = services_.options.webhook_rate_limit;
   if (access == http::Access::kKeyWithinLimit && max_calls > 0) {
     if (const auto wait = webhook_calls_.take(services_.clock.steady_now(), max_calls))
       return tl::unexpected(too_fast(*wait));

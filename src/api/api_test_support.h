@@ -70,7 +70,7 @@ class FakeResolver final : public outbound::Resolver {
 };
 
 struct TestOptions {
-  Settings settings;
+  Options api;
   std::vector<net::Cidr> allow_networks;
   uint64_t min_free_bytes = 0;
 };
@@ -95,11 +95,11 @@ struct Multipart {
 
 class TestApi {
  public:
-  explicit TestApi(TestOptions options = {})
-      : guard(std::move(options.allow_networks)), settings(options.settings) {
-    writers.emplace(*store, directory, writers_clock, workers, writer_options(options));
+  explicit TestApi(TestOptions given = {})
+      : guard(std::move(given.allow_networks)), options(given.api) {
+    writers.emplace(*store, directory, writers_clock, workers, writer_options(given));
     services.emplace(Services{clock, *store, directory, writers->appends, writers->health, readers,
-                              searchers, writer, keys, limiter, bins, own_bins, guard, settings,
+                              searchers, writer, keys, limiter, bins, own_bins, guard, options,
                               deliveries,
                               [this](const std::string& url, const store::EndpointSettings& for_url,
                                      std::string body, std::string extra_head, Deadline deadline) {
@@ -184,7 +184,7 @@ class TestApi {
   bin::Bins bins{clock, crypto::random_bytes, bin::Bins::Options()};
   bin::OwnBins own_bins{bins, own_names()};
   net::AddressGuard guard;
-  Settings settings;
+  Options options;
   FakeResolver resolver;
   control::NoticeBoard notices{clock.now()};
   FakeDeliveries deliveries;
@@ -203,15 +203,15 @@ class TestApi {
 
  private:
   store::RocksOptions rocks_options() const {
-    store::RocksOptions options;
-    options.directory = temp.path() / "store";
-    options.ballast_bytes = 0;
-    return options;
+    store::RocksOptions out;
+    out.directory = temp.path() / "store";
+    out.ballast_bytes = 0;
+    return out;
   }
 
-  static store::WriterOptions writer_options(const TestOptions& options) {
+  static store::WriterOptions writer_options(const TestOptions& given) {
     store::WriterOptions out;
-    out.min_free_bytes = options.min_free_bytes;
+    out.min_free_bytes = given.min_free_bytes;
     return out;
   }
 

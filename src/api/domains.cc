@@ -57,8 +57,7 @@ Task<Result<store::DomainPtr>> create_domain(Services& services, const std::stri
 Task<Result<store::DomainPtr>> find_domain(Services& services, const std::string& given,
                                            bool create) {
   if (auto found = services.directory.find(to_lower(given))) co_return found;
-  if (!create || !services.settings.auto_create)
-    co_return fail(Errc::kNotFound, "Domain not found");
+  if (!create || !services.options.auto_create) co_return fail(Errc::kNotFound, "Domain not found");
   auto made = co_await create_domain(services, given, nullptr);
   co_return made;
 }

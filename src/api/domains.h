@@ -11,7 +11,7 @@ namespace eventhorn::api {
 
 /// The domain of the path parameter `domain`, lower-cased. kNotFound "Domain not found" when there
 /// is none; kInvalidArgument when auto_create is on and the name is not well-formed. With
-/// settings.auto_create an unknown well-formed name is created first; `create` false never creates.
+/// options.auto_create an unknown well-formed name is created first; `create` false never creates.
 Task<Result<store::DomainPtr>> find_domain(Services& services, const std::string& name,
                                            bool create);
 

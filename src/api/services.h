@@ -28,7 +28,7 @@
 
 namespace eventhorn::api {
 
-struct Settings {
+struct Options {
   /// A webhook or ingest call on an unknown, well-formed domain creates it.
   bool auto_create = false;
   /// The host of a webhook's URL must resolve when it is configured.
@@ -68,7 +68,7 @@ struct Services {
   bin::Bins& bins;
   const bin::OwnBins& own_bins;
   const net::AddressGuard& guard;
-  const Settings& settings;
+  const Options& options;
   control::Deliveries& deliveries;
   /// POSTs a body to a webhook URL from the current core, under the guard of deliveries, bins in
   /// process included, with the header fields and the client certificate that are set for it.

@@ -200,7 +200,7 @@ struct Application::Impl {
   std::vector<std::unique_ptr<CoreServices>> per_core;
   std::unique_ptr<delivery::Alerts> alerts;  // on the first core
   CoreResolver resolver{per_core};
-  api::Settings settings;
+  api::Options api_options;
   delivery::EngineDeliveries deliveries;
   std::unique_ptr<api::Services> services;
   http::Router router;
@@ -412,18 +412,18 @@ Status Application::Impl::check_alerts_url() const {
 }
 
 Result<std::string> Application::Impl::listen() {
-  settings.auto_create = config.domains.auto_create;
-  settings.verify_host = config.webhooks.verify_host;
-  settings.max_item_bytes = config.events.max_item_bytes;
-  settings.max_batch_items = config.events.max_batch_items;
-  settings.max_ahead = config.events.max_ahead;
+  api_options.auto_create = config.domains.auto_create;
+  api_options.verify_host = config.webhooks.verify_host;
+  api_options.max_item_bytes = config.events.max_item_bytes;
+  api_options.max_batch_items = config.events.max_batch_items;
+  api_options.max_ahead = config.events.max_ahead;
   // One more than a bin keeps, because it cuts between characters and so looks at the next byte.
-  settings.bin_body_bytes = config.bins.max_body_bytes + 1;
-  settings.webhook_rate_limit = config.api.webhook_rate_limit;
-  settings.attempt_timeout = config.delivery.timeout;
+  api_options.bin_body_bytes = config.bins.max_body_bytes + 1;
+  api_options.webhook_rate_limit = config.api.webhook_rate_limit;
+  api_options.attempt_timeout = config.delivery.timeout;
   services.reset(new api::Services{
       clock, *store, directory, writers->appends, writers->health, *readers, *searchers, *writer,
-      *keys, *limiter, *bins, *own_bins, *guard, settings, deliveries,
+      *keys, *limiter, *bins, *own_bins, *guard, api_options, deliveries,
       [this](const std::string& url, const store::EndpointSettings& for_url, std::string body,
              std::string extra_head, Deadline deadline) {
         return post(url, for_url, std::move(body), std::move(extra_head), deadline);

@@ -27,14 +27,14 @@ Task<outbound::ClientReply> LocalBins::answer(std::string path, std::string body
   captured.time = clock_.now();
   outbound::ClientReply reply;
   const auto repeat = bins_.capture(id, std::move(captured));
-  const auto wish =
-      bin::parse_wish(query_at < view.size() ? view.substr(query_at + 1) : std::string_view());
-  if (!repeat || !wish) {
+  const auto options = bin::parse_answer_options(query_at < view.size() ? view.substr(query_at + 1)
+                                                                        : std::string_view());
+  if (!repeat || !options) {
     reply.result.status = repeat ? 400 : 404;
-    reply.result.error = repeat ? wish.error().message : "no such bin";
+    reply.result.error = repeat ? options.error().message : "no such bin";
     co_return reply;
   }
-  const auto answer = bin::bin_answer(*wish, *repeat);
+  const auto answer = bin::bin_answer(*options, *repeat);
   if (answer.delay.count() > 0) {
     const auto due = clock_.steady_now() + answer.delay;
     co_await sleep_until(clock_, std::min(due, deadline));

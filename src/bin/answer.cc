@@ -42,33 +42,33 @@ void write_item(json::Writer& out, const Captured& request) {
 
 }  // namespace
 
-Result<Wish> parse_wish(std::string_view query) {
+Result<AnswerOptions> parse_answer_options(std::string_view query) {
   TRY(const http::Form form, http::parse_query(query));
-  Wish wish;
+  AnswerOptions options;
   if (const auto text = form.first("status")) {
     const auto status = parse_uint(*text);
     if (!status || *status < 200 || *status > 599) {
       return fail(Errc::kInvalidArgument, "status: must be from 200 to 599");
     }
-    wish.status = static_cast<int>(*status);
+    options.status = static_cast<int>(*status);
   }
   if (const auto text = form.first("delay")) {
-    TRY(wish.delay, parse_delay(*text));
+    TRY(options.delay, parse_delay(*text));
   }
   if (const auto text = form.first("count")) {
     const auto count = parse_uint(*text);
     if (!count || *count > kMaxCount)
       return fail(Errc::kInvalidArgument, "count: must be from 0 to 1000000");
-    wish.count = static_cast<uint32_t>(*count);
+    options.count = static_cast<uint32_t>(*count);
   }
-  return wish;
+  return options;
 }
 
-Answer bin_answer(const Wish& wish, uint32_t repeat) {
-  const bool granted = wish.count == 0 || repeat <= wish.count;
+Answer bin_answer(const AnswerOptions& options, uint32_t repeat) {
+  const bool granted = options.count == 0 || repeat <= options.count;
   Answer answer;
-  if (granted) answer.delay = wish.delay;
-  const int status = granted ? wish.status : 200;
+  if (granted) answer.delay = options.delay;
+  const int status = granted ? options.status : 200;
   answer.response = http::json_response(
       status, status < 300 ? R"({"message":"Post received. Thanks!"})"
                            : R"({"message":"Post received. Status as asked for."})");

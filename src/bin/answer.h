@@ -16,7 +16,7 @@ inline constexpr std::chrono::milliseconds kMaxDelay = std::chrono::seconds(30);
 
 /// How a sender wants to be answered, so that retry logic can be tried out:
 /// `?status=503&count=2&delay=2s`.
-struct Wish {
+struct AnswerOptions {
   int status = 200;
   std::chrono::milliseconds delay{0};
   /// Only the first `count` requests to that path are treated so, later ones like any other; 0 is
@@ -24,10 +24,10 @@ struct Wish {
   uint32_t count = 0;
 };
 
-/// The wish in a query (without '?'); other parameters are ignored. kInvalidArgument names the
+/// The options of a query (without '?'); other parameters are ignored. kInvalidArgument names the
 /// parameter and the rule: status 200 to 599; delay a duration or whole seconds, at most 30 s;
 /// count a whole number up to 1000000.
-Result<Wish> parse_wish(std::string_view query);
+Result<AnswerOptions> parse_answer_options(std::string_view query);
 
 struct Answer {
   http::Response response;
@@ -38,7 +38,7 @@ struct Answer {
 /// The answer to the `repeat`th request to a path (what Bins::capture gave). 200 is Mailgun's own
 /// {"message":"Post received. Thanks!"}. Always JSON or empty, nosniff, and sandboxed: a bin's
 /// origin is also the dashboard's (design.md section 6; reliability A6).
-Answer bin_answer(const Wish& wish, uint32_t repeat);
+Answer bin_answer(const AnswerOptions& options, uint32_t repeat);
 
 /// {"items":[{"id":1,"time":"...","method":"POST","path":"/bin/...","remote_address":"...","headers":[["Name","value"]],
 /// "body":"...","body_base64":"...","truncated":false}],"total":1}, newest last. `body` is text

@@ -12,7 +12,7 @@ using testing::HasSubstr;
 using testing::StartsWith;
 
 TEST(BinAnswer, DefaultIsMailguns) {
-  const Answer answer = bin_answer(*parse_wish(""), 1);
+  const Answer answer = bin_answer(*parse_answer_options(""), 1);
   EXPECT_EQ(answer.response.status, 200);
   EXPECT_EQ(answer.response.body, "{\"message\":\"Post received. Thanks!\"}\n");
   EXPECT_EQ(answer.delay, milliseconds(0));
@@ -21,9 +21,9 @@ TEST(BinAnswer, DefaultIsMailguns) {
 // Reliability A6: nothing a bin answers can run in a browser.
 TEST(BinAnswer, IsNeverActiveContent) {
   for (const int status : {200, 204, 302, 404, 503}) {
-    Wish wish;
-    wish.status = status;
-    const http::Fields fields = bin_answer(wish, 1).response.fields;
+    AnswerOptions options;
+    options.status = status;
+    const http::Fields fields = bin_answer(options, 1).response.fields;
     EXPECT_EQ(fields.get("X-Content-Type-Options"), "nosniff");
     EXPECT_THAT(std::string(fields.get("Content-Security-Policy")), StartsWith("sandbox"));
     EXPECT_THAT(std::string(fields.get("Content-Type")), StartsWith("application/json"));
@@ -32,31 +32,31 @@ TEST(BinAnswer, IsNeverActiveContent) {
   }
 }
 
-TEST(BinAnswer, GrantsWishesForTheFirstRequests) {
-  const Wish wish = *parse_wish("status=503&delay=1500ms&count=2&other=1");
-  EXPECT_EQ(bin_answer(wish, 1).response.status, 503);
-  EXPECT_EQ(bin_answer(wish, 2).response.status, 503);
-  EXPECT_EQ(bin_answer(wish, 2).delay, milliseconds(1500));
-  EXPECT_EQ(bin_answer(wish, 3).response.status, 200);
-  EXPECT_EQ(bin_answer(wish, 3).delay, milliseconds(0));
-  EXPECT_EQ(bin_answer(*parse_wish("status=503"), 1000).response.status, 503);
+TEST(BinAnswer, TreatsTheFirstRequestsAsAsked) {
+  const AnswerOptions options = *parse_answer_options("status=503&delay=1500ms&count=2&other=1");
+  EXPECT_EQ(bin_answer(options, 1).response.status, 503);
+  EXPECT_EQ(bin_answer(options, 2).response.status, 503);
+  EXPECT_EQ(bin_answer(options, 2).delay, milliseconds(1500));
+  EXPECT_EQ(bin_answer(options, 3).response.status, 200);
+  EXPECT_EQ(bin_answer(options, 3).delay, milliseconds(0));
+  EXPECT_EQ(bin_answer(*parse_answer_options("status=503"), 1000).response.status, 503);
 }
 
 TEST(BinAnswer, StatusesWithoutContentHaveNone) {
   for (const char* query : {"status=204", "status=205", "status=304"}) {
-    EXPECT_EQ(bin_answer(*parse_wish(query), 1).response.body, "") << query;
+    EXPECT_EQ(bin_answer(*parse_answer_options(query), 1).response.body, "") << query;
   }
 }
 
-TEST(BinAnswer, WishesHaveBounds) {
-  EXPECT_EQ(parse_wish("delay=30")->delay, seconds(30));
-  EXPECT_EQ(parse_wish("status=599")->status, 599);
+TEST(BinAnswer, OptionsHaveBounds) {
+  EXPECT_EQ(parse_answer_options("delay=30")->delay, seconds(30));
+  EXPECT_EQ(parse_answer_options("status=599")->status, 599);
   for (const char* bad :
        {"status=199", "status=600", "status=100", "status=", "status=2e2", "delay=31",
         "delay=30001ms", "delay=-1", "delay=", "count=-1", "count=1000001", "status=%zz"}) {
-    EXPECT_FALSE(parse_wish(bad)) << bad;
+    EXPECT_FALSE(parse_answer_options(bad)) << bad;
   }
-  EXPECT_EQ(parse_wish("status=700").error().message, "status: must be from 200 to 599");
+  EXPECT_EQ(parse_answer_options("status=700").error().message, "status: must be from 200 to 599");
 }
 
 TEST(BinListing, IsJsonWhateverWasSent) {

@@ -227,14 +227,14 @@ class EventsApi : public testing::Test {
   bin::OwnBins own_bins_{bins_, http::OriginOptions()};
   net::AddressGuard guard_{{}};
   http::AuthLimiter limiter_{clock_};
-  Settings settings_;
+  Options options_;
   outbound::DnsResolver resolver_{cores_.at(0).get_executor(), {}};
   control::NoticeBoard notices_;
   FakeDeliveries deliveries_;
-  Services services_{clock_,          *store_,   directory_,  writers_.appends,
-                     writers_.health, readers_,  searchers_,  writer_,
-                     keys_,           limiter_,  bins_,       own_bins_,
-                     guard_,          settings_, deliveries_, {},
+  Services services_{clock_,          *store_,  directory_,  writers_.appends,
+                     writers_.health, readers_, searchers_,  writer_,
+                     keys_,           limiter_, bins_,       own_bins_,
+                     guard_,          options_, deliveries_, {},
                      resolver_,       notices_};
   http::Router router_ = make_router(services_);
   Admission admission_{services_, router_};

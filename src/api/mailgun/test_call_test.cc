@@ -18,7 +18,7 @@ TEST(TestCall, SendsASignedSampleThatIsNotKept) {
               Pairs{{"url", "https://a.example/x?y"}}),
       "200 {\"code\":null,\"message\":\"{\\\"message\\\":\\\"Post received. Thanks!\\\"}\\n\"}\n");
   EXPECT_EQ(api.posted_url, "https://a.example/x?y");
-  EXPECT_LE(api.posted_deadline, api.clock.steady_now() + api.settings.attempt_timeout);
+  EXPECT_LE(api.posted_deadline, api.clock.steady_now() + api.options.attempt_timeout);
 
   const auto body = parsed(api.posted_body);
   const auto* signature = body.find("signature");

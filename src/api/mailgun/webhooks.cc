@@ -1,8 +1,8 @@
 // /v3/domains/{domain}/webhooks (spec: webhooks, "v3"): messages and errors are Mailgun's, word for
 // word.
+#include "api/check_url.h"
 #include "api/domains.h"
 #include "api/requests.h"
-#include "api/targets.h"
 #include "base/strings.h"
 #include "control/endpoint_settings.h"
 #include "crypto/random.h"
@@ -70,7 +70,7 @@ Task<tl::expected<std::vector<std::string>, http::Refusal>> read_urls(Services& 
     co_return fail(refused(fmt::format("Maximum number of URLs ({}) exceeded", max_urls)));
   }
   for (const auto& url : urls) {
-    const auto checked = co_await check_target(services, url);
+    const auto checked = co_await check_url(services, url);
     if (!checked) co_return fail(refused(checked.error()));
   }
   co_return urls;
@@ -82,7 +82,7 @@ enum class Expected { kUnset, kSet };
 Result<std::string> settable_domain(const Services& services, const std::string& given) {
   std::string name = to_lower(given);
   if (services.directory.find(name)) return name;
-  if (!services.settings.auto_create) return fail(Errc::kNotFound, "Domain not found");
+  if (!services.options.auto_create) return fail(Errc::kNotFound, "Domain not found");
   TRY_STATUS(check_domain_name(name));
   return name;
 }
@@ -94,8 +94,7 @@ Task<Result<store::DomainChange>> set_urls(Services& services, const std::string
                                            Expected expected) {
   const NewDomain unknown(services, domain);
   const auto edit = [&](const store::DomainPtr& current, Position at) -> Result<store::DomainPtr> {
-    if (!current && !services.settings.auto_create)
-      return fail(Errc::kNotFound, "Domain not found");
+    if (!current && !services.options.auto_create) return fail(Errc::kNotFound, "Domain not found");
     auto next = current ? std::make_shared<store::Domain>(*current) : unknown.made_at(at);
     const bool is_set = !next->hooks[static_cast<size_t>(hook)].empty();
     if (is_set && expected == Expected::kUnset) {
@@ -220,7 +219,7 @@ Task<http::Reply> test(Services& services, http::RequestContext& context) {
   const auto read = [&] { return control::load_endpoint_settings(services.store, urls.front()); };
   CO_TRY(const auto for_url, co_await run_blocking(services.readers, read));
   auto sample = signed_sample(services, domain->name, *hook, for_url);
-  const Deadline limit = services.clock.steady_now() + services.settings.attempt_timeout;
+  const Deadline limit = services.clock.steady_now() + services.options.attempt_timeout;
   const auto reply =
       co_await services.post(urls.front(), for_url, std::move(sample.body),
                              std::move(sample.extra_head), std::min(limit, context.deadline));

@@ -243,7 +243,7 @@ TEST(Webhooks, R15DeliveryIsToldOfEveryUrlThatIsSet) {
 
 TEST(Webhooks, UnknownDomainIsCreatedWhenAllowed) {
   TestOptions options;
-  options.settings.auto_create = true;
+  options.api.auto_create = true;
   TestApi api(options);
   const Pairs form = {{"id", "opened"}, {"url", "https://a.example/"}};
   EXPECT_EQ(api.ask("GET", "/v3/domains/New.example/webhooks"), message(404, "Domain not found"));
@@ -293,7 +293,7 @@ TEST(Webhooks, A13FieldsThatAreNotKnownChangeNothing) {
 
 TEST(Webhooks, CallsAreLimitedByTheMinute) {
   TestOptions options;
-  options.settings.webhook_rate_limit = 3;
+  options.api.webhook_rate_limit = 3;
   WithDomain api(options);
   for (int i = 0; i < 3; ++i) EXPECT_EQ(api.send("GET", kHooks).status, 200);
   api.clock.skip(std::chrono::seconds(20));

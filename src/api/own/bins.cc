@@ -47,9 +47,9 @@ Task<http::Reply> capture(Services& services, http::RequestContext& context) {
   captured.time = services.clock.now();
   const auto repeat = services.bins.capture(context.params.at("id"), std::move(captured));
   if (!repeat) co_return sandboxed(http::message_response(404, "Bin not found"));
-  const auto wish = bin::parse_wish(request.query);
-  if (!wish) co_return sandboxed(http::Refusal(wish.error()).answer);
-  auto answer = bin::bin_answer(*wish, *repeat);
+  const auto options = bin::parse_answer_options(request.query);
+  if (!options) co_return sandboxed(http::Refusal(options.error()).answer);
+  auto answer = bin::bin_answer(*options, *repeat);
   if (answer.delay.count() > 0) {
     const SteadyTime due = services.clock.steady_now() + answer.delay;
     co_await sleep_until(services.clock, std::min(due, context.deadline));
@@ -60,7 +60,7 @@ Task<http::Reply> capture(Services& services, http::RequestContext& context) {
 }  // namespace
 
 std::vector<http::Route> bin_routes(Services& services) {
-  const http::BodyLimit cut{services.settings.bin_body_bytes, true};
+  const http::BodyLimit cut{services.options.bin_body_bytes, true};
   return {
       {"POST", "/eventhorn/v1/bins", Access::kKey, kFormBody, bound(services, create)},
       {"GET", "/eventhorn/v1/bins/{id}/requests", Access::kKey, kNoBody, bound(services, requests)},

@@ -2,8 +2,8 @@
 // given as a secret is never shown again.
 #include "api/own/endpoint_settings.h"
 
+#include "api/check_url.h"
 #include "api/own/control.h"
-#include "api/targets.h"
 #include "base/strings.h"
 #include "control/endpoint_settings.h"
 #include "crypto/random.h"
@@ -61,7 +61,7 @@ Task<Result<std::string>> find_url(Services& services, const http::RequestContex
   }
   std::string url(fields.first("url").value_or(""));
   if (url.empty()) co_return fail(Errc::kInvalidArgument, "Missing parameter 'url'");
-  CO_TRY_STATUS(co_await check_target(services, url));
+  CO_TRY_STATUS(co_await check_url(services, url));
   co_return url;
 }
 

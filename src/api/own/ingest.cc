@@ -37,8 +37,8 @@ struct IngestWindow {
 IngestWindow window_of(const Services& services) {
   const SystemTime wall = services.clock.now();
   const SystemTime kept = services.store.kept_clock().now();
-  return {wall, std::max(wall, kept) + services.settings.max_ahead,
-          std::min(wall, kept) - services.settings.id_window};
+  return {wall, std::max(wall, kept) + services.options.max_ahead,
+          std::min(wall, kept) - services.options.id_window};
 }
 
 struct Batch {
@@ -76,7 +76,7 @@ Task<Batch> normalize_all(const Services& services, const std::string& domain,
   const auto window = window_of(services);
   context.now = window.now;
   context.latest = window.latest;
-  context.max_item_bytes = services.settings.max_item_bytes;
+  context.max_item_bytes = services.options.max_item_bytes;
   const ShardId shard = shard_of(domain);
   for (size_t i = 0; i < items.size(); ++i) {
     if (i > 0 && i % kItemsPerTurn == 0) co_await yield_now();
@@ -138,10 +138,10 @@ Task<http::Reply> ingest(Services& services, http::RequestContext& context) {
   CO_TRY(const auto deliver, parse_flag("deliver", query.first("deliver").value_or("")));
   CO_TRY(const auto items,
          json::split_items(request.body, is_ndjson(request.fields.get("Content-Type")),
-                           services.settings.max_batch_items));
+                           services.options.max_batch_items));
   const std::string name = to_lower(context.params.at("domain"));
   auto domain = co_await find_domain(services, name, false);
-  if (!domain && !services.settings.auto_create) co_return fail(domain.error());
+  if (!domain && !services.options.auto_create) co_return fail(domain.error());
   auto batch = co_await normalize_all(services, name, items, deliver);
   std::vector<AppendQueue::Outcome> outcomes;
   if (!batch.events.empty()) {

@@ -121,7 +121,7 @@ Task<http::Reply> stream(Services& services, http::RequestContext& context) {
   CO_TRY(const auto start, stream_start(services.notices, context.request));
   const auto executor = co_await asio::this_coro::executor;
   auto notices = std::make_shared<NoticeStream>(executor, services.clock, services.notices, start,
-                                                services.settings.heartbeat);
+                                                services.options.heartbeat);
   http::Response response;
   response.fields.add("Content-Type", "text/event-stream");
   response.fields.add("Cache-Control", "no-store");

@@ -145,7 +145,7 @@ TEST(NoticeStream, ResumesFromAnIdOfAnotherProcess) {
 
 TEST(NoticeStream, SaysNowAndThenThatItIsThere) {
   TestOptions options;
-  options.settings.heartbeat = std::chrono::milliseconds(5);
+  options.api.heartbeat = std::chrono::milliseconds(5);
   TestApi api(options);
   Stream stream(api, TestApi::request("GET", kStream));
   EXPECT_EQ(stream.next(), ":\n\n");

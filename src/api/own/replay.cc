@@ -3,7 +3,7 @@
 #include "api/own/backlog.h"
 #include "api/own/replay_plan.h"
 #include "api/own/replay_records.h"
-#include "api/own/replay_wish.h"
+#include "api/own/replay_request.h"
 #include "base/strings.h"
 #include "webhook/url.h"
 
@@ -38,19 +38,19 @@ struct EventsPlan {
   ReplaySize size;
 };
 
-Task<Result<EventsPlan>> plan_events(Services& services, const ReplayWish& wish) {
+Task<Result<EventsPlan>> plan_events(Services& services, const ReplayRequest& asked) {
   EventsPlan out;
   std::vector<LaneRef> lanes;
   const auto no_event = [&](size_t i) {
     return fail(Errc::kNotFound,
-                "event: " + clipped(wish.events[i], event::kMaxIdBytes) + " not found");
+                "event: " + clipped(asked.events[i], event::kMaxIdBytes) + " not found");
   };
   const auto find = [&]() -> Status {
-    TRY(lanes, find_lanes(services.directory, wish.scope));
-    const auto domain = wish.scope.domain.empty() ? lanes.front().domain
-                                                  : services.directory.find(wish.scope.domain);
+    TRY(lanes, find_lanes(services.directory, asked.scope));
+    const auto domain = asked.scope.domain.empty() ? lanes.front().domain
+                                                   : services.directory.find(asked.scope.domain);
     if (!domain) return fail(Errc::kNotFound, "Domain not found");
-    TRY(out.positions, services.store.find_events(domain->uid, wish.events));
+    TRY(out.positions, services.store.find_events(domain->uid, asked.events));
     const auto unknown = std::ranges::find(out.positions, kNoPosition);
     if (unknown == out.positions.end()) return {};
     return no_event(static_cast<size_t>(unknown - out.positions.begin()));
@@ -92,9 +92,9 @@ Task<Status> send_events(Services& services, const EventsPlan& plan) {
   co_return Status();
 }
 
-Task<http::Reply> replay_events(Services& services, const ReplayWish& wish) {
-  CO_TRY(const auto plan, co_await plan_events(services, wish));
-  if (!wish.dry_run) {
+Task<http::Reply> replay_events(Services& services, const ReplayRequest& asked) {
+  CO_TRY(const auto plan, co_await plan_events(services, asked));
+  if (!asked.dry_run) {
     if (plan.size.total().events == 0)
       co_return http::message_response(404, "event: no webhook of the domain takes it");
     CO_TRY_STATUS(co_await send_events(services, plan));
@@ -284,20 +284,20 @@ Task<http::Reply> begin_replay(Services& services, ReplayRecords& records, const
 Task<http::Reply> create(Services& services, ReplayRecords& records,
                          http::RequestContext& context) {
   CO_TRY(const auto form, read_fields(context.request, kReplayFields));
-  CO_TRY(const auto wish, parse_replay_wish(form, later_now(services)));
-  if (!wish.events.empty()) {
-    auto out = co_await replay_events(services, wish);
+  CO_TRY(const auto asked, parse_replay_request(form, later_now(services)));
+  if (!asked.events.empty()) {
+    auto out = co_await replay_events(services, asked);
     co_return out;
   }
-  CO_TRY(auto plan, co_await plan_replay(services, wish.scope, context.deadline));
+  CO_TRY(auto plan, co_await plan_replay(services, asked.scope, context.deadline));
   ReplaySize size;
   for (const auto& planned : plan) size.add(planned.lane.config->url, planned.count);
-  if (wish.dry_run) {
+  if (asked.dry_run) {
     auto body = co_await size.to_json(services);
     co_return http::json_response(200, std::move(body));
   }
-  auto out =
-      co_await begin_replay(services, records, wish.scope, std::move(plan), size, context.deadline);
+  auto out = co_await begin_replay(services, records, asked.scope, std::move(plan), size,
+                                   context.deadline);
   co_return out;
 }
 

@@ -124,7 +124,7 @@ TEST(ReplayEvents, AnswersWhatDeliveryAnswers) {
   EXPECT_EQ(api.refusal(form), message(503, "disk"));
 }
 
-TEST(ReplayWishes, AreChecked) {
+TEST(ReplayRequests, AreChecked) {
   ReplayApi api;
   const std::pair<std::string, std::string> domain = {"domain", "example.org"};
   const std::pair<Pairs, std::string> cases[] = {

@@ -90,7 +90,7 @@ TEST(Webhooks, HostsAreLookedUpOnlyWhenAsked) {
   WithDomain trusting;
   EXPECT_EQ(trusting.send("POST", kHooks, missing).status, 200);
   TestOptions options;
-  options.settings.verify_host = true;
+  options.api.verify_host = true;
   WithDomain strict(options);
   strict.resolver.hosts["public.example"] = "8.8.8.8";
   strict.resolver.hosts["private.example"] = "10.0.0.1";

@@ -1,4 +1,4 @@
-#include "api/targets.h"
+#include "api/check_url.h"
 
 #include "api/requests.h"
 #include "webhook/url.h"
@@ -14,14 +14,14 @@ tl::unexpected<Error> refuse(std::string_view url, std::string_view reason) {
 
 }  // namespace
 
-Task<Status> check_target(Services& services, const std::string& url) {
+Task<Status> check_url(Services& services, const std::string& url) {
   const auto target = webhook::parse_target_url(url);
   if (!target) co_return refuse(url, target.error().message);
   if (services.own_bins.has(*target)) co_return Status();
   const auto allowed = services.guard.check_host(target->host);
   if (!allowed) co_return refuse(url, allowed.error().message);
-  if (!services.settings.verify_host || net::IpAddress::parse(target->host)) co_return Status();
-  const Deadline deadline = services.clock.steady_now() + services.settings.attempt_timeout;
+  if (!services.options.verify_host || net::IpAddress::parse(target->host)) co_return Status();
+  const Deadline deadline = services.clock.steady_now() + services.options.attempt_timeout;
   const auto found = co_await services.resolver.resolve(target->host, deadline);
   if (!found) co_return refuse(url, found.error().message);
   const auto reachable = services.guard.check_any(*found);

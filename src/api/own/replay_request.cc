@@ -1,4 +1,4 @@
-#include "api/own/replay_wish.h"
+#include "api/own/replay_request.h"
 
 #include "api/event_range.h"
 #include "base/strings.h"
@@ -41,9 +41,9 @@ Status parse_range(std::string_view begin, std::string_view end, SystemTime now,
 
 }  // namespace
 
-Result<ReplayWish> parse_replay_wish(const http::Form& form, SystemTime now) {
+Result<ReplayRequest> parse_replay_request(const http::Form& form, SystemTime now) {
   const auto given = [&](std::string_view name) { return form.first(name).value_or(""); };
-  ReplayWish out;
+  ReplayRequest out;
   out.scope.domain = to_lower(given("domain"));
   out.scope.url = given("url");
   if (const auto lane = given("lane"); !lane.empty()) {

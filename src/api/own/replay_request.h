@@ -20,13 +20,13 @@ inline constexpr std::array<FieldRule, 9> kReplayFields = {{{"domain"},
                                                             {"missed"},
                                                             {"dry_run"}}};
 
-struct ReplayWish {
+struct ReplayRequest {
   ReplayScope scope;
   std::vector<std::string> events;  // ids, each once; then the scope has no times
   bool dry_run = false;
 };
 
 /// kInvalidArgument naming the field and the rule.
-Result<ReplayWish> parse_replay_wish(const http::Form& form, SystemTime now);
+Result<ReplayRequest> parse_replay_request(const http::Form& form, SystemTime now);
 
 }  // namespace eventhorn::api

@@ -13,8 +13,8 @@ namespace eventhorn::api {
 ///
 /// kInvalidArgument "<url> is not a valid url: <reason>" (spec: webhooks, errors), the url without
 /// password, when it is malformed, or names an address that the guard refuses, in any spelling or
-/// by a name that stands for it everywhere ("localhost"); with settings.verify_host also when its
+/// by a name that stands for it everywhere ("localhost"); with options.verify_host also when its
 /// host has no address that the guard lets pass, or no name server could tell.
-Task<Status> check_target(Services& services, const std::string& url);
+Task<Status> check_url(Services& services, const std::string& url);
 
 }  // namespace eventhorn::api
