@@ -1,6 +1,6 @@
 #include "api/check_url.h"
 
-#include "api/requests.h"
+#include "base/strings.h"
 #include "webhook/url.h"
 
 namespace eventhorn::api {

@@ -1,6 +1,7 @@
 #include "api/event_range.h"
 
 #include "api/fields.h"
+#include "api/parameters.h"
 #include "base/dates.h"
 #include "base/strings.h"
 

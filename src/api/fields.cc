@@ -1,6 +1,6 @@
 #include "api/fields.h"
 
-#include "api/requests.h"
+#include "api/parameters.h"
 #include "base/strings.h"
 #include "json/reader.h"
 
@@ -17,14 +17,8 @@ namespace eventhorn::api {
 namespace {
 
 constexpr size_t kMaxValues = 2000;
-constexpr size_t kQuotedBytes = 64;
 
 using Fields = std::vector<http::Field>;
-
-tl::unexpected<Error> invalid(std::string_view field, std::string_view rule) {
-  return fail(Errc::kInvalidArgument,
-              fmt::format("{}: {}", escape_for_log(field, kQuotedBytes), rule));
-}
 
 Result<Shape> shape_of(std::string_view name, std::span<const FieldRule> rules) {
   const auto found = std::ranges::find(rules, http::list_name(name), &FieldRule::name);
@@ -128,16 +122,29 @@ tl::expected<http::Form, http::Refusal> read_fields(const http::Request& request
   return http::Form(std::move(fields));
 }
 
-Result<std::optional<bool>> parse_flag(std::string_view name, std::string_view text) {
-  const auto lower = to_lower(trim(text));
-  if (lower.empty()) return std::optional<bool>();
-  for (const auto* yes : {"yes", "true", "1", "on"}) {
-    if (lower == yes) return std::optional(true);
+Status check_known(const http::Request& request, const http::Form& form,
+                   std::span<const std::string_view> known) {
+  TRY(const auto query, http::parse_query(request.query));
+  std::vector<FieldRule> rules;
+  for (const auto name : known) rules.push_back({name, Shape::kMany});
+  TRY_STATUS(check_fields(form.fields(), rules));
+  return check_fields(query.fields(), {});
+}
+
+tl::expected<http::Form, http::Refusal> read_form(const http::Request& request) {
+  const auto content_type = request.fields.get("Content-Type");
+  const auto type = http::form_type(content_type);
+  const bool is_form = type == http::FormType::kMultipart || type == http::FormType::kUrlEncoded;
+  if (!request.body.empty() && !is_form) {
+    return fail(http::message_response(
+        415, "content-type must be multipart/form-data or application/x-www-form-urlencoded"));
   }
-  for (const auto* no : {"no", "false", "0", "off"}) {
-    if (lower == no) return std::optional(false);
-  }
-  return invalid(name, "must be yes or no");
+  TRY(auto form, http::parse_form(content_type, request.body));
+  return form;
+}
+
+http::Response missing_parameter(std::string_view name) {
+  return http::message_response(400, "Missing parameter '" + std::string(name) + "'");
 }
 
 }  // namespace eventhorn::api

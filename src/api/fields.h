@@ -39,12 +39,20 @@ struct FieldRule {
 tl::expected<http::Form, http::Refusal> read_fields(const http::Request& request,
                                                     std::span<const FieldRule> rules);
 
-/// A flag as any client writes it: yes, no, true, false, 1, 0, on or off, in any case; nullopt for
-/// an empty text. kInvalidArgument naming the field otherwise.
-Result<std::optional<bool>> parse_flag(std::string_view name, std::string_view text);
-
 /// kInvalidArgument for a field that `rules` does not have, or that is given more often than its
 /// shape allows; the message names it.
 Status check_fields(const std::vector<http::Field>& fields, std::span<const FieldRule> rules);
+
+/// OK when the query is empty and the form has no other fields than `known`; otherwise
+/// kInvalidArgument that names one.
+Status check_known(const http::Request& request, const http::Form& form,
+                   std::span<const std::string_view> known);
+
+/// The form in the body, or the refusal: 415 for a body that is no form, 400 and 413 as
+/// http::parse_form. No body is an empty form, whatever the type says (spec: Mailgun SDKs).
+tl::expected<http::Form, http::Refusal> read_form(const http::Request& request);
+
+/// 400 {"message":"Missing parameter 'name'"} (spec: webhooks, errors).
+http::Response missing_parameter(std::string_view name);
 
 }  // namespace eventhorn::api

@@ -187,4 +187,9 @@ std::string escape_for_log(std::string_view text, size_t max_length) {
   return out;
 }
 
+std::string clipped(std::string_view text, size_t max_bytes) {
+  if (text.size() <= max_bytes) return std::string(text);
+  return std::string(text.substr(0, max_bytes)) + "...";
+}
+
 }  // namespace eventhorn

@@ -37,4 +37,8 @@ std::optional<std::string> percent_decode(std::string_view text, bool plus_is_sp
 /// (reliability A9).
 std::string escape_for_log(std::string_view text, size_t max_length = 512);
 
+/// At most `max_bytes` of a text from outside, with "..." where it goes on: for quoting it in an
+/// error.
+std::string clipped(std::string_view text, size_t max_bytes);
+
 }  // namespace eventhorn

@@ -1,7 +1,8 @@
 // /v3/domains and /v4/domains (spec: messages, "Domains (minimal)"): the same under both.
 #include "api/domains.h"
 
-#include "api/requests.h"
+#include "api/fields.h"
+#include "api/handlers.h"
 #include "base/dates.h"
 #include "base/strings.h"
 #include "json/writer.h"

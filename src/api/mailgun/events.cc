@@ -3,6 +3,7 @@
 #include "api/event_range.h"
 #include "api/fields.h"
 #include "api/page_token.h"
+#include "api/parameters.h"
 #include "api/services.h"
 #include "base/check.h"
 #include "base/strings.h"

@@ -2,7 +2,8 @@
 // word.
 #include "api/check_url.h"
 #include "api/domains.h"
-#include "api/requests.h"
+#include "api/fields.h"
+#include "api/handlers.h"
 #include "base/strings.h"
 #include "control/endpoint_settings.h"
 #include "crypto/random.h"

@@ -1,7 +1,14 @@
 // What was tried: the attempts of one event, and the last ones of one endpoint.
 #include "api/domains.h"
-#include "api/own/control.h"
+#include "api/fields.h"
+#include "api/handlers.h"
+#include "api/list.h"
+#include "api/own/find_endpoints.h"
+#include "api/own/find_lanes.h"
+#include "api/own/read_events.h"
+#include "api/own/write.h"
 #include "base/strings.h"
+#include "json/writer.h"
 #include "webhook/url.h"
 
 #include <fmt/format.h>

@@ -1,6 +1,7 @@
 #include "api/own/backlog.h"
 
-#include "api/own/control.h"
+#include "api/own/write.h"
+#include "json/writer.h"
 #include "store/unsettled.h"
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 // Request bins over HTTP (design: "Surface"; bin/answer.h): made and read with the key, filled by
 // anybody.
-#include "api/requests.h"
+#include "api/handlers.h"
 #include "async/timer.h"
 #include "bin/answer.h"
 #include "json/writer.h"

@@ -1,8 +1,10 @@
 // /eventhorn/v1/domains/{domain}/settings: what a domain has in place of the installation's.
 #include "api/domains.h"
 #include "api/fields.h"
-#include "api/own/control.h"
+#include "api/handlers.h"
+#include "api/own/schedule.h"
 #include "base/strings.h"
+#include "json/writer.h"
 
 namespace eventhorn::api {
 namespace {

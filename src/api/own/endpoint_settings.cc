@@ -1,12 +1,16 @@
 // /eventhorn/v1/endpoints/.../settings and .../secrets: what an operator sets for one URL. What was
 // given as a secret is never shown again.
-#include "api/own/endpoint_settings.h"
+#include "control/endpoint_settings.h"
 
 #include "api/check_url.h"
-#include "api/own/control.h"
+#include "api/fields.h"
+#include "api/handlers.h"
+#include "api/own/endpoint_settings_fields.h"
+#include "api/own/find_endpoints.h"
+#include "api/own/write.h"
 #include "base/strings.h"
-#include "control/endpoint_settings.h"
 #include "crypto/random.h"
+#include "json/writer.h"
 #include "webhook/standard.h"
 #include "webhook/url.h"
 

@@ -1,6 +1,11 @@
-#include "api/own/control.h"
-#include "api/own/endpoint_settings.h"
+#include "api/own/endpoint_settings_fields.h"
+
+#include "api/fields.h"
+#include "api/own/find_endpoints.h"
+#include "api/own/schedule.h"
+#include "api/parameters.h"
 #include "base/strings.h"
+#include "json/writer.h"
 #include "outbound/tls.h"
 #include "webhook/headers.h"
 #include "webhook/url.h"
@@ -22,10 +27,6 @@ constexpr uint64_t kMaxConcurrency = 10'000;
 constexpr size_t kMaxPemBytes = 64 << 10;
 constexpr std::string_view kAuthorization = "Authorization";
 constexpr std::string_view kBearer = "Bearer ";
-
-tl::unexpected<Error> invalid(std::string_view field, std::string_view rule) {
-  return fail(Errc::kInvalidArgument, fmt::format("{}: {}", field, rule));
-}
 
 Result<double> parse_rate(std::string_view text) {
   text = trim(text);

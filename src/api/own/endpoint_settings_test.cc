@@ -1,7 +1,7 @@
 #include "control/endpoint_settings.h"
 
-#include "api/own/control.h"
 #include "api/own/control_test_support.h"
+#include "api/own/find_endpoints.h"
 #include "http/tls_files_test_support.h"
 
 #include <boost/asio/post.hpp>

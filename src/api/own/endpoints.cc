@@ -1,7 +1,11 @@
 // /eventhorn/v1/endpoints: the health of every URL, and its operator's hold on it.
+#include "api/handlers.h"
+#include "api/list.h"
 #include "api/own/backlog.h"
-#include "api/own/control.h"
+#include "api/own/find_endpoints.h"
+#include "api/own/write.h"
 #include "base/strings.h"
+#include "json/writer.h"
 #include "webhook/url.h"
 
 #include <cmath>

@@ -1,5 +1,5 @@
-#include "api/own/control.h"
 #include "api/own/control_test_support.h"
+#include "api/own/find_endpoints.h"
 
 namespace eventhorn::api::testing {
 namespace {

@@ -1,6 +1,7 @@
 // POST /v3/{domain}/events: one event, an array, or NDJSON, gzip allowed (design: "Surface").
 #include "api/domains.h"
 #include "api/fields.h"
+#include "api/parameters.h"
 #include "api/services.h"
 #include "base/strings.h"
 #include "crypto/random.h"

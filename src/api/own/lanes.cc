@@ -1,7 +1,12 @@
 // /eventhorn/v1/lanes: how far each URL of each domain has got.
+#include "api/handlers.h"
+#include "api/list.h"
 #include "api/own/backlog.h"
-#include "api/own/control.h"
+#include "api/own/find_endpoints.h"
+#include "api/own/find_lanes.h"
+#include "api/own/write.h"
 #include "base/strings.h"
+#include "json/writer.h"
 #include "webhook/url.h"
 
 #include <algorithm>

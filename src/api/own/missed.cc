@@ -1,7 +1,12 @@
 // GET /eventhorn/v1/missed: the events that were given up after their last attempt.
-#include "api/own/control.h"
+#include "api/handlers.h"
+#include "api/list.h"
+#include "api/own/find_lanes.h"
+#include "api/own/read_events.h"
+#include "api/own/write.h"
 #include "base/strings.h"
 #include "json/reader.h"
+#include "json/writer.h"
 #include "webhook/url.h"
 
 #include <fmt/format.h>

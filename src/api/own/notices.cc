@@ -1,6 +1,6 @@
 // /eventhorn/v1/notices: what operators should hear of, as a list and as server-sent events
 // (WHATWG HTML, "Server-sent events").
-#include "api/requests.h"
+#include "api/handlers.h"
 #include "async/bell.h"
 #include "base/strings.h"
 #include "json/writer.h"

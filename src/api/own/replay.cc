@@ -1,10 +1,16 @@
 // /eventhorn/v1/replay: events sent once more, by their ids, by time of receipt, or all that were
 // missed.
+#include "api/handlers.h"
+#include "api/list.h"
 #include "api/own/backlog.h"
+#include "api/own/find_lanes.h"
+#include "api/own/read_events.h"
 #include "api/own/replay_plan.h"
 #include "api/own/replay_records.h"
 #include "api/own/replay_request.h"
+#include "api/own/write.h"
 #include "base/strings.h"
+#include "json/writer.h"
 #include "webhook/url.h"
 
 #include <fmt/format.h>

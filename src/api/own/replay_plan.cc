@@ -1,6 +1,7 @@
 #include "api/own/replay_plan.h"
 
 #include "api/own/backlog.h"
+#include "api/own/write.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,7 +1,8 @@
 // Which segments a replay adds to which lanes, and how much that is.
 #pragma once
 
-#include "api/own/control.h"
+#include "api/own/find_lanes.h"
+#include "api/services.h"
 
 #include <optional>
 #include <string>

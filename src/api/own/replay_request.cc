@@ -1,6 +1,7 @@
 #include "api/own/replay_request.h"
 
 #include "api/event_range.h"
+#include "api/parameters.h"
 #include "base/strings.h"
 
 #include <fmt/format.h>

@@ -1,7 +1,7 @@
 // The webhook signing key: /eventhorn/v1/signing-key, and Mailgun's own route (spec: webhooks,
 // "HTTP webhook signing key").
-#include "api/own/control.h"
-#include "api/requests.h"
+#include "api/handlers.h"
+#include "api/own/write.h"
 #include "json/writer.h"
 
 namespace eventhorn::api {

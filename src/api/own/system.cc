@@ -1,5 +1,5 @@
 // What monitors and load balancers ask, and the root. None of it needs a key.
-#include "api/requests.h"
+#include "api/handlers.h"
 #include "base/metrics.h"
 
 namespace eventhorn::api {

@@ -5,10 +5,14 @@
 // exceptions: those that wait for a retry and those it missed. Segments of replays tell nothing:
 // what they send again was settled or is an exception.
 #include "api/domains.h"
+#include "api/fields.h"
+#include "api/handlers.h"
+#include "api/list.h"
 #include "api/own/backlog.h"
-#include "api/own/control.h"
+#include "api/own/find_lanes.h"
 #include "api/page_token.h"
 #include "base/strings.h"
+#include "json/writer.h"
 
 #include <algorithm>
 #include <deque>

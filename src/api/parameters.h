@@ -1,0 +1,19 @@
+// One reader for each kind of parameter, wherever it stands: in a query, a form or a JSON object.
+// Pure.
+#pragma once
+
+#include "base/result.h"
+
+#include <optional>
+#include <string_view>
+
+namespace eventhorn::api {
+
+/// kInvalidArgument "<name>: <rule>", with at most 64 bytes of the name.
+tl::unexpected<Error> invalid(std::string_view name, std::string_view rule);
+
+/// A flag as any client writes it: yes, no, true, false, 1, 0, on or off, in any case; nullopt for
+/// an empty text. kInvalidArgument naming the field otherwise.
+Result<std::optional<bool>> parse_flag(std::string_view name, std::string_view text);
+
+}  // namespace eventhorn::api
