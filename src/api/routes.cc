@@ -4,25 +4,36 @@
 
 namespace eventhorn::api {
 
-/// What the file of a resource ends in.
-using Table = std::vector<http::Route>(Services&);
-
-// Mailgun's resources, then our own. A new one is declared here and listed below.
-Table domain_routes, event_routes, webhook_routes;
-Table attempt_routes, bin_routes, domain_settings_routes, endpoint_routes, endpoint_settings_routes,
-    ingest_routes, lane_routes, missed_routes, notice_routes, replay_routes, signing_key_routes,
-    system_routes, unacked_routes;
+// Declares the table that the file of a resource ends in, and adds its routes.
+#define ADD_ROUTES(table)                    \
+  std::vector<http::Route> table(Services&); \
+  router.add(table(services))
 
 http::Router make_router(Services& services) {
   http::Router router;
-  for (auto* table :
-       {domain_routes, event_routes, webhook_routes,  //
-        attempt_routes, bin_routes, domain_settings_routes, endpoint_routes,
-        endpoint_settings_routes, ingest_routes, lane_routes, missed_routes, notice_routes,
-        replay_routes, signing_key_routes, system_routes, unacked_routes}) {
-    router.add(table(services));
-  }
+
+  // Mailgun's resources.
+  ADD_ROUTES(domain_routes);
+  ADD_ROUTES(event_routes);
+  ADD_ROUTES(webhook_routes);
+
+  // Our own.
+  ADD_ROUTES(attempt_routes);
+  ADD_ROUTES(bin_routes);
+  ADD_ROUTES(domain_settings_routes);
+  ADD_ROUTES(endpoint_routes);
+  ADD_ROUTES(endpoint_settings_routes);
+  ADD_ROUTES(ingest_routes);
+  ADD_ROUTES(lane_routes);
+  ADD_ROUTES(missed_routes);
+  ADD_ROUTES(notice_routes);
+  ADD_ROUTES(replay_routes);
+  ADD_ROUTES(signing_key_routes);
+  ADD_ROUTES(system_routes);
+  ADD_ROUTES(unacked_routes);
   return router;
 }
+
+#undef ADD_ROUTES
 
 }  // namespace eventhorn::api
