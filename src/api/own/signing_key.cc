@@ -1,5 +1,4 @@
-// The webhook signing key: /eventhorn/v1/signing-key, and Mailgun's own route (spec: webhooks,
-// "HTTP webhook signing key").
+// /eventhorn/v1/signing-key: the webhook signing key, and how another takes its place.
 #include "api/handlers.h"
 #include "api/own/write.h"
 #include "json/writer.h"
@@ -36,23 +35,10 @@ http::Response states_response(const control::KeyStates& states) {
   return http::json_response(200, std::move(body));
 }
 
-http::Response mailgun_response(const char* message, const control::KeyStates& states) {
-  std::string body;
-  json::Writer w(body);
-  w.begin_object().key("message").value(message);
-  w.key("http_signing_key").value(states.current.text).end_object();
-  return http::json_response(200, std::move(body));
-}
-
-Task<Result<control::KeyStates>> take(Services& services, Step step) {
-  const auto work = [&] { return (services.keys.signing().*step)(); };
-  auto states = co_await run_blocking(services.readers, work);
-  co_return states;
-}
-
 template <Step step>
 Task<http::Reply> change(Services& services, http::RequestContext&) {
-  CO_TRY(const auto states, co_await take(services, step));
+  const auto take = [&] { return (services.keys.signing().*step)(); };
+  CO_TRY(const auto states, co_await run_blocking(services.readers, take));
   co_return states_response(states);
 }
 
@@ -60,20 +46,10 @@ Task<http::Reply> show(Services& services, http::RequestContext&) {
   co_return states_response(services.keys.signing().states());
 }
 
-Task<http::Reply> get_as_mailgun(Services& services, http::RequestContext&) {
-  co_return mailgun_response("success", services.keys.signing().states());
-}
-
-Task<http::Reply> regenerate_as_mailgun(Services& services, http::RequestContext&) {
-  CO_TRY(const auto states, co_await take(services, &control::SigningKeyring::regenerate));
-  co_return mailgun_response("regenerated HTTP signing key for account", states);
-}
-
 }  // namespace
 
 std::vector<http::Route> signing_key_routes(Services& services) {
   const std::string base = "/eventhorn/v1/signing-key";
-  const std::string mailgun = "/v5/accounts/http_signing_key";
   return {
       {"GET", base, Access::kKey, kNoBody, bound(services, show)},
       {"POST", base + "/stage", Access::kKey, kNoBody,
@@ -82,9 +58,6 @@ std::vector<http::Route> signing_key_routes(Services& services) {
        without_fields(bound(services, change<&control::SigningKeyring::promote>))},
       {"POST", base + "/retire", Access::kKey, kNoBody,
        without_fields(bound(services, change<&control::SigningKeyring::retire>))},
-      {"GET", mailgun, Access::kKey, kNoBody, bound(services, get_as_mailgun)},
-      {"POST", mailgun, Access::kKey, kNoBody,
-       without_fields(bound(services, regenerate_as_mailgun))},
   };
 }
 
