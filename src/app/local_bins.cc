@@ -2,6 +2,7 @@
 
 #include "async/timer.h"
 #include "bin/answer.h"
+#include "http/reply.h"
 
 #include <algorithm>
 
@@ -15,9 +16,7 @@ std::optional<Task<outbound::ClientReply>> LocalBins::post(const webhook::Target
 
 Task<outbound::ClientReply> LocalBins::answer(std::string path, std::string body,
                                               Deadline deadline) {
-  const std::string_view view = path;
-  const auto query_at = std::min(view.find('?'), view.size());
-  const std::string_view id = bin::find_id(view).value();
+  const std::string_view id = bin::find_id(path).value();
   bin::Captured captured;
   captured.method = "POST";
   captured.path = path;
@@ -26,17 +25,14 @@ Task<outbound::ClientReply> LocalBins::answer(std::string path, std::string body
   captured.remote_address = "in process";
   captured.time = clock_.now();
   outbound::ClientReply reply;
-  const auto repeat = bins_.capture(id, std::move(captured));
-  const auto options = bin::parse_answer_options(query_at < view.size() ? view.substr(query_at + 1)
-                                                                        : std::string_view());
-  if (!repeat || !options) {
-    reply.result.status = repeat ? 400 : 404;
-    reply.result.error = repeat ? options.error().message : "no such bin";
+  const auto answer = bin::take_request(bins_, id, std::move(captured));
+  if (!answer) {
+    reply.result.status = http::Refusal(answer.error()).answer.status;
+    reply.result.error = answer.error().message;
     co_return reply;
   }
-  const auto answer = bin::bin_answer(*options, *repeat);
-  if (answer.delay.count() > 0) {
-    const auto due = clock_.steady_now() + answer.delay;
+  if (answer->delay.count() > 0) {
+    const auto due = clock_.steady_now() + answer->delay;
     co_await sleep_until(clock_, std::min(due, deadline));
     if (due > deadline) {
       reply.result.kind = webhook::FailureKind::kTimeout;
@@ -44,8 +40,8 @@ Task<outbound::ClientReply> LocalBins::answer(std::string path, std::string body
       co_return reply;
     }
   }
-  reply.result.status = answer.response.status;
-  reply.body = answer.response.body;
+  reply.result.status = answer->response.status;
+  reply.body = answer->response.body;
   co_return reply;
 }
 

@@ -79,6 +79,16 @@ Answer bin_answer(const AnswerOptions& options, uint32_t repeat) {
   return answer;
 }
 
+Result<Answer> take_request(Bins& bins, std::string_view id, Captured request) {
+  const size_t query_at = request.path.find('?');
+  const std::string query =
+      query_at == std::string::npos ? std::string() : request.path.substr(query_at + 1);
+  const auto repeat = bins.capture(id, std::move(request));
+  if (!repeat) return fail(Errc::kNotFound, "Bin not found");
+  TRY(const auto options, parse_answer_options(query));
+  return bin_answer(options, *repeat);
+}
+
 std::string listing_json(const Listing& listing) {
   std::string text;
   json::Writer out(text);

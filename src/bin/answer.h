@@ -1,4 +1,4 @@
-// What a bin answers, and how its content is written. Pure.
+// What a bin answers, and how its content is written.
 #pragma once
 
 #include "base/result.h"
@@ -39,6 +39,11 @@ struct Answer {
 /// {"message":"Post received. Thanks!"}. Always JSON or empty, nosniff, and sandboxed: a bin's
 /// origin is also the dashboard's (design.md section 6; reliability A6).
 Answer bin_answer(const AnswerOptions& options, uint32_t repeat);
+
+/// Keeps the request in the bin, whether it came by HTTP or from our own deliveries, and answers as
+/// its query asks. kNotFound "Bin not found"; kInvalidArgument as parse_answer_options, when the
+/// request was kept all the same.
+Result<Answer> take_request(Bins& bins, std::string_view id, Captured request);
 
 /// {"items":[{"id":1,"time":"...","method":"POST","path":"/bin/...","remote_address":"...","headers":[["Name","value"]],
 /// "body":"...","body_base64":"...","truncated":false}],"total":1}, newest last. `body` is text

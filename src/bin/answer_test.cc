@@ -48,6 +48,25 @@ TEST(BinAnswer, StatusesWithoutContentHaveNone) {
   }
 }
 
+TEST(BinAnswer, OfARequestIsWhatItsQueryAsksFor) {
+  const SystemClock clock;
+  Bins bins(clock, [](size_t n) { return std::string(n, 'x'); }, {});
+  const std::string id = bins.create();
+  const auto status = [&](const std::string& path) {
+    Captured request;
+    request.path = path;
+    const auto answer = take_request(bins, id, std::move(request));
+    return answer ? std::to_string(answer->response.status) : answer.error().message;
+  };
+  EXPECT_EQ(status("/bin/x"), "200");
+  EXPECT_EQ(status("/bin/x?status=503&count=1"), "503");
+  EXPECT_EQ(status("/bin/x?status=503&count=1"), "200");
+  EXPECT_EQ(status("/bin/x?status=9"), "status: must be from 200 to 599");
+  EXPECT_EQ(bins.list(id)->total, 4U);
+  const auto missing = take_request(bins, "none", Captured());
+  EXPECT_EQ(missing.error().message, "Bin not found");
+}
+
 TEST(BinAnswer, OptionsHaveBounds) {
   EXPECT_EQ(parse_answer_options("delay=30")->delay, seconds(30));
   EXPECT_EQ(parse_answer_options("status=599")->status, 599);

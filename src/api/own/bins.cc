@@ -45,16 +45,13 @@ Task<http::Reply> capture(Services& services, http::RequestContext& context) {
   captured.truncated = request.truncated;
   captured.remote_address = request.remote_address;
   captured.time = services.clock.now();
-  const auto repeat = services.bins.capture(context.params.at("id"), std::move(captured));
-  if (!repeat) co_return sandboxed(http::message_response(404, "Bin not found"));
-  const auto options = bin::parse_answer_options(request.query);
-  if (!options) co_return sandboxed(http::Refusal(options.error()).answer);
-  auto answer = bin::bin_answer(*options, *repeat);
-  if (answer.delay.count() > 0) {
-    const SteadyTime due = services.clock.steady_now() + answer.delay;
+  auto answer = bin::take_request(services.bins, context.params.at("id"), std::move(captured));
+  if (!answer) co_return sandboxed(http::Refusal(answer.error()).answer);
+  if (answer->delay.count() > 0) {
+    const SteadyTime due = services.clock.steady_now() + answer->delay;
     co_await sleep_until(services.clock, std::min(due, context.deadline));
   }
-  co_return std::move(answer.response);
+  co_return std::move(answer->response);
 }
 
 }  // namespace
