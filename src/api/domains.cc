@@ -54,11 +54,20 @@ Task<Result<store::DomainPtr>> create_domain(Services& services, const std::stri
   co_return change.after;
 }
 
-Task<Result<store::DomainPtr>> find_domain(Services& services, const std::string& given,
-                                           bool create) {
-  if (auto found = services.directory.find(to_lower(given))) co_return found;
-  if (!create || !services.options.auto_create) co_return fail(Errc::kNotFound, "Domain not found");
-  auto made = co_await create_domain(services, given, nullptr);
+Result<store::DomainPtr> find_domain(const Services& services, std::string_view name) {
+  if (auto found = services.directory.find(to_lower(name))) return found;
+  return fail(Errc::kNotFound, "Domain not found");
+}
+
+Result<store::DomainPtr> find_domain(const Services& services,
+                                     const http::RequestContext& context) {
+  return find_domain(services, context.params.at("domain"));
+}
+
+Task<Result<store::DomainPtr>> find_or_create_domain(Services& services, const std::string& name) {
+  auto found = find_domain(services, name);
+  if (found || !services.options.auto_create) co_return found;
+  auto made = co_await create_domain(services, name, nullptr);
   co_return made;
 }
 

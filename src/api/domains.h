@@ -9,11 +9,15 @@
 
 namespace eventhorn::api {
 
-/// The domain of the path parameter `domain`, lower-cased. kNotFound "Domain not found" when there
-/// is none; kInvalidArgument when auto_create is on and the name is not well-formed. With
-/// options.auto_create an unknown well-formed name is created first; `create` false never creates.
-Task<Result<store::DomainPtr>> find_domain(Services& services, const std::string& name,
-                                           bool create);
+/// The domain of that name, in any case. kNotFound "Domain not found" when there is none.
+Result<store::DomainPtr> find_domain(const Services& services, std::string_view name);
+
+/// That of the path parameter `domain`.
+Result<store::DomainPtr> find_domain(const Services& services, const http::RequestContext& context);
+
+/// As find_domain(), but with options.auto_create an unknown name is created, and kInvalidArgument
+/// when it is not well-formed.
+Task<Result<store::DomainPtr>> find_or_create_domain(Services& services, const std::string& name);
 
 /// What a domain that is to be created will be.
 struct NewDomain {

@@ -91,7 +91,7 @@ Task<http::Reply> list(Services& services, http::RequestContext& context) {
 }
 
 Task<http::Reply> get(Services& services, http::RequestContext& context) {
-  CO_TRY(const auto domain, co_await find_domain(services, context.params.at("domain"), false));
+  CO_TRY(const auto domain, find_domain(services, context));
   co_return domain_response("", *domain);
 }
 

@@ -230,13 +230,12 @@ std::string render(const Page& page, const std::string& paging, bool pretty) {
 
 Task<http::Reply> list_events(Services& services, control::DamageReport& damage,
                               http::RequestContext& context, std::string path_token) {
-  const auto& name = context.params.at("domain");
-  CO_TRY(const auto domain, co_await find_domain(services, name, false));
+  CO_TRY(const auto domain, find_domain(services, context));
   const DomainUid uid = domain->uid;
   CO_TRY(const auto token, requested_page(services, context.request, uid, std::move(path_token)));
   CO_TRY(const auto page, co_await read_page(services, uid, token, context));
   // The name as the client wrote it: Ruby's looks for it in the URL.
-  const auto prefix = context.request.base + "/v3/" + name + "/events/";
+  const auto prefix = context.request.base + "/v3/" + context.params.at("domain") + "/events/";
   // Pages may be megabytes, too long for a core.
   const auto write = [&] {
     const auto paging = render_paging(page, token, prefix, uid, services.keys.token_key());

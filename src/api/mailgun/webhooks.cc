@@ -113,7 +113,7 @@ Task<Result<store::DomainChange>> set_urls(Services& services, const std::string
 }
 
 Task<http::Reply> list(Services& services, http::RequestContext& context) {
-  CO_TRY(const auto domain, co_await find_domain(services, context.params.at("domain"), false));
+  CO_TRY(const auto domain, find_domain(services, context));
   std::string body;
   json::Writer w(body);
   w.begin_object().key("webhooks").begin_object();
@@ -128,7 +128,7 @@ Task<http::Reply> list(Services& services, http::RequestContext& context) {
 }
 
 Task<http::Reply> get(Services& services, http::RequestContext& context) {
-  CO_TRY(const auto domain, co_await find_domain(services, context.params.at("domain"), false));
+  CO_TRY(const auto domain, find_domain(services, context));
   const auto hook = webhook::parse_hook(context.params.at("name"));
   const auto urls = hook ? domain->urls(*hook) : std::vector<std::string>();
   if (urls.empty()) co_return http::message_response(404, "Webhook not found");
@@ -164,7 +164,7 @@ Task<http::Reply> update(Services& services, http::RequestContext& context) {
 }
 
 Task<http::Reply> remove(Services& services, http::RequestContext& context) {
-  CO_TRY(const auto domain, co_await find_domain(services, context.params.at("domain"), false));
+  CO_TRY(const auto domain, find_domain(services, context));
   const auto hook = webhook::parse_hook(context.params.at("name"));
   if (!hook) co_return http::message_response(404, "Webhook not found");
   const std::vector<std::string> none;
@@ -216,7 +216,7 @@ Task<http::Reply> test(Services& services, http::RequestContext& context) {
   if (!hook) co_return unknown_hook(context.params.at("name"));
   CO_TRY(const auto form, read_form(context.request));
   CO_TRY(const auto urls, co_await read_urls(services, form, 1));
-  CO_TRY(const auto domain, co_await find_domain(services, name, true));
+  CO_TRY(const auto domain, co_await find_or_create_domain(services, name));
   const auto read = [&] { return control::load_endpoint_settings(services.store, urls.front()); };
   CO_TRY(const auto for_url, co_await run_blocking(services.readers, read));
   auto sample = signed_sample(services, domain->name, *hook, for_url);

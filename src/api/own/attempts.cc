@@ -120,7 +120,7 @@ Task<http::Reply> of_event(Services& services, http::RequestContext& context) {
   const std::string id(query.first("event").value_or(""));
   if (name.empty()) co_return missing_parameter("domain");
   if (id.empty()) co_return missing_parameter("event");
-  CO_TRY(const auto domain, co_await find_domain(services, name, false));
+  CO_TRY(const auto domain, find_domain(services, name));
   const auto read = [&] { return event_attempts(services, *domain, id); };
   CO_TRY(auto attempts, co_await run_blocking(services.readers, read));
   co_await complete(services, attempts);

@@ -21,7 +21,7 @@ http::Response settings_response(const store::Domain& domain) {
 }
 
 Task<http::Reply> get(Services& services, http::RequestContext& context) {
-  CO_TRY(const auto domain, co_await find_domain(services, context.params.at("domain"), false));
+  CO_TRY(const auto domain, find_domain(services, context));
   co_return settings_response(*domain);
 }
 

@@ -141,13 +141,13 @@ Task<http::Reply> ingest(Services& services, http::RequestContext& context) {
          json::split_items(request.body, is_ndjson(request.fields.get("Content-Type")),
                            services.options.max_batch_items));
   const std::string name = to_lower(context.params.at("domain"));
-  auto domain = co_await find_domain(services, name, false);
+  auto domain = find_domain(services, name);
   if (!domain && !services.options.auto_create) co_return fail(domain.error());
   auto batch = co_await normalize_all(services, name, items, deliver);
   std::vector<AppendQueue::Outcome> outcomes;
   if (!batch.events.empty()) {
     // Created only for events that can be stored.
-    if (!domain) domain = co_await find_domain(services, name, true);
+    if (!domain) domain = co_await find_or_create_domain(services, name);
     if (!domain) co_return fail(domain.error());
     for (auto& e : batch.events) e.domain = (*domain)->uid;
     CO_TRY(auto committed, co_await services.appends.append(std::move(batch.events)));

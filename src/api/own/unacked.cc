@@ -227,7 +227,7 @@ Task<http::Reply> answer(Services& services, http::RequestContext& context,
 }
 
 Task<http::Reply> first_page(Services& services, http::RequestContext& context) {
-  CO_TRY(const auto domain, co_await find_domain(services, context.params.at("domain"), false));
+  CO_TRY(const auto domain, find_domain(services, context));
   CO_TRY(const auto query, read_list_query(context.request));
   const std::string url(query.query.first("unacked_by").value_or(""));
   if (url.empty()) co_return missing_parameter("unacked_by");
@@ -240,7 +240,7 @@ Task<http::Reply> first_page(Services& services, http::RequestContext& context) 
 }
 
 Task<http::Reply> next_page(Services& services, http::RequestContext& context) {
-  CO_TRY(const auto domain, co_await find_domain(services, context.params.at("domain"), false));
+  CO_TRY(const auto domain, find_domain(services, context));
   CO_TRY(const auto token,
          decode(context.params.at("token"), domain->uid, services.keys.token_key()));
   auto out = co_await answer(services, context, *domain, token);
