@@ -3,6 +3,7 @@
 
 #include <concepts>
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -52,6 +53,12 @@ class Writer {
   Writer& value(double number);
 
   Writer& value(std::nullptr_t) { return raw("null"); }
+
+  /// null for nullopt.
+  template <class T>
+  Writer& value(const std::optional<T>& of) {
+    return of ? value(*of) : value(nullptr);
+  }
 
   /// A value that is JSON already.
   Writer& raw(std::string_view json);

@@ -38,9 +38,10 @@ TEST(Writer, PutsCommasWhereTheyBelong) {
   w.begin_object().key("items").begin_array().value("a").value(std::string("b")).begin_object();
   w.end_object().end_array().key("n").value(-3).key("u").value(~uint64_t{0}).key("t").value(true);
   w.key("z").value(nullptr).key("d").value(0.5).key("r").raw("[1]").key("e").begin_array();
-  w.end_array().end_object();
+  w.end_array().key("o").value(std::optional("x")).key("no").value(std::optional<int>());
+  w.end_object();
   EXPECT_EQ(out, R"({"items":["a","b",{}],"n":-3,"u":18446744073709551615,"t":true,)"
-                 R"("z":null,"d":0.5,"r":[1],"e":[]})");
+                 R"("z":null,"d":0.5,"r":[1],"e":[],"o":"x","no":null})");
 }
 
 TEST(Writer, WritesNullForNumbersJsonDoesNotHave) {

@@ -199,12 +199,9 @@ std::string test_report(const outbound::ClientReply& reply) {
   const auto& result = reply.result;
   std::string body;
   json::Writer w(body);
-  w.begin_object().key("code");
-  if (result.status == 200) {
-    w.value(nullptr);
-  } else {
-    w.value(result.status == 0 ? 502 : result.status);
-  }
+  std::optional<int> code;
+  if (result.status != 200) code = result.status == 0 ? 502 : result.status;
+  w.begin_object().key("code").value(code);
   w.key("message").value(result.status == 0 ? result.error : reply.body).end_object();
   return body;
 }

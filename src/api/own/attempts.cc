@@ -50,12 +50,8 @@ void write_phases(json::Writer& w, const std::optional<webhook::Phases>& phases)
 // `event` is its id, empty when it is gone.
 void write_attempt(json::Writer& w, const Attempt& attempt, std::string_view event) {
   const auto& row = attempt.row;
-  w.begin_object().key("event");
-  if (event.empty()) {
-    w.value(nullptr);
-  } else {
-    w.value(event);
-  }
+  w.begin_object();
+  write_text(w, "event", event);
   w.key("domain").value(attempt.lane.domain->name);
   w.key("url").value(webhook::masked(attempt.lane.config->url));
   w.key("lane").value(std::to_string(attempt.lane.config->id.value));

@@ -79,13 +79,12 @@ void write_backlog(json::Writer& writer, const Backlog& backlog, SystemTime now)
   for (const auto cls : kClasses) writer.key(class_name(cls)).value(of_class(cls));
   writer.key("waiting").value(backlog.waiting);
   write_time(writer, "oldest", backlog.oldest);
-  writer.key("oldest_age_seconds");
+  std::optional<int64_t> age;
   if (backlog.oldest) {
-    const auto age = std::chrono::duration_cast<std::chrono::seconds>(now - *backlog.oldest);
-    writer.value(std::max<int64_t>(age.count(), 0));
-  } else {
-    writer.value(nullptr);
+    const auto since = std::chrono::duration_cast<std::chrono::seconds>(now - *backlog.oldest);
+    age = std::max<int64_t>(since.count(), 0);
   }
+  writer.key("oldest_age_seconds").value(age);
   writer.end_object();
 }
 

@@ -3,6 +3,7 @@
 #include "api/fields.h"
 #include "api/own/find_endpoints.h"
 #include "api/own/schedule.h"
+#include "api/own/write.h"
 #include "api/parameters.h"
 #include "base/strings.h"
 #include "json/writer.h"
@@ -133,12 +134,7 @@ Status apply_pem(const http::Form& form, std::string_view field, std::string_vie
 }
 
 void write_hidden(json::Writer& w, std::string_view key, bool set) {
-  w.key(key);
-  if (set) {
-    w.value(kHidden);
-  } else {
-    w.value(nullptr);
-  }
+  write_text(w, key, set ? kHidden : "");
 }
 
 }  // namespace
@@ -205,12 +201,7 @@ void write_endpoint_settings(json::Writer& w, std::string_view url,
   write_hidden(w, "bearer", bearer);
   w.key("standard_webhooks").value(settings.standard_webhooks);
   w.key("secrets").value(settings.secrets.size());
-  w.key("client_certificate");
-  if (settings.client_certificate.empty()) {
-    w.value(nullptr);
-  } else {
-    w.value(settings.client_certificate);
-  }
+  write_text(w, "client_certificate", settings.client_certificate);
   write_hidden(w, "client_key", !settings.client_key.empty());
   w.end_object();
 }

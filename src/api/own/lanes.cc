@@ -38,20 +38,11 @@ Result<Figures> read_figures(store::Store& store, const Lane& lane) {
 
 void write_segment(json::Writer& w, const store::SegmentRow& segment) {
   w.begin_object().key("class").value(class_name(segment.cls));
-  w.key("from").value(segment.after.value).key("to");
-  if (segment.to) {
-    w.value(segment.to->value);
-  } else {
-    w.value(nullptr);
-  }
+  w.key("from").value(segment.after.value);
+  w.key("to").value(segment.to ? std::optional(segment.to->value) : std::nullopt);
   w.key("acked_through").value(segment.acked_through.value);
   w.key("missed").value(segment.source == store::SegmentRow::Source::kMissed);
-  w.key("replay");
-  if (segment.replay != 0) {
-    w.value(std::to_string(segment.replay));
-  } else {
-    w.value(nullptr);
-  }
+  write_text(w, "replay", segment.replay == 0 ? "" : std::to_string(segment.replay));
   w.key("paused").value(segment.paused).end_object();
 }
 

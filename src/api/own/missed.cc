@@ -80,12 +80,7 @@ Task<Result<std::vector<Missed>>> read_missed(Services& services, const ListQuer
 void write_member(json::Writer& w, const json::Value* event, std::string_view key) {
   const auto* value = event == nullptr ? nullptr : event->find(key);
   const auto* text = value == nullptr ? nullptr : value->as_string();
-  w.key(key);
-  if (text != nullptr) {
-    w.value(*text);
-  } else {
-    w.value(nullptr);
-  }
+  w.key(key).value(text == nullptr ? std::nullopt : std::optional(*text));
 }
 
 void write_missed(json::Writer& w, const Missed& missed, const store::StoredEvent* event) {

@@ -154,19 +154,11 @@ std::string_view state_of(const ReplayRecord& record, const LiveReplays& live) {
 
 void write_replay(json::Writer& w, const ReplayRecord& record, std::string_view state,
                   uint64_t remaining) {
-  const auto text = [&](const char* key, const std::string& value) {
-    w.key(key);
-    if (value.empty()) {
-      w.value(nullptr);
-    } else {
-      w.value(value);
-    }
-  };
   w.begin_object().key("id").value(std::to_string(record.id));
   w.key("state").value(state);
-  text("domain", record.domain);
-  text("url", webhook::masked(record.url));
-  text("lane", record.lane ? std::to_string(record.lane->value) : "");
+  write_text(w, "domain", record.domain);
+  write_text(w, "url", webhook::masked(record.url));
+  write_text(w, "lane", record.lane ? std::to_string(record.lane->value) : "");
   w.key("missed").value(!record.begin);
   write_time(w, "begin", record.begin);
   write_time(w, "end", record.end);

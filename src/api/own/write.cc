@@ -7,21 +7,15 @@
 
 namespace eventhorn::api {
 void write_time(json::Writer& writer, std::string_view key, std::optional<SystemTime> time) {
-  writer.key(key);
-  if (time) {
-    writer.value(format_iso8601(*time));
-  } else {
-    writer.value(nullptr);
-  }
+  writer.key(key).value(time ? std::optional(format_iso8601(*time)) : std::nullopt);
+}
+
+void write_text(json::Writer& writer, std::string_view key, std::string_view text) {
+  writer.key(key).value(text.empty() ? std::nullopt : std::optional(text));
 }
 
 void write_status(json::Writer& writer, std::string_view key, int status) {
-  writer.key(key);
-  if (status != 0) {
-    writer.value(status);
-  } else {
-    writer.value(nullptr);
-  }
+  writer.key(key).value(status == 0 ? std::nullopt : std::optional(status));
 }
 
 void write_eta(json::Writer& writer, std::string_view key, uint64_t events, double rate) {

@@ -12,6 +12,9 @@ namespace eventhorn::api {
 /// The key, and the time as RFC 3339 UTC or null.
 void write_time(json::Writer& writer, std::string_view key, std::optional<SystemTime> time);
 
+/// The key, and the text, or null when it is empty.
+void write_text(json::Writer& writer, std::string_view key, std::string_view text);
+
 /// The key, and a status code or null for 0: no status line came.
 void write_status(json::Writer& writer, std::string_view key, int status);
 
