@@ -193,10 +193,10 @@ TEST(Domains, ListPages) {
   EXPECT_EQ(api.ask("GET", "/v4/domains?skip=9"), "200 {\"total_count\":3,\"items\":[]}\n");
   for (const char* limit : {"0", "1001", "-1", "x", ""}) {
     EXPECT_EQ(api.ask("GET", std::string("/v4/domains?limit=") + limit),
-              message(400, "limit must be a number from 1 to 1000"));
+              message(400, "limit: must be a number from 1 to 1000"));
   }
   EXPECT_EQ(api.ask("GET", "/v4/domains?skip=-1"),
-            message(400, "skip must be a number from 0 to 4294967295"));
+            message(400, "skip: must be a number from 0 to 4294967295"));
   EXPECT_EQ(api.ask("GET", "/v4/domains?skip=%zz"),
             message(400, "form field 1 has a broken percent escape"));
 }

@@ -81,18 +81,5 @@ TEST(Fields, OtherShapesAreRefused) {
     EXPECT_THAT(read_json(body), refused("d: must be a value, a list of values or an object"));
 }
 
-TEST(Flags, HaveManySpellings) {
-  for (const auto* yes : {"yes", "Yes", "true", "TRUE", "1", "on", " yes "})
-    EXPECT_EQ(parse_flag("a", yes).value(), std::optional(true)) << yes;
-  for (const auto* no : {"no", "NO", "false", "False", "0", "off"})
-    EXPECT_EQ(parse_flag("a", no).value(), std::optional(false)) << no;
-  EXPECT_EQ(parse_flag("a", " ").value(), std::nullopt);
-  for (const auto* other : {"2", "y", "01", "maybe"}) {
-    const auto flag = parse_flag("a", other);
-    ASSERT_FALSE(flag) << other;
-    EXPECT_EQ(flag.error().message, "a: must be yes or no");
-  }
-}
-
 }  // namespace
 }  // namespace eventhorn::api::testing

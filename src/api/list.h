@@ -2,12 +2,16 @@
 // go on.
 #pragma once
 
+#include "base/result.h"
 #include "http/forms.h"
 #include "http/message.h"
 #include "json/writer.h"
 
+#include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace eventhorn::api {
 
@@ -21,8 +25,36 @@ struct ListQuery {
 /// kInvalidArgument naming the parameter.
 Result<ListQuery> read_list_query(const http::Request& request);
 
-/// Ends `{"items":[...` with `],"paging":{"next":...}}`: the URL of this request with another
-/// `page`. Pages go on until one is empty; that one's `next` is itself.
-void end_list(json::Writer& writer, const http::Request& request, std::string_view page);
+/// Where a page begins, for lists whose places are numbers: `count` of them, as format_place()
+/// wrote them. kInvalidArgument "page: is not of this list" for everything else.
+Result<std::vector<uint64_t>> parse_place(std::string_view page, size_t count);
+std::string format_place(std::initializer_list<uint64_t> numbers);
+
+/// kInvalidArgument for a page that another list has given.
+tl::unexpected<Error> not_of_this_list();
+
+/// The URL of this request with another `page`. Pages go on until one is empty; the next page of
+/// that one is itself.
+std::string next_url(const http::Request& request, std::string_view page);
+
+/// A list as it is written: {"items":[...]}.
+class List {
+ public:
+  List();
+  List(const List&) = delete;
+  List& operator=(const List&) = delete;
+
+  /// Takes a value for each item.
+  json::Writer& items() { return writer_; }
+
+  /// The text of the whole list. Nothing may be written after it.
+  std::string finish();
+  /// The same with `"paging":{"next":...}`.
+  std::string finish(std::string_view next_url);
+
+ private:
+  std::string body_;
+  json::Writer writer_{body_};
+};
 
 }  // namespace eventhorn::api

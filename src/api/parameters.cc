@@ -16,6 +16,20 @@ tl::unexpected<Error> invalid(std::string_view name, std::string_view rule) {
               fmt::format("{}: {}", escape_for_log(name, kQuotedBytes), rule));
 }
 
+Result<uint64_t> parse_number(std::string_view name, std::string_view text, uint64_t min,
+                              uint64_t max) {
+  const auto number = parse_uint(text);
+  if (number && *number >= min && *number <= max) return *number;
+  return invalid(name, fmt::format("must be a number from {} to {}", min, max));
+}
+
+Result<uint64_t> read_number(const http::Form& form, std::string_view name, uint64_t usual,
+                             uint64_t min, uint64_t max) {
+  const auto text = form.first(name);
+  if (!text) return usual;
+  return parse_number(name, *text, min, max);
+}
+
 Result<std::optional<bool>> parse_flag(std::string_view name, std::string_view text) {
   const auto lower = to_lower(trim(text));
   if (lower.empty()) return std::optional<bool>();

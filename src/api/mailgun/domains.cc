@@ -3,13 +3,10 @@
 
 #include "api/fields.h"
 #include "api/handlers.h"
+#include "api/parameters.h"
 #include "base/dates.h"
 #include "base/strings.h"
 #include "json/writer.h"
-
-#include <fmt/format.h>
-
-#include <algorithm>
 
 namespace eventhorn::api {
 namespace {
@@ -49,16 +46,6 @@ http::Response domain_response(std::string_view message, const store::Domain& do
   w.key("sending_dns_records").begin_array().end_array();
   w.end_object();
   return http::json_response(200, std::move(body));
-}
-
-Result<uint64_t> read_number(const http::Form& query, std::string_view name, uint64_t usual,
-                             uint64_t min, uint64_t max) {
-  const auto text = query.first(name);
-  if (!text) return usual;
-  const auto number = parse_uint(*text);
-  if (number && *number >= min && *number <= max) return *number;
-  return fail(Errc::kInvalidArgument,
-              fmt::format("{} must be a number from {} to {}", name, min, max));
 }
 
 Task<http::Reply> create(Services& services, http::RequestContext& context) {

@@ -11,8 +11,6 @@
 #include "json/writer.h"
 #include "webhook/url.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <map>
 #include <tuple>
@@ -120,12 +118,9 @@ Task<http::Reply> of_event(Services& services, http::RequestContext& context) {
   const auto read = [&] { return event_attempts(services, *domain, id); };
   CO_TRY(auto attempts, co_await run_blocking(services.readers, read));
   co_await complete(services, attempts);
-  std::string body;
-  json::Writer w(body);
-  w.begin_object().key("items").begin_array();
-  for (const auto& attempt : attempts) write_attempt(w, attempt, id);
-  w.end_array().end_object();
-  co_return http::json_response(200, std::move(body));
+  List out;
+  for (const auto& attempt : attempts) write_attempt(out.items(), attempt, id);
+  co_return http::json_response(200, out.finish());
 }
 
 /// A place in the list, newest first: `skip` rows of that time were shown already.
@@ -134,16 +129,13 @@ struct Place {
   size_t skip = 0;
 };
 
-Result<Place> parse_place(std::string_view page) {
+Result<Place> read_place(std::string_view page) {
   if (page.empty()) return Place{};
-  const auto dash = page.find('-');
-  const auto written = parse_uint(page.substr(0, dash));
-  const auto skip =
-      dash == std::string_view::npos ? std::nullopt : parse_uint(page.substr(dash + 1));
+  TRY(const auto numbers, parse_place(page, 2));
+  const auto [written, skip] = std::pair(numbers[0], numbers[1]);
   // Rows of one time are those of one save of a core: some hundreds.
-  if (!written || *written > uint64_t{1} << 60 || !skip || *skip > 65'536)
-    return fail(Errc::kInvalidArgument, "page: is not of this list");
-  return Place{from_micros(static_cast<int64_t>(*written)), *skip};
+  if (written > uint64_t{1} << 60 || skip > 65'536) return not_of_this_list();
+  return Place{from_micros(static_cast<int64_t>(written)), skip};
 }
 
 // Times of writing are the order, since they are how the store goes back in time; within one, the
@@ -188,24 +180,22 @@ Task<Result<std::vector<Attempt>>> last_attempts(Services& services, const std::
 
 Task<http::Reply> of_endpoint(Services& services, http::RequestContext& context) {
   CO_TRY(const auto query, read_list_query(context.request));
-  CO_TRY(auto place, parse_place(query.page));
+  CO_TRY(auto place, read_place(query.page));
   CO_TRY(const auto url, co_await find_endpoint_url(services, context));
   CO_TRY(auto attempts,
          co_await last_attempts(services, url, place, query.limit, context.deadline));
   co_await complete(services, attempts);
-  std::string body;
-  json::Writer w(body);
-  w.begin_object().key("items").begin_array();
+  List out;
   std::vector<Position> positions;
   for (const auto& each : attempts) positions.push_back(each.row.position);
   const auto write = [&](size_t i, const store::EventPtr& event) {
-    write_attempt(w, attempts[i], event ? std::string_view(event->event.id) : "");
+    write_attempt(out.items(), attempts[i], event ? std::string_view(event->event.id) : "");
   };
   CO_TRY_STATUS(co_await with_events(services, positions, write));
   std::string page = query.page;
-  if (!attempts.empty()) page = fmt::format("{}-{}", to_micros(place.written), place.skip);
-  end_list(w, context.request, page);
-  co_return http::json_response(200, std::move(body));
+  if (!attempts.empty())
+    page = format_place({static_cast<uint64_t>(to_micros(place.written)), place.skip});
+  co_return http::json_response(200, out.finish(next_url(context.request, page)));
 }
 
 }  // namespace

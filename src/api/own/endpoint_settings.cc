@@ -5,6 +5,7 @@
 #include "api/check_url.h"
 #include "api/fields.h"
 #include "api/handlers.h"
+#include "api/list.h"
 #include "api/own/endpoint_settings_fields.h"
 #include "api/own/find_endpoints.h"
 #include "api/own/write.h"
@@ -119,12 +120,9 @@ Task<http::Reply> list_secrets(Services& services, Changes&, http::RequestContex
   CO_TRY(const auto url, co_await read_url(services, context, by));
   const auto read = [&] { return control::load_endpoint_settings(services.store, url); };
   CO_TRY(const auto settings, co_await run_blocking(services.readers, read));
-  std::string body;
-  json::Writer w(body);
-  w.begin_object().key("items").begin_array();
-  for (const auto& secret : settings.secrets) write_secret(w, secret, kHidden);
-  w.end_array().end_object();
-  co_return http::json_response(200, std::move(body));
+  List out;
+  for (const auto& secret : settings.secrets) write_secret(out.items(), secret, kHidden);
+  co_return http::json_response(200, out.finish());
 }
 
 Task<http::Reply> add_secret(Services& services, Changes& changes, http::RequestContext& context,

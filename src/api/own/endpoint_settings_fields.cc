@@ -41,10 +41,9 @@ Result<double> parse_rate(std::string_view text) {
 
 Result<uint32_t> parse_concurrency(std::string_view text) {
   text = trim(text);
-  const auto value = text.empty() ? 0 : parse_uint(text);
-  if (!value || *value > kMaxConcurrency)
-    return invalid("max_concurrency", "must be a number from 0 to 10000");
-  return static_cast<uint32_t>(*value);
+  if (text.empty()) return 0;
+  TRY(const auto value, parse_number("max_concurrency", text, 0, kMaxConcurrency));
+  return static_cast<uint32_t>(value);
 }
 
 bool is_authorization(const Header& header) {

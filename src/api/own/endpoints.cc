@@ -72,16 +72,13 @@ void write_endpoint(json::Writer& w, const EndpointStatus& endpoint, const Backl
 
 Task<http::Reply> write_list(Services& services, http::RequestContext& context,
                              const std::vector<EndpointStatus>& endpoints, std::string_view page) {
-  std::string body;
-  json::Writer w(body);
-  w.begin_object().key("items").begin_array();
+  List out;
   for (const auto& endpoint : endpoints) {
     CO_TRY(const auto backlog,
            co_await read_endpoint_backlog(services, endpoint, context.deadline));
-    write_endpoint(w, endpoint, backlog, services.clock.now());
+    write_endpoint(out.items(), endpoint, backlog, services.clock.now());
   }
-  end_list(w, context.request, page);
-  co_return http::json_response(200, std::move(body));
+  co_return http::json_response(200, out.finish(next_url(context.request, page)));
 }
 
 // At most one: of the parameter `url`.
@@ -103,7 +100,7 @@ Task<http::Reply> list(Services& services, http::RequestContext& context) {
   CO_TRY(const auto state, parse_state(query.query.first("state").value_or("")));
   const auto after = store::parse_endpoint_id(query.page);
   const bool good_page = after ? store::to_text(*after) == query.page : query.page.empty();
-  if (!good_page) co_return http::message_response(400, "page: is not of this list");
+  if (!good_page) co_return not_of_this_list();
   const EndpointQuery wanted{after, query.limit, state};
   const std::string url(query.query.first("url").value_or(""));
   auto found = Result<std::vector<EndpointStatus>>();

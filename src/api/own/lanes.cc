@@ -80,9 +80,8 @@ Result<std::vector<Lane>> lanes_of_page(const store::Directory& directory, const
                                         const std::string& url) {
   LaneId after;
   if (!query.page.empty()) {
-    const auto number = parse_uint(query.page);
-    if (!number) return fail(Errc::kInvalidArgument, "page: is not of this list");
-    after = {*number};
+    TRY(const auto place, parse_place(query.page, 1));
+    after = {place[0]};
   }
   const std::string domain = to_lower(query.query.first("domain").value_or(""));
   TRY(const auto refs, find_lanes(directory, {domain, url}, after, query.limit));
@@ -113,9 +112,7 @@ Task<http::Reply> list(Services& services, http::RequestContext& context) {
   std::vector<std::string> urls;
   for (const auto& lane : lanes) urls.push_back(lane.status.url);
   const auto endpoints = co_await services.deliveries.endpoints_of(std::move(urls));
-  std::string body;
-  json::Writer w(body);
-  w.begin_object().key("items").begin_array();
+  List out;
   for (size_t i = 0; i < lanes.size(); ++i) {
     const auto& lane = lanes[i];
     if (services.clock.steady_now() >= context.deadline) {
@@ -124,12 +121,11 @@ Task<http::Reply> list(Services& services, http::RequestContext& context) {
     }
     const auto read = [&] { return read_figures(services.store, lane); };
     CO_TRY(const auto figures, co_await run_blocking(services.readers, read));
-    write_lane(w, lane, figures, endpoints[i].pace, services.clock.now());
+    write_lane(out.items(), lane, figures, endpoints[i].pace, services.clock.now());
   }
   const std::string page =
-      lanes.empty() ? query.page : std::to_string(lanes.back().status.id.value);
-  end_list(w, context.request, page);
-  co_return http::json_response(200, std::move(body));
+      lanes.empty() ? query.page : format_place({lanes.back().status.id.value});
+  co_return http::json_response(200, out.finish(next_url(context.request, page)));
 }
 
 Task<http::Reply> get(Services& services, http::RequestContext& context) {

@@ -9,8 +9,6 @@
 #include "json/writer.h"
 #include "webhook/url.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
 namespace eventhorn::api {
@@ -30,14 +28,10 @@ struct Place {
   Position position;
 };
 
-Result<Place> parse_place(std::string_view page) {
+Result<Place> read_place(std::string_view page) {
   if (page.empty()) return Place{};
-  const auto dash = page.find('-');
-  const auto lane = parse_uint(page.substr(0, dash));
-  const auto position =
-      dash == std::string_view::npos ? std::nullopt : parse_uint(page.substr(dash + 1));
-  if (!lane || !position) return fail(Errc::kInvalidArgument, "page: is not of this list");
-  return Place{{*lane}, {*position}};
+  TRY(const auto numbers, parse_place(page, 2));
+  return Place{{numbers[0]}, {numbers[1]}};
 }
 
 // Rows of the lanes from `lane` on, which it moves to where the next step begins.
@@ -55,7 +49,7 @@ Status read_step(store::ProgressReader& store, const std::vector<LaneRef>& lanes
 
 Task<Result<std::vector<Missed>>> read_missed(Services& services, const ListQuery& query,
                                               Deadline deadline) {
-  CO_TRY(const auto from, parse_place(query.page));
+  CO_TRY(const auto from, read_place(query.page));
   const std::string domain = to_lower(query.query.first("domain").value_or(""));
   const std::string url(query.query.first("url").value_or(""));
   const auto find = [&] { return find_lanes(services.directory, {domain, url}); };
@@ -106,22 +100,19 @@ void write_missed(json::Writer& w, const Missed& missed, const store::StoredEven
 Task<http::Reply> list(Services& services, http::RequestContext& context) {
   CO_TRY(const auto query, read_list_query(context.request));
   CO_TRY(const auto missed, co_await read_missed(services, query, context.deadline));
-  std::string body;
-  json::Writer w(body);
-  w.begin_object().key("items").begin_array();
+  List out;
   std::vector<Position> positions;
   for (const auto& each : missed) positions.push_back(each.row.position);
   const auto write = [&](size_t i, const store::EventPtr& event) {
-    write_missed(w, missed[i], event.get());
+    write_missed(out.items(), missed[i], event.get());
   };
   CO_TRY_STATUS(co_await with_events(services, positions, write));
   std::string page = query.page;
   if (!missed.empty()) {
     const auto& last = missed.back();
-    page = fmt::format("{}-{}", last.lane.config->id.value, last.row.position.value);
+    page = format_place({last.lane.config->id.value, last.row.position.value});
   }
-  end_list(w, context.request, page);
-  co_return http::json_response(200, std::move(body));
+  co_return http::json_response(200, out.finish(next_url(context.request, page)));
 }
 
 }  // namespace

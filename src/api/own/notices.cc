@@ -1,6 +1,8 @@
 // /eventhorn/v1/notices: what operators should hear of, as a list and as server-sent events
 // (WHATWG HTML, "Server-sent events").
 #include "api/handlers.h"
+#include "api/list.h"
+#include "api/parameters.h"
 #include "async/bell.h"
 #include "base/strings.h"
 #include "json/writer.h"
@@ -80,31 +82,24 @@ class NoticeStream {
 
 Result<uint64_t> read_id(std::string_view name, std::string_view text) {
   if (const auto id = parse_uint(text)) return *id;
-  return fail(Errc::kInvalidArgument, fmt::format("{}: must be the id of a notice", name));
+  return invalid(name, "must be the id of a notice");
 }
 
 Result<std::vector<control::Notice>> find_notices(const control::NoticeBoard& board,
                                                   std::string_view query_text) {
   TRY(const auto query, http::parse_query(query_text));
-  const auto limit = parse_uint(query.first("limit").value_or(std::to_string(kDefaultLimit)));
-  if (!limit || *limit < 1 || *limit > control::NoticeBoard::kKeep) {
-    return fail(Errc::kInvalidArgument,
-                fmt::format("limit: must be a number from 1 to {}", control::NoticeBoard::kKeep));
-  }
+  TRY(const auto limit, read_number(query, "limit", kDefaultLimit, 1, control::NoticeBoard::kKeep));
   const auto after = query.first("after");
-  if (!after) return board.newest(*limit);
+  if (!after) return board.newest(limit);
   TRY(const auto id, read_id("after", *after));
-  return board.after(id, *limit);
+  return board.after(id, limit);
 }
 
 Task<http::Reply> list(Services& services, http::RequestContext& context) {
   CO_TRY(const auto notices, find_notices(services.notices, context.request.query));
-  std::string body;
-  json::Writer w(body);
-  w.begin_object().key("items").begin_array();
-  for (const auto& notice : notices) w.raw(to_json(notice));
-  w.end_array().end_object();
-  co_return http::json_response(200, std::move(body));
+  List out;
+  for (const auto& notice : notices) out.items().raw(to_json(notice));
+  co_return http::json_response(200, out.finish());
 }
 
 // Where a stream begins. A client that comes back says so by the field; it repeats its old query.

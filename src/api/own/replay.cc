@@ -310,26 +310,26 @@ Task<Result<ReplayRecord>> find_record(Services& services, ReplayRecords& record
 
 Task<http::Reply> list(Services& services, ReplayRecords& records, http::RequestContext& context) {
   CO_TRY(const auto query, read_list_query(context.request));
-  const auto before = query.page.empty() ? UINT64_MAX : parse_uint(query.page);
-  if (!before) co_return http::message_response(400, "page: is not of this list");
+  uint64_t before = UINT64_MAX;
+  if (!query.page.empty()) {
+    CO_TRY(const auto place, parse_place(query.page, 1));
+    before = place[0];
+  }
   const auto read = [&] { return records.all(); };
   CO_TRY(const auto all, co_await run_blocking(services.readers, read));
   const auto live = co_await find_live(services);
-  std::string body;
+  List out;
   std::string page = query.page;
-  json::Writer w(body);
-  w.begin_object().key("items").begin_array();
   size_t shown = 0;
   for (const auto& record : all) {
-    if (record.id >= *before || shown == query.limit) continue;
+    if (record.id >= before || shown == query.limit) continue;
     CO_TRY(const auto remaining,
            co_await count_remaining(services, live, record.id, context.deadline));
-    write_replay(w, record, state_of(record, live), remaining);
-    page = std::to_string(record.id);
+    write_replay(out.items(), record, state_of(record, live), remaining);
+    page = format_place({record.id});
     ++shown;
   }
-  end_list(w, context.request, page);
-  co_return http::json_response(200, std::move(body));
+  co_return http::json_response(200, out.finish(next_url(context.request, page)));
 }
 
 Task<http::Reply> get(Services& services, ReplayRecords& records, http::RequestContext& context) {

@@ -200,12 +200,9 @@ Task<Result<std::vector<store::EventPtr>>> read_page(
 }
 
 std::string render(const std::vector<store::EventPtr>& events, const std::string& next) {
-  std::string out;
-  json::Writer w(out);
-  w.begin_object().key("items").begin_array();
-  for (const auto& event : events) w.raw(event->event.bytes);
-  w.end_array().key("paging").begin_object().key("next").value(next).end_object().end_object();
-  return out;
+  List out;
+  for (const auto& event : events) out.items().raw(event->event.bytes);
+  return out.finish(next);
 }
 
 Task<http::Reply> answer(Services& services, http::RequestContext& context,
