@@ -4,7 +4,7 @@
 
 namespace eventhorn::api {
 SystemTime later_now(const Services& services) {
-  return std::max(services.clock.now(), services.store.kept_clock().now());
+  return std::max(services.clock.now(), services.store.kept_clock.now());
 }
 
 }  // namespace eventhorn::api

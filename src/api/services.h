@@ -49,9 +49,22 @@ struct Options {
   std::chrono::milliseconds heartbeat{15'000};
 };
 
+/// The store by what is asked of it: functions below the handlers take the one that they need.
+struct StoreAccess {
+  StoreAccess(store::Store& of)
+      : log(of), lanes(of), pages(of), progress(of), values(of), kept_clock(of.kept_clock()) {}
+
+  store::EventLog& log;
+  store::LaneLog& lanes;
+  store::Pages& pages;
+  store::ProgressReader& progress;
+  store::Values& values;
+  const store::KeptClock& kept_clock;
+};
+
 struct Services {
   const Clock& clock;
-  store::Store& store;
+  StoreAccess store;
   store::Directory& directory;
   store::AppendQueue& appends;
   const store::StoreHealth& health;

@@ -156,7 +156,7 @@ Task<Result<Page>> read_page(const Services& services, DomainUid domain, const P
   query.give_up = [&] { return services.clock.steady_now() >= slice_end; };
   const auto read = [&] {
     slice_end = std::min<SteadyTime>(context.deadline, services.clock.steady_now() + kMaxSliceTime);
-    return services.store.read_page(query);
+    return services.store.pages.read_page(query);
   };
   auto& readers = filter.empty() ? services.readers : services.searchers;
   for (size_t bytes = 0; events.size() < token.limit && bytes < kMaxPageBytes;) {

@@ -90,16 +90,16 @@ Task<void> complete(Services& services, std::vector<Attempt>& attempts) {
 Result<std::vector<Attempt>> event_attempts(const Services& services, const store::Domain& domain,
                                             const std::string& id) {
   const auto no_event = [] { return fail(Errc::kNotFound, "Event not found"); };
-  TRY(const auto positions, services.store.find_events(domain.uid, {id}));
+  TRY(const auto positions, services.store.log.find_events(domain.uid, {id}));
   if (positions.front() == kNoPosition) return no_event();
-  TRY(const auto events, services.store.read_events(positions));
+  TRY(const auto events, services.store.log.read_events(positions));
   const auto& event = events.front();
   if (!event) return no_event();
   std::vector<Attempt> attempts;
   TRY(const auto lanes, find_lanes(services.directory, {domain.name, ""}));
   for (const auto& lane : lanes) {
-    TRY(auto rows, services.store.read_attempts(lane.config->id, event->position, event->committed,
-                                                kMaxAttemptsOfEvent));
+    TRY(auto rows, services.store.progress.read_attempts(lane.config->id, event->position,
+                                                         event->committed, kMaxAttemptsOfEvent));
     for (auto& row : rows) attempts.push_back({lane, std::move(row)});
   }
   std::ranges::sort(attempts, {}, [](const Attempt& a) {
@@ -160,7 +160,7 @@ Task<Result<std::vector<Attempt>>> last_attempts(Services& services, const std::
     if (services.clock.steady_now() >= deadline)
       co_return fail(Errc::kTimeout, "the url has too many lanes to read their attempts in time");
     const auto read = [&]() -> Status {
-      TRY(auto rows, services.store.last_attempts(lane.config->id, before, wanted));
+      TRY(auto rows, services.store.progress.last_attempts(lane.config->id, before, wanted));
       for (auto& row : rows) found.push_back({lane, std::move(row)});
       return {};
     };

@@ -32,13 +32,13 @@ Result<std::optional<SystemTime>> oldest_of_segment(store::LaneLog& log, store::
   }
 }
 
-Result<std::optional<SystemTime>> oldest_waiting(store::Store& store, LaneId lane) {
+Result<std::optional<SystemTime>> oldest_waiting(const StoreAccess& store, LaneId lane) {
   Position after = kNoPosition;
   for (size_t read = 0; read < kMaxExceptionsRead; read += kExceptionsPerRead) {
-    TRY(const auto rows, store.read_exceptions(lane, after, kExceptionsPerRead, false));
+    TRY(const auto rows, store.progress.read_exceptions(lane, after, kExceptionsPerRead, false));
     for (const auto& row : rows) {
       if (row.missed) continue;
-      TRY(const auto events, store.read_events({row.position}));
+      TRY(const auto events, store.log.read_events({row.position}));
       if (events.front()) return std::optional(events.front()->committed);
     }
     if (rows.size() < kExceptionsPerRead) break;
@@ -130,9 +130,9 @@ store::LaneQuery segment_query(const store::Domain& domain, LaneId lane, const S
   return query;
 }
 
-Result<store::EventCount> count_segment(store::Store& store, const store::Domain& domain,
+Result<store::EventCount> count_segment(store::LaneLog& log, const store::Domain& domain,
                                         LaneId lane, const SegmentRow& segment, Position through) {
-  return store::count_unsettled(store, segment_query(domain, lane, segment, through),
+  return store::count_unsettled(log, segment_query(domain, lane, segment, through),
                                 segment.settled);
 }
 
@@ -143,18 +143,19 @@ bool is_settled(const SegmentRow& segment, Position position) {
   return range != segment.settled.end() && range->first <= position;
 }
 
-Result<Backlog> read_backlog(store::Store& store, const store::Domain& domain,
+Result<Backlog> read_backlog(const StoreAccess& store, const store::Domain& domain,
                              const control::LaneStatus& lane) {
   Backlog out;
   out.waiting = lane.waiting;
   for (const auto& segment : lane.segments) {
-    TRY(const auto count, count_segment(store, domain, lane.id, segment, lane.through));
+    TRY(const auto count, count_segment(store.lanes, domain, lane.id, segment, lane.through));
     if (count.events == 0) continue;
     auto& of_class = out.by_class[static_cast<size_t>(segment.cls)];
     of_class.events += count.events;
     of_class.bytes += count.bytes;
     TRY(const auto oldest,
-        oldest_of_segment(store, segment_query(domain, lane.id, segment, lane.through), segment));
+        oldest_of_segment(store.lanes, segment_query(domain, lane.id, segment, lane.through),
+                          segment));
     if (oldest) keep_older(out.oldest, *oldest);
   }
   if (lane.waiting > 0) {

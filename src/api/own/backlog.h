@@ -1,9 +1,10 @@
 // What lanes have not settled, counted from the store. Blocks on the disk: for readers' threads.
 #pragma once
 
+#include "api/services.h"
 #include "control/deliveries.h"
 #include "json/writer.h"
-#include "store/store.h"
+#include "store/lane_log.h"
 
 #include <array>
 #include <optional>
@@ -34,7 +35,7 @@ store::LaneQuery segment_query(const store::Domain& domain, LaneId lane,
                                const store::SegmentRow& segment, Position through);
 
 /// Without those that are settled.
-Result<store::EventCount> count_segment(store::Store& store, const store::Domain& domain,
+Result<store::EventCount> count_segment(store::LaneLog& log, const store::Domain& domain,
                                         LaneId lane, const store::SegmentRow& segment,
                                         Position through);
 
@@ -45,7 +46,7 @@ bool is_settled(const store::SegmentRow& segment, Position position);
 /// "oldest_age_seconds":..}.
 void write_backlog(json::Writer& writer, const Backlog& backlog, SystemTime now);
 
-Result<Backlog> read_backlog(store::Store& store, const store::Domain& domain,
+Result<Backlog> read_backlog(const StoreAccess& store, const store::Domain& domain,
                              const control::LaneStatus& lane);
 
 /// For each hook the position after which its events belong to the lane; nullopt for those whose

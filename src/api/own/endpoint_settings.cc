@@ -36,10 +36,10 @@ Task<Result<EndpointSettings>> change(Services& services, Changes& changes, cons
                                       const SettingsEdit& edit) {
   uint64_t version = 0;
   const auto run = [&]() -> Result<EndpointSettings> {
-    TRY(auto settings, control::load_endpoint_settings(services.store, url));
+    TRY(auto settings, control::load_endpoint_settings(services.store.values, url));
     TRY_STATUS(edit(settings));
-    TRY_STATUS(services.store.save_value(control::endpoint_settings_key(url),
-                                         control::encode_endpoint_settings(settings)));
+    TRY_STATUS(services.store.values.save_value(control::endpoint_settings_key(url),
+                                                control::encode_endpoint_settings(settings)));
     version = ++changes.count;
     return settings;
   };
@@ -81,7 +81,7 @@ Task<tl::expected<std::string, http::Refusal>> read_url(Services& services,
 
 Task<http::Reply> get(Services& services, Changes&, http::RequestContext& context, By by) {
   CO_TRY(const auto url, co_await read_url(services, context, by));
-  const auto read = [&] { return control::load_endpoint_settings(services.store, url); };
+  const auto read = [&] { return control::load_endpoint_settings(services.store.values, url); };
   CO_TRY(const auto settings, co_await run_blocking(services.readers, read));
   co_return settings_response(url, settings);
 }
@@ -103,7 +103,7 @@ Task<http::Reply> remove(Services& services, Changes& changes, http::RequestCont
   uint64_t version = 0;
   const auto run = [&] {
     version = ++changes.count;
-    return services.store.remove_value(control::endpoint_settings_key(url));
+    return services.store.values.remove_value(control::endpoint_settings_key(url));
   };
   CO_TRY_STATUS(co_await run_blocking(services.writer, run));
   co_await services.deliveries.settings_changed(url, EndpointSettings(), version);
@@ -118,7 +118,7 @@ void write_secret(json::Writer& w, const EndpointSettings::Secret& secret, std::
 
 Task<http::Reply> list_secrets(Services& services, Changes&, http::RequestContext& context, By by) {
   CO_TRY(const auto url, co_await read_url(services, context, by));
-  const auto read = [&] { return control::load_endpoint_settings(services.store, url); };
+  const auto read = [&] { return control::load_endpoint_settings(services.store.values, url); };
   CO_TRY(const auto settings, co_await run_blocking(services.readers, read));
   List out;
   for (const auto& secret : settings.secrets) write_secret(out.items(), secret, kHidden);

@@ -19,7 +19,7 @@ Result<Names> read_names(Services& services, std::optional<store::EndpointId> af
   Names out;
   for (auto& [id, url] : services.directory.endpoints(after, limit))
     out.emplace(id, std::move(url));
-  TRY(const auto settings, control::load_endpoint_settings(services.store));
+  TRY(const auto settings, control::load_endpoint_settings(services.store.values));
   for (const auto& [url, of_url] : settings) {
     const auto id = store::endpoint_id(url);
     if (!after || id > *after) out.emplace(id, url);

@@ -37,7 +37,7 @@ struct IngestWindow {
 // nor an event held back, because our clock is wrong.
 IngestWindow window_of(const Services& services) {
   const SystemTime wall = services.clock.now();
-  const SystemTime kept = services.store.kept_clock().now();
+  const SystemTime kept = services.store.kept_clock.now();
   return {wall, std::max(wall, kept) + services.options.max_ahead,
           std::min(wall, kept) - services.options.id_window};
 }

@@ -27,11 +27,11 @@ struct Figures {
   size_t missed = 0;
 };
 
-Result<Figures> read_figures(store::Store& store, const Lane& lane) {
+Result<Figures> read_figures(const StoreAccess& store, const Lane& lane) {
   Figures out;
   TRY(out.backlog, read_backlog(store, *lane.ref.domain, lane.status));
   TRY(const auto missed,
-      store.read_exceptions(lane.status.id, kNoPosition, kMaxMissedCount + 1, true));
+      store.progress.read_exceptions(lane.status.id, kNoPosition, kMaxMissedCount + 1, true));
   out.missed = missed.size();
   return out;
 }

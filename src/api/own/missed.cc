@@ -35,13 +35,13 @@ Result<Place> read_place(std::string_view page) {
 }
 
 // Rows of the lanes from `lane` on, which it moves to where the next step begins.
-Status read_step(store::ProgressReader& store, const std::vector<LaneRef>& lanes, size_t& lane,
+Status read_step(store::ProgressReader& progress, const std::vector<LaneRef>& lanes, size_t& lane,
                  Place from, size_t limit, std::vector<Missed>& out) {
   const size_t end = std::min(lanes.size(), lane + kLanesPerStep);
   for (; lane < end && out.size() < limit; ++lane) {
     const auto& ref = lanes[lane];
     const Position after = ref.config->id == from.lane ? from.position : kNoPosition;
-    TRY(const auto rows, store.read_exceptions(ref.config->id, after, limit - out.size(), true));
+    TRY(const auto rows, progress.read_exceptions(ref.config->id, after, limit - out.size(), true));
     for (const auto& row : rows) out.push_back({ref, row});
   }
   return {};
@@ -59,7 +59,9 @@ Task<Result<std::vector<Missed>>> read_missed(Services& services, const ListQuer
       static_cast<size_t>(std::ranges::lower_bound(lanes, from.lane, {},
                                                    [](const LaneRef& r) { return r.config->id; }) -
                           lanes.begin());
-  const auto step = [&] { return read_step(services.store, lanes, lane, from, query.limit, out); };
+  const auto step = [&] {
+    return read_step(services.store.progress, lanes, lane, from, query.limit, out);
+  };
   while (lane < lanes.size() && out.size() < query.limit) {
     CO_TRY_STATUS(co_await run_blocking(services.readers, step));
     if (services.clock.steady_now() < deadline) continue;

@@ -15,8 +15,8 @@ Task<Status> with_events(Services& services, const std::vector<Position>& positi
     const auto step = [&]() -> Status {
       const size_t end = std::min(positions.size(), i + kEventsPerStep);
       const auto events =
-          services.store.read_events({positions.begin() + static_cast<std::ptrdiff_t>(i),
-                                      positions.begin() + static_cast<std::ptrdiff_t>(end)});
+          services.store.log.read_events({positions.begin() + static_cast<std::ptrdiff_t>(i),
+                                          positions.begin() + static_cast<std::ptrdiff_t>(end)});
       // While the store works, an event that cannot be read costs itself alone.
       if (!events && !services.health.status()) return fail(events.error());
       for (size_t k = i; k < end; ++k) {
@@ -24,7 +24,7 @@ Task<Status> with_events(Services& services, const std::vector<Position>& positi
           use(k, (*events)[k - i]);
           continue;
         }
-        const auto one = services.store.read_events({positions[k]});
+        const auto one = services.store.log.read_events({positions[k]});
         use(k, one ? one->front() : nullptr);
       }
       return {};

@@ -56,7 +56,7 @@ Task<Result<EventsPlan>> plan_events(Services& services, const ReplayRequest& as
     const auto domain = asked.scope.domain.empty() ? lanes.front().domain
                                                    : services.directory.find(asked.scope.domain);
     if (!domain) return fail(Errc::kNotFound, "Domain not found");
-    TRY(out.positions, services.store.find_events(domain->uid, asked.events));
+    TRY(out.positions, services.store.log.find_events(domain->uid, asked.events));
     const auto unknown = std::ranges::find(out.positions, kNoPosition);
     if (unknown == out.positions.end()) return {};
     return no_event(static_cast<size_t>(unknown - out.positions.begin()));
@@ -79,7 +79,7 @@ Task<Status> send_events(Services& services, const EventsPlan& plan) {
     const auto first = plan.positions.begin() + static_cast<std::ptrdiff_t>(i);
     const size_t count = std::min(kEventsPerStep, plan.positions.size() - i);
     const std::vector<Position> some(first, first + static_cast<std::ptrdiff_t>(count));
-    const auto read = [&] { return services.store.read_events(some); };
+    const auto read = [&] { return services.store.log.read_events(some); };
     CO_TRY(const auto events, co_await run_blocking(services.readers, read));
     std::map<LaneId, std::pair<std::string, std::vector<store::EventPtr>>> by_lane;
     for (size_t k = 0; k < count; ++k) {
@@ -181,7 +181,7 @@ Task<Result<uint64_t>> count_remaining(Services& services, const LiveReplays& li
     if (services.clock.steady_now() >= deadline)
       co_return fail(Errc::kTimeout, "counting what remains took too long: ask for one replay");
     const auto count = [&] {
-      return count_segment(services.store, *domain, lane->id, *segment,
+      return count_segment(services.store.lanes, *domain, lane->id, *segment,
                            segment->to.value_or(lane->through));
     };
     CO_TRY(const auto counted, co_await run_blocking(services.readers, count));
@@ -377,7 +377,7 @@ Task<http::Reply> cancel(Services& services, ReplayRecords& records,
 
 std::vector<http::Route> replay_routes(Services& services) {
   using ReplayHandler = Task<http::Reply> (*)(Services&, ReplayRecords&, http::RequestContext&);
-  const auto records = std::make_shared<ReplayRecords>(services.store);
+  const auto records = std::make_shared<ReplayRecords>(services.store.values);
   const auto with = [&](ReplayHandler handler) -> http::RouteHandler {
     return [&services, records, handler](http::RequestContext& context) {
       return handler(services, *records, context);

@@ -15,16 +15,16 @@ using store::SegmentRow;
 // turn.
 constexpr size_t kLanesPerStep = 32;
 
-Result<std::optional<SegmentRow>> whole_segment(store::Store& store, const ReplayScope& scope,
+Result<std::optional<SegmentRow>> whole_segment(const StoreAccess& store, const ReplayScope& scope,
                                                 LaneId lane) {
   SegmentRow out;
-  out.to = store.head();
+  out.to = store.log.head();
   if (scope.begin) {
-    TRY(out.after, store.position_before(*scope.begin));
-    TRY(const auto last, store.position_before(*scope.end));
+    TRY(out.after, store.log.position_before(*scope.begin));
+    TRY(const auto last, store.log.position_before(*scope.end));
     out.to = std::min(*out.to, last);
   } else {
-    TRY(const auto first, store.read_exceptions(lane, kNoPosition, 1, true));
+    TRY(const auto first, store.progress.read_exceptions(lane, kNoPosition, 1, true));
     if (first.empty()) return std::optional<SegmentRow>();
     out.after = store::just_before(first.front().position);
     out.source = SegmentRow::Source::kMissed;
@@ -36,7 +36,8 @@ Result<std::optional<SegmentRow>> whole_segment(store::Store& store, const Repla
 
 // A segment of a replay takes what its lane's hooks name, whatever their `since`: so must the
 // count.
-Result<PlannedLane> plan_lane(store::Store& store, const ReplayScope& scope, const LaneRef& lane) {
+Result<PlannedLane> plan_lane(const StoreAccess& store, const ReplayScope& scope,
+                              const LaneRef& lane) {
   PlannedLane out{lane, {}, {}};
   TRY(auto whole, whole_segment(store, scope, lane.config->id));
   if (!whole) return out;
@@ -45,7 +46,7 @@ Result<PlannedLane> plan_lane(store::Store& store, const ReplayScope& scope, con
   for (const auto cls : kClasses) {
     segment.cls = cls;
     TRY(const auto count,
-        count_segment(store, *lane.domain, lane.config->id, segment, *segment.to));
+        count_segment(store.lanes, *lane.domain, lane.config->id, segment, *segment.to));
     if (count.events == 0) continue;
     out.segments.push_back(segment);
     out.count.events += count.events;

@@ -82,7 +82,7 @@ class Source {
   bool wants_fill() const { return events_.empty() && !at_end_; }
 
   /// Reads some more; may find none without being at the end.
-  virtual Status fill(store::Store& store) = 0;
+  virtual Status fill() = 0;
 
  protected:
   std::deque<store::EventPtr> events_;
@@ -91,15 +91,15 @@ class Source {
 
 class SegmentSource final : public Source {
  public:
-  SegmentSource(store::SegmentRow segment, store::LaneQuery query)
-      : segment_(std::move(segment)), query_(std::move(query)) {
+  SegmentSource(store::LaneLog& log, store::SegmentRow segment, store::LaneQuery query)
+      : log_(log), segment_(std::move(segment)), query_(std::move(query)) {
     query_.max_events = kEventsPerRead;
     query_.max_bytes = kBytesPerRead;
     at_end_ = query_.after >= *query_.to;
   }
 
-  Status fill(store::Store& store) override {
-    TRY(auto slice, store.read_lane(query_));
+  Status fill() override {
+    TRY(auto slice, log_.read_lane(query_));
     for (auto& event : slice.events) {
       if (!is_settled(segment_, event->position)) events_.push_back(std::move(event));
     }
@@ -109,18 +109,19 @@ class SegmentSource final : public Source {
   }
 
  private:
+  store::LaneLog& log_;
   store::SegmentRow segment_;
   store::LaneQuery query_;
 };
 
 class ExceptionSource final : public Source {
  public:
-  ExceptionSource(LaneId lane, Position after, Position bound,
+  ExceptionSource(const StoreAccess& store, LaneId lane, Position after, Position bound,
                   std::array<std::optional<Position>, webhook::kHooks> since)
-      : lane_(lane), after_(after), bound_(bound), since_(since) {}
+      : store_(store), lane_(lane), after_(after), bound_(bound), since_(since) {}
 
-  Status fill(store::Store& store) override {
-    TRY(const auto rows, store.read_exceptions(lane_, after_, kEventsPerRead, false));
+  Status fill() override {
+    TRY(const auto rows, store_.progress.read_exceptions(lane_, after_, kEventsPerRead, false));
     std::vector<Position> positions;
     for (const auto& row : rows) {
       const auto& since = since_[static_cast<size_t>(row.hook)];
@@ -129,7 +130,7 @@ class ExceptionSource final : public Source {
     }
     at_end_ = rows.size() < kEventsPerRead || rows.back().position >= bound_;
     if (!rows.empty()) after_ = rows.back().position;
-    TRY(auto events, store.read_events(positions));
+    TRY(auto events, store_.log.read_events(positions));
     for (auto& event : events) {
       if (event) events_.push_back(std::move(event));
     }
@@ -137,13 +138,15 @@ class ExceptionSource final : public Source {
   }
 
  private:
+  const StoreAccess& store_;
   LaneId lane_;
   Position after_;
   Position bound_;
   std::array<std::optional<Position>, webhook::kHooks> since_;
 };
 
-std::vector<std::unique_ptr<Source>> make_sources(const store::Domain& domain,
+std::vector<std::unique_ptr<Source>> make_sources(const StoreAccess& store,
+                                                  const store::Domain& domain,
                                                   const control::LaneStatus& lane,
                                                   const Token& token) {
   std::vector<std::unique_ptr<Source>> out;
@@ -151,9 +154,9 @@ std::vector<std::unique_ptr<Source>> make_sources(const store::Domain& domain,
     if (segment.replay != 0) continue;
     auto query = segment_query(domain, lane.id, segment, *token.bound);
     query.after = std::max(query.after, token.after);
-    out.push_back(std::make_unique<SegmentSource>(segment, std::move(query)));
+    out.push_back(std::make_unique<SegmentSource>(store.lanes, segment, std::move(query)));
   }
-  out.push_back(std::make_unique<ExceptionSource>(lane.id, token.after, *token.bound,
+  out.push_back(std::make_unique<ExceptionSource>(store, lane.id, token.after, *token.bound,
                                                   lane_since(domain, lane.id)));
   return out;
 }
@@ -182,7 +185,7 @@ Task<Result<std::vector<store::EventPtr>>> read_page(
           if (!out.empty()) co_return out;
           co_return fail(Errc::kTimeout, "the search took too long: try again");
         }
-        const auto fill = [&] { return source->fill(services.store); };
+        const auto fill = [&] { return source->fill(); };
         CO_TRY_STATUS(co_await run_blocking(services.searchers, fill));
       }
     }
@@ -212,7 +215,7 @@ Task<http::Reply> answer(Services& services, http::RequestContext& context,
     co_return http::message_response(404, "url: no webhook of the domain names it");
   const auto lane = co_await services.deliveries.lane(token.lane, domain.uid, config->url);
   if (!token.bound) token.bound = lane.through;
-  const auto sources = make_sources(domain, lane, token);
+  const auto sources = make_sources(services.store, domain, lane, token);
   CO_TRY(const auto events, co_await read_page(services, sources, token, context.deadline));
   const auto write = [&] {
     const auto next = context.request.base + "/eventhorn/v1/" + domain.name + "/events/" +
