@@ -111,11 +111,6 @@ http::OriginOptions own_names(const config::Server& config, const config::Listen
   return options;
 }
 
-bool is_loopback(const std::string& host) {
-  const auto address = net::IpAddress::parse(host);
-  return address && net::classify(*address) == net::AddressClass::kLoopback;
-}
-
 }  // namespace
 
 /// What lives on one core.
@@ -443,10 +438,6 @@ Result<std::string> Application::Impl::listen() {
       return parsed && std::any_of(proxies.begin(), proxies.end(),
                                    [&](const net::Cidr& c) { return c.contains(*parsed); });
     };
-  } else if (!is_loopback(address.address) && !tls) {
-    log_warn("app",
-             "listening beyond loopback without TLS (server.tls_cert) or a trusted proxy "
-             "(server.trusted_proxies): keys travel in the clear");
   }
   server = std::make_unique<http::Server>(
       *cores, options, [this](const http::Request& head) { return admit(head); });

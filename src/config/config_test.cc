@@ -311,6 +311,8 @@ TEST(Config, NetworkOfDeliveries) {
   }
   EXPECT_THAT(load_set({{"delivery.source_address", "192.0.2.1,192.0.2.2"}}).findings.errors,
               ElementsAre(HasSubstr("at most one address of each family")));
+  EXPECT_THAT(load_set({{"delivery.allow_networks", "10.0.0.1/8"}}).findings.errors,
+              ElementsAre(HasSubstr("10.0.0.0/8 was probably meant")));
   EXPECT_THAT(load_set({{"dns.servers", "192.0.2.53:99999"}}).findings.errors,
               ElementsAre(StartsWith("dns.servers: ")));
 }

@@ -1,6 +1,7 @@
 #include "base/strings.h"
 #include "config/config.h"
 #include "config/fields.h"
+#include "net/address.h"
 #include "net/authority.h"
 #include "webhook/retry_schedule.h"
 #include "webhook/url.h"
@@ -8,45 +9,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <arpa/inet.h>
-#include <array>
 #include <limits>
 #include <optional>
 
 namespace eventhorn::config {
 namespace {
-
-// Bits of an address of that family: 32, 128, or 0 when `text` is no IP literal.
-unsigned address_bits(std::string_view text) {
-  const std::string address(text);
-  std::array<unsigned char, 16> bytes{};
-  if (inet_pton(AF_INET, address.c_str(), bytes.data()) == 1) return 32;
-  return inet_pton(AF_INET6, address.c_str(), bytes.data()) == 1 ? 128 : 0;
-}
-
-// The form only; who uses the network parses it strictly (http/address.h is above this module).
-bool is_network(std::string_view text) {
-  const size_t slash = text.find('/');
-  const unsigned bits = address_bits(text.substr(0, slash));
-  if (bits == 0 || slash == std::string_view::npos) return bits != 0;
-  const auto length = parse_uint(text.substr(slash + 1));
-  return length && *length <= bits;
-}
-
-bool is_loopback(std::string_view address) {
-  return address == "::1" || address.starts_with("127.");
-}
-
-bool is_visible_ascii(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f; });
-}
-
-// What may stand in a Host field: a name, an IPv4 literal, or an IPv6 literal in brackets, with an
-// optional port.
-bool is_authority(std::string_view text) {
-  return !text.empty() && is_visible_ascii(text) &&
-         text.find_first_of("/?#@\\,\"") == std::string_view::npos;
-}
 
 class Validator {
  public:
@@ -90,7 +57,7 @@ class Validator {
                   "brackets, without scheme, path or wildcard");
       }
     }
-    if (!listen || is_loopback(listen->address)) return;
+    if (!listen || net::is_loopback(listen->address)) return;
     if (server.tls_cert.empty() && server.trusted_proxies.empty()) {
       warn("server.listen",
            "reachable from other machines without TLS: keys and events travel in the clear; set "
@@ -148,16 +115,20 @@ class Validator {
     if (!proxy.empty() && !is_proxy(proxy)) {
       error("delivery.proxy", "must be http://host:port or http://user:password@host:port");
     }
-    unsigned seen = 0;
-    for (const std::string& address : config_.delivery.source_address) {
-      const unsigned bits = address_bits(address);
-      if (bits == 0) error("delivery.source_address", quoted(address) + " must be an IP address");
-      if (bits != 0 && (seen & bits) != 0)
-        error("delivery.source_address", "must have at most one address of each family");
-      seen |= bits;
+    bool has_v4 = false;
+    bool has_v6 = false;
+    for (const std::string& text : config_.delivery.source_address) {
+      const auto address = net::IpAddress::parse(text);
+      if (!address) {
+        error("delivery.source_address", quoted(text) + " must be an IP address");
+        continue;
+      }
+      bool& has_one = address->is_v4() ? has_v4 : has_v6;
+      if (has_one) error("delivery.source_address", "must have at most one address of each family");
+      has_one = true;
     }
     for (const std::string& server : config_.dns.servers) {
-      if (address_bits(server) == 0 && !parse_listen_address(server)) {
+      if (!net::IpAddress::parse(server) && !parse_listen_address(server)) {
         error("dns.servers", quoted(server) +
                                  " must be an IP address such as 192.0.2.53, with a port "
                                  "192.0.2.53:53 or [2001:db8::53]:53");
@@ -174,8 +145,11 @@ class Validator {
 
   void check_networks(std::string_view key, const std::vector<std::string>& networks) {
     for (const std::string& network : networks) {
-      if (!is_network(network))
-        error(key, quoted(network) + " must be a network such as 10.0.0.0/8 or fd00::/8");
+      const auto parsed = net::parse_cidr(network);
+      if (!parsed) {
+        error(key, quoted(network) + " must be a network such as 10.0.0.0/8 or fd00::/8: " +
+                       parsed.error().message);
+      }
     }
   }
 
@@ -185,10 +159,8 @@ class Validator {
     url.remove_prefix(kScheme.size());
     const size_t at = url.rfind('@');
     if (at != std::string_view::npos) url.remove_prefix(at + 1);
-    const size_t colon = url.rfind(':');
-    if (colon == std::string_view::npos || colon == 0) return false;
-    const auto port = parse_uint(url.substr(colon + 1));
-    return is_authority(url) && port && *port >= 1 && *port <= 65535;
+    const auto authority = net::parse_authority(url);
+    return authority && authority->port;
   }
 
   static bool is_origin(std::string_view url) {
@@ -229,7 +201,8 @@ Result<ListenAddress> parse_listen_address(std::string_view text) {
   const auto port = parse_uint(text.substr(colon + 1));
   const bool bracketed = address.starts_with('[') && address.ends_with(']');
   if (bracketed) address = address.substr(1, address.size() - 2);
-  if (address_bits(address) != (bracketed ? 128 : 32)) return refusal;
+  const auto ip = net::IpAddress::parse(address);
+  if (!ip || ip->is_v4() == bracketed) return refusal;
   if (!port || *port > std::numeric_limits<uint16_t>::max()) return refusal;
   return ListenAddress{std::string(address), static_cast<uint16_t>(*port)};
 }

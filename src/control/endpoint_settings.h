@@ -1,5 +1,5 @@
 // The stored form of what operators set for a URL: a value beside the domains
-// (store::Store::save_value).
+// (store::Values::save_value).
 #pragma once
 
 #include "base/result.h"

@@ -223,6 +223,11 @@ AddressClass classify(const IpAddress& address) {
   return classify_v6(dialled.bytes());
 }
 
+bool is_loopback(std::string_view address) {
+  const auto ip = IpAddress::parse(address);
+  return ip && classify(*ip) == kLoopback;
+}
+
 Status AddressGuard::check(const IpAddress& address) const {
   if (classify(address) == kPublic) return {};
   if (std::ranges::any_of(allow_, [&](const Cidr& network) { return network.contains(address); }))

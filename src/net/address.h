@@ -99,6 +99,9 @@ enum class AddressClass : uint8_t {
 /// forms that embed an IPv4 address are special whatever they embed.
 AddressClass classify(const IpAddress& address);
 
+/// True for the text of a loopback address.
+bool is_loopback(std::string_view address);
+
 /// Says whether an address may be dialled. Used on literals when a URL is configured, and on every
 /// resolved address right before connecting.
 class AddressGuard {

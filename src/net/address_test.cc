@@ -102,6 +102,8 @@ TEST(Cidr, ErrorsSayWhatIsWrong) {
 TEST(AddressClass, S1ThisHostAndMetadata) {
   expect_class(kThisNetwork, {"0.0.0.0", "0.255.255.255", "::"});
   expect_class(kLoopback, {"127.0.0.0", "127.0.0.1", "127.255.255.255", "::1"});
+  EXPECT_TRUE(is_loopback("127.0.0.1") && is_loopback("::1"));
+  EXPECT_FALSE(is_loopback("0.0.0.0") || is_loopback("localhost") || is_loopback(""));
   expect_class(kLinkLocal,
                {"169.254.0.0", "169.254.169.254", "169.254.255.255", "fe80::1", "febf::1"});
   expect_class(kPrivate, {"fd00:ec2::254", "168.63.129.16"});

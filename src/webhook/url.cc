@@ -1,9 +1,9 @@
 #include "webhook/url.h"
 
 #include "base/strings.h"
+#include "net/address.h"
 
 #include <algorithm>
-#include <arpa/inet.h>
 #include <vector>
 
 namespace eventhorn::webhook {
@@ -88,15 +88,6 @@ bool looks_like_ipv4(std::string_view last_label) {
          last_label.find_first_not_of(kDigits) == std::string_view::npos;
 }
 
-std::string dotted(uint32_t address) {
-  std::string out;
-  for (int shift = 24; shift >= 0; shift -= 8) {
-    if (!out.empty()) out.push_back('.');
-    out += std::to_string(address >> shift & 0xff);
-  }
-  return out;
-}
-
 // `text` is lower case and printable ASCII.
 Result<std::string> parse_name_or_ipv4(std::string text) {
   constexpr std::string_view kNameCharacters = "abcdefghijklmnopqrstuvwxyz0123456789-_.";
@@ -113,18 +104,17 @@ Result<std::string> parse_name_or_ipv4(std::string text) {
   if (!looks_like_ipv4(labels.back())) return text;
   const auto address = parse_any_ipv4(labels);
   if (!address) return refuse("invalid IPv4 address");
-  return dotted(*address);
+  return net::IpAddress::v4({static_cast<uint8_t>(*address >> 24),
+                             static_cast<uint8_t>(*address >> 16),
+                             static_cast<uint8_t>(*address >> 8), static_cast<uint8_t>(*address)})
+      .to_string();
 }
 
 Result<std::string> parse_ipv6(const std::string& text) {
   if (text.find('%') != std::string::npos) return refuse("IPv6 zones are not allowed");
-  in6_addr address{};
-  std::array<char, INET6_ADDRSTRLEN> out{};
-  if (inet_pton(AF_INET6, text.c_str(), &address) != 1 ||
-      inet_ntop(AF_INET6, &address, out.data(), out.size()) == nullptr) {
-    return refuse("invalid IPv6 address");
-  }
-  return std::string(out.data());
+  const auto address = net::IpAddress::parse(text);
+  if (!address || address->is_v4()) return refuse("invalid IPv6 address");
+  return address->to_string();
 }
 
 Result<uint16_t> parse_port(std::string_view text) {
@@ -178,12 +168,6 @@ Status check_characters(std::string_view text) {
 
 std::string_view to_string(Scheme scheme) {
   return scheme == Scheme::kHttp ? "http" : "https";
-}
-
-std::optional<std::array<uint8_t, 4>> TargetUrl::host_as_ipv4() const {
-  std::array<uint8_t, 4> out{};
-  if (inet_pton(AF_INET, host.c_str(), out.data()) != 1) return std::nullopt;
-  return out;
 }
 
 Result<TargetUrl> parse_target_url(std::string_view text) {

@@ -6,7 +6,6 @@
 
 #include "base/result.h"
 
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -31,7 +30,8 @@ struct TargetUrl {
   Scheme scheme = Scheme::kHttps;
   /// One spelling for each host: a lower-case ASCII name without final dot, or an IP address in its
   /// usual form, IPv6 without brackets. net::IpAddress::parse(host) succeeds exactly when the URL
-  /// named an address.
+  /// named an address, in any spelling that inet_aton(3) reads: "127.1", "0x7f000001",
+  /// "2130706433", "0177.0.0.1".
   std::string host;
   uint16_t port = 443;
   /// Path and query as given, for the request line: begins with '/', printable ASCII only, no
@@ -40,10 +40,6 @@ struct TargetUrl {
   std::optional<UserInfo> user_info;
   /// The whole text as given.
   std::string text;
-
-  /// The address when the host was an IPv4 address in any spelling that inet_aton(3) reads:
-  /// "127.1", "0x7f000001", "2130706433", "0177.0.0.1".
-  std::optional<std::array<uint8_t, 4>> host_as_ipv4() const;
 };
 
 /// kInvalidArgument with the bare reason ("invalid URL scheme", "invalid port", "port 25 is not
