@@ -24,7 +24,8 @@ class Application {
   /// Opens the store, takes up deliveries, listens. The base URL under which the server is ready.
   Result<std::string> start();
 
-  /// Ends intake, drains attempts until delivery.drain_timeout, saves progress, closes the store.
+  /// After a start that succeeded: ends intake, drains attempts until delivery.drain_timeout, saves
+  /// progress, closes the store.
   void stop();
 
  private:

@@ -19,6 +19,9 @@ class LocalBins {
   LocalBins(bin::Bins& bins, const bin::OwnBins& own, const Clock& clock)
       : bins_(bins), own_(own), clock_(clock) {}
 
+  /// Whether the URL is one of our bins.
+  bool has(const webhook::TargetUrl& url) const { return own_.has(url); }
+
   /// The answer of one of our bins; nullopt when the URL is none.
   std::optional<Task<outbound::ClientReply>> post(const webhook::TargetUrl& url, std::string body,
                                                   Deadline deadline);

@@ -206,6 +206,16 @@ Result<Cidr> parse_cidr(std::string_view text) {
   return network;
 }
 
+Result<std::vector<Cidr>> parse_networks(std::span<const std::string> texts) {
+  std::vector<Cidr> out;
+  for (const auto& text : texts) {
+    const auto network = parse_cidr(text);
+    if (!network) return fail(Errc::kInvalidArgument, text + ": " + network.error().message);
+    out.push_back(*network);
+  }
+  return out;
+}
+
 std::string network_of(std::string_view address) {
   const auto ip = IpAddress::parse(address);
   if (!ip) return std::string(address);

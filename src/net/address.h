@@ -70,6 +70,9 @@ class Cidr {
 /// probably meant).
 Result<Cidr> parse_cidr(std::string_view text);
 
+/// All of them, or kInvalidArgument naming the first that is none.
+Result<std::vector<Cidr>> parse_networks(std::span<const std::string> texts);
+
 /// What a client's textual address counts as where clients are limited: the network of an IPv6
 /// address, since one customer usually holds a whole /64; one of IPv4, mapped or not, by itself. No
 /// text for people.

@@ -1,0 +1,121 @@
+#include "app/front.h"
+
+#include "api/routes.h"
+#include "net/address.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+namespace eventhorn::app {
+namespace {
+
+api::Options api_options(const config::Config& config) {
+  api::Options out;
+  out.auto_create = config.domains.auto_create;
+  out.verify_host = config.webhooks.verify_host;
+  out.max_item_bytes = config.events.max_item_bytes;
+  out.max_batch_items = config.events.max_batch_items;
+  out.max_ahead = config.events.max_ahead;
+  // One more than a bin keeps, because it cuts between characters and so looks at the next byte.
+  out.bin_body_bytes = config.bins.max_body_bytes + 1;
+  out.webhook_rate_limit = config.api.webhook_rate_limit;
+  out.attempt_timeout = config.delivery.timeout;
+  return out;
+}
+
+http::Response starting() {
+  auto response = http::message_response(503, "the server is starting: try again");
+  response.fields.set("Retry-After", "1");
+  return response;
+}
+
+}  // namespace
+
+Front::Front(const Parts& parts)
+    : parts_(parts),
+      options_(api_options(parts.config)),
+      limiter_(parts.clock),
+      services_{
+          parts.clock,
+          parts.store,
+          parts.directory,
+          parts.writers.appends,
+          parts.writers.health,
+          parts.pools.readers,
+          parts.pools.searchers,
+          parts.pools.writer,
+          parts.keys,
+          limiter_,
+          parts.bins,
+          parts.own_bins,
+          parts.guard,
+          options_,
+          parts.sending.deliveries(),
+          [&sending = parts.sending](const std::string& url, const store::EndpointSettings& for_url,
+                                     std::string body, std::string extra_head, Deadline deadline) {
+            return sending.post(url, for_url, std::move(body), std::move(extra_head), deadline);
+          },
+          parts.sending.resolver(),
+          parts.notices,
+          &draining_},
+      router_(api::make_router(services_)),
+      admission_(services_, router_) {}
+
+http::Verdict Front::admit(const http::Request& head) {
+  if (!started_ && head.path.starts_with("/eventhorn/v1/")) return tl::unexpected(starting());
+  return admission_.admit(head);
+}
+
+http::ServerOptions Front::server_options(const config::ListenAddress& address) const {
+  const auto& config = parts_.config.server;
+  http::ServerOptions options;
+  options.address = address.address;
+  options.port = address.port;
+  options.max_body_bytes = config.max_body_bytes;
+  options.max_inflated_bytes = config.max_body_bytes;
+  options.max_buffered_bytes = config.max_buffered_bytes;
+  options.max_connections = config.max_connections;
+  options.idle_timeout = config.idle_timeout;
+  options.request_timeout = config.request_timeout;
+  options.public_url = config.public_url;
+  options.allowed_hosts = config.allowed_hosts;
+  return options;
+}
+
+Status Front::listen() {
+  const auto& config = parts_.config.server;
+  TRY(const auto address, config::parse_listen_address(config.listen));
+  auto options = server_options(address);
+  if (!config.tls_cert.empty()) {
+    TRY(options.tls, http::TlsContext::load(config.tls_cert, config.tls_key, parts_.clock));
+  }
+  TRY(auto proxies, net::parse_networks(config.trusted_proxies));
+  if (!proxies.empty()) {
+    options.trusted_proxy = [proxies = std::move(proxies)](std::string_view ip) {
+      const auto parsed = net::IpAddress::parse(ip);
+      return parsed &&
+             std::ranges::any_of(proxies, [&](const net::Cidr& c) { return c.contains(*parsed); });
+    };
+  }
+  server_ = std::make_unique<http::Server>(
+      parts_.cores, options, [this](const http::Request& head) { return admit(head); });
+  TRY(const uint16_t port, server_->listen());
+  parts_.sending.set_own_port(port);
+  const bool v6 = address.address.find(':') != std::string::npos;
+  base_ = (options.tls ? "https://" : "http://") +
+          (v6 ? "[" + address.address + "]" : address.address) + ":" + std::to_string(port);
+  return {};
+}
+
+std::string Front::serve() {
+  server_->serve();
+  return base_;
+}
+
+void Front::stop(Deadline deadline) {
+  server_->stop_accepting();
+  server_->drain(deadline);
+}
+
+}  // namespace eventhorn::app
