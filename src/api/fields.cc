@@ -29,11 +29,6 @@ Result<Shape> shape_of(std::string_view name, std::span<const FieldRule> rules) 
   return invalid(name, fmt::format("is not known here: may be {}", fmt::join(names, ", ")));
 }
 
-bool is_json(std::string_view content_type) {
-  return equals_ignore_case(trim(content_type.substr(0, content_type.find(';'))),
-                            "application/json");
-}
-
 std::optional<std::string> scalar_text(const json::Value& value) {
   if (value.is_null()) return "";
   if (const auto* text = value.as_string()) return *text;
@@ -112,7 +107,8 @@ tl::expected<http::Form, http::Refusal> read_fields(const http::Request& request
                                                     std::span<const FieldRule> rules) {
   TRY(const auto query, http::parse_query(request.query));
   Fields fields = query.fields();
-  if (!request.body.empty() && is_json(request.fields.get("Content-Type"))) {
+  if (!request.body.empty() &&
+      http::media_type(request.fields.get("Content-Type")) == "application/json") {
     TRY_STATUS(add_json(request.body, rules, fields));
   } else {
     TRY(const auto form, read_form(request));

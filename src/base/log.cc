@@ -1,6 +1,7 @@
 #include "base/log.h"
 
 #include "base/log_output.h"
+#include "base/strings.h"
 
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
@@ -58,7 +59,6 @@ spdlog::level::level_enum to_spdlog(LogLevel level) {
 // Reliability A9: whatever a caller forgot to escape, a line stays one line.
 void escape_controls(std::string& line) {
   static constexpr std::string_view kDigits = "0123456789abcdef";
-  const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
   if (std::ranges::none_of(line, is_control)) return;
   std::string out;
   for (const char c : line) {

@@ -9,6 +9,16 @@
 
 namespace eventhorn {
 
+/// A control character of ASCII, DEL included.
+constexpr bool is_control(char c) {
+  return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+}
+
+/// Printable ASCII, space included.
+constexpr bool is_printable(char c) {
+  return c >= 0x20 && c < 0x7f;
+}
+
 std::string to_lower(std::string_view text);
 bool equals_ignore_case(std::string_view a, std::string_view b);
 /// Without leading and trailing space, tab, CR and LF.

@@ -92,8 +92,7 @@ class Validator {
              quoted(network) + " turns the guard off: webhooks can reach every inner address");
       }
     }
-    const auto printable = [](char c) { return c >= 0x20 && c < 0x7f; };
-    if (!std::all_of(delivery.user_agent.begin(), delivery.user_agent.end(), printable)) {
+    if (!std::ranges::all_of(delivery.user_agent, is_printable)) {
       error("delivery.user_agent", "must be printable ASCII");
     }
     if (delivery.connect_timeout > delivery.timeout) {

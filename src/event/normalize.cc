@@ -40,7 +40,7 @@ std::string_view log_level(Name name, Severity severity) {
 
 bool is_valid_id(std::string_view id) {
   return !id.empty() && id.size() <= kMaxIdBytes &&
-         std::all_of(id.begin(), id.end(), [](char c) { return c >= 0x20 && c < 0x7f; });
+         std::all_of(id.begin(), id.end(), [](char c) { return is_printable(c); });
 }
 
 // Seconds with six decimals.

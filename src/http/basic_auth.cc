@@ -11,8 +11,7 @@ namespace {
 constexpr size_t kMaxAuthorization = 1024;
 
 bool has_control(std::string_view text) {
-  return std::any_of(text.begin(), text.end(),
-                     [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+  return std::any_of(text.begin(), text.end(), is_control);
 }
 
 }  // namespace

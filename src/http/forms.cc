@@ -98,9 +98,7 @@ std::optional<HeaderValue> parse_header_value(std::string_view text) {
 }
 
 bool has_control(std::string_view text) {
-  return std::ranges::any_of(text, [](char c) {
-    return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f;
-  });
+  return std::ranges::any_of(text, [](char c) { return is_control(c) && c != '\t'; });
 }
 
 // utf-8''na%C3%AFve.txt (RFC 5987); nullopt when malformed.
@@ -245,9 +243,13 @@ std::vector<std::string_view> Form::all(std::string_view name) const {
   return out;
 }
 
+std::string media_type(std::string_view content_type) {
+  return to_lower(trim(content_type.substr(0, content_type.find(';'))));
+}
+
 FormType form_type(std::string_view content_type) {
-  const std::string type = to_lower(trim(content_type.substr(0, content_type.find(';'))));
   if (trim(content_type).empty()) return FormType::kNone;
+  const auto type = media_type(content_type);
   if (type == "application/x-www-form-urlencoded") return FormType::kUrlEncoded;
   if (type == "multipart/form-data") return FormType::kMultipart;
   return FormType::kOther;

@@ -50,6 +50,9 @@ class Form {
   std::vector<Field> fields_;
 };
 
+/// The media type of a Content-Type header, in lower case and without parameters.
+std::string media_type(std::string_view content_type);
+
 /// What a Content-Type header says about a body.
 enum class FormType { kNone, kUrlEncoded, kMultipart, kOther };
 

@@ -77,10 +77,8 @@ bool is_ours(std::string_view name) {
 void append_safe(std::string& out, std::string_view text) {
   const auto start = static_cast<std::ptrdiff_t>(out.size());
   out += text;
-  const auto is_control = [](char c) {
-    return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f;
-  };
-  std::replace_if(out.begin() + start, out.end(), is_control, ' ');
+  const auto unsafe = [](char c) { return is_control(c) && c != '\t'; };
+  std::replace_if(out.begin() + start, out.end(), unsafe, ' ');
 }
 
 // Status line and all fields but those about the body and the connection.

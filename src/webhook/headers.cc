@@ -23,10 +23,6 @@ bool is_token_char(char c) {
          std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
 }
 
-bool is_printable(char c) {
-  return c >= 0x20 && c < 0x7f;
-}
-
 tl::unexpected<Error> refuse(std::string_view name, std::string_view rule) {
   return fail(Errc::kInvalidArgument,
               fmt::format("headers: {}: {}", escape_for_log(name, 100), rule));

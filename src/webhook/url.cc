@@ -26,10 +26,6 @@ tl::unexpected<Error> refuse(std::string reason) {
   return fail(Errc::kInvalidArgument, std::move(reason));
 }
 
-bool is_control(char c) {
-  return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
-}
-
 std::string lower_scheme(std::string_view text) {
   const auto colon = text.find(':');
   return colon == std::string_view::npos ? std::string() : to_lower(text.substr(0, colon));

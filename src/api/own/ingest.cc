@@ -60,7 +60,7 @@ event::Normalizer& normalizer() {
 }
 
 bool is_ndjson(std::string_view content_type) {
-  const auto type = to_lower(trim(content_type.substr(0, content_type.find(';'))));
+  const auto type = http::media_type(content_type);
   return type == "application/x-ndjson" || type == "application/ndjson" ||
          type == "application/jsonl";
 }
