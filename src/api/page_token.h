@@ -1,11 +1,9 @@
 // Page tokens of the Events API: everything a page's URL must carry, since clients repeat no
-// parameter (spec: Events API, "Token"). Signed, so that what comes back is what was given out;
-// opaque to clients; one path segment of base64url. Pure.
+// parameter (spec: Events API, "Token"). Sealed (sealed_token.h). Pure.
 //
-// The bytes, big-endian: version 1; flags: 1 ascending, 2 forward, 4 pretty, 8 cursor; limit, 2;
-// range, 8 + 8; with a cursor its timestamp, 8, and id, 1 + n; for each filter term its field, 1 +
-// n, and expression, 2 + n; last the first 16 bytes of HMAC-SHA256 over a label, the domain's uid
-// and all before. A token holds for one life of one domain.
+// The bytes: version 1; flags: 1 ascending, 2 forward, 4 pretty, 8 cursor; limit, 2; range, 8 + 8;
+// with a cursor its timestamp, 8, and id, 1 + n; for each filter term its field, 1 + n, and
+// expression, 2 + n.
 #pragma once
 
 #include "api/event_range.h"
@@ -47,18 +45,9 @@ Status check_terms_size(const event::Filter::Terms& terms);
 /// CHECKs the limits above.
 std::string encode_page_token(const PageToken& page, DomainUid domain, const crypto::HmacKey& key);
 
-/// The signature is compared, in constant time, before anything else is looked at. kInvalidArgument
-/// for everything that encode_page_token did not make for this domain with this key. The terms are
-/// text still: Filter::parse judges them.
+/// kInvalidArgument for everything that encode_page_token did not make for this domain with this
+/// key. The terms are text still: Filter::parse judges them.
 Result<PageToken> decode_page_token(std::string_view token, DomainUid domain,
-                                    const crypto::HmacKey& key);
-
-/// Signs `payload` as encode_page_token does: for other lists, whose payloads begin with another
-/// version, and for tests of what lies behind the signature.
-std::string seal_page_token(std::string payload, DomainUid domain, const crypto::HmacKey& key);
-
-/// What seal_page_token was given; kInvalidArgument "Invalid page token" for everything else.
-Result<std::string> open_page_token(std::string_view token, DomainUid domain,
                                     const crypto::HmacKey& key);
 
 }  // namespace eventhorn::api

@@ -1,5 +1,6 @@
 #include "api/page_token.h"
 
+#include "api/sealed_token.h"
 #include "base/strings.h"
 
 #include <gtest/gtest.h>
@@ -83,12 +84,12 @@ TEST(PageToken, RefusesWhatItWouldNotEncode) {
     return bytes.substr(0, bytes.size() - 16);
   };
   const auto good = payload_of(full_page());
-  ASSERT_FALSE(is_refused(seal_page_token(good, kDomain, key())));
+  ASSERT_FALSE(is_refused(seal_token(good, kDomain, key())));
 
   const auto with = [&](size_t at, std::string_view bytes) {
     auto changed = good;
     changed.replace(at, bytes.size(), bytes);
-    return seal_page_token(changed, kDomain, key());
+    return seal_token(changed, kDomain, key());
   };
   using namespace std::string_view_literals;
   EXPECT_TRUE(is_refused(with(0, "\x02")));                      // version
@@ -105,11 +106,10 @@ TEST(PageToken, RefusesWhatItWouldNotEncode) {
   for (size_t length = 0; length < good.size(); ++length) {
     // Cut between two terms it is a token with fewer of them.
     const auto page =
-        decode_page_token(seal_page_token(good.substr(0, length), kDomain, key()), kDomain, key());
+        decode_page_token(seal_token(good.substr(0, length), kDomain, key()), kDomain, key());
     if (page) EXPECT_EQ(payload_of(*page).size(), length);
   }
-  EXPECT_TRUE(
-      is_refused(seal_page_token(good + std::string(kMaxTermsBytes, '\0'), kDomain, key())));
+  EXPECT_TRUE(is_refused(seal_token(good + std::string(kMaxTermsBytes, '\0'), kDomain, key())));
 }
 
 TEST(PageToken, LimitsTheTerms) {

@@ -1,6 +1,7 @@
 // Page tokens: text that was not signed is refused, and what lies behind a good signature is either
 // refused or has exactly this one spelling.
 #include "api/page_token.h"
+#include "api/sealed_token.h"
 #include "base/check.h"
 
 #include <cstddef>
@@ -16,7 +17,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
 
   CHECK(!api::decode_page_token(bytes, kDomain, key));
 
-  const auto token = api::seal_page_token(bytes, kDomain, key);
+  const auto token = api::seal_token(bytes, kDomain, key);
   CHECK(!api::decode_page_token(token, DomainUid{8}, key));
   const auto page = api::decode_page_token(token, kDomain, key);
   if (!page) {

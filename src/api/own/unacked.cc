@@ -10,7 +10,7 @@
 #include "api/list.h"
 #include "api/own/backlog.h"
 #include "api/own/find_lanes.h"
-#include "api/page_token.h"
+#include "api/sealed_token.h"
 #include "base/strings.h"
 #include "json/writer.h"
 
@@ -26,7 +26,7 @@ constexpr size_t kMaxPageBytes = size_t{8} << 20;
 constexpr size_t kEventsPerRead = 64;
 constexpr size_t kBytesPerRead = 256 << 10;  // a lane has up to 16 segments of each class
 // Of the payload of page tokens: that of the Events API is 1.
-constexpr char kTokenVersion = 2;
+constexpr uint64_t kTokenVersion = 2;
 
 struct Token {
   size_t limit = 100;
@@ -37,35 +37,26 @@ struct Token {
   Position after;
 };
 
-void put(std::string& out, uint64_t value, int bytes) {
-  for (int i = bytes - 1; i >= 0; --i) out.push_back(static_cast<char>(value >> (8 * i)));
-}
-
-uint64_t get(std::string_view bytes) {
-  uint64_t out = 0;
-  for (const char c : bytes) out = out << 8 | static_cast<unsigned char>(c);
-  return out;
-}
-
 std::string encode(const Token& token, DomainUid domain, const crypto::HmacKey& key) {
-  std::string payload(1, kTokenVersion);
-  put(payload, token.limit, 2);
-  put(payload, token.lane.value, 8);
-  put(payload, token.bound->value, 8);
-  put(payload, token.after.value, 8);
-  return seal_page_token(std::move(payload), domain, key);
+  std::string bytes;
+  put_number(bytes, kTokenVersion, 1);
+  put_number(bytes, token.limit, 2);
+  put_number(bytes, token.lane.value, 8);
+  put_number(bytes, token.bound->value, 8);
+  put_number(bytes, token.after.value, 8);
+  return seal_token(std::move(bytes), domain, key);
 }
 
 Result<Token> decode(std::string_view text, DomainUid domain, const crypto::HmacKey& key) {
-  TRY(const auto payload, open_page_token(text, domain, key));
-  if (payload.size() != 27 || payload[0] != kTokenVersion)
-    return fail(Errc::kInvalidArgument, "Invalid page token");
-  const std::string_view bytes = payload;
+  TRY(const auto bytes, open_token(text, domain, key));
+  TokenReader in(bytes);
+  const bool is_ours = in.number(1) == kTokenVersion;
   Token out;
-  out.limit = get(bytes.substr(1, 2));
-  out.lane = {get(bytes.substr(3, 8))};
-  out.bound = Position{get(bytes.substr(11, 8))};
-  out.after = {get(bytes.substr(19, 8))};
+  out.limit = in.number(2);
+  out.lane = {in.number(8)};
+  out.bound = Position{in.number(8)};
+  out.after = {in.number(8)};
+  if (!is_ours || !in.ok() || !in.at_end()) return refused_token();
   return out;
 }
 

@@ -1,0 +1,56 @@
+// Page tokens that come back as they were given out: bytes of the caller, signed for one life of
+// one domain; opaque to clients, one path segment of base64url. Pure.
+//
+// The token ends in the first 16 bytes of HMAC-SHA256 over a label, the domain's uid and the bytes.
+// These begin with a number of the list that they are of, so that no other list takes them. Numbers
+// are big-endian.
+#pragma once
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "crypto/hash.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace eventhorn::api {
+
+std::string seal_token(std::string bytes, DomainUid domain, const crypto::HmacKey& key);
+
+/// What seal_token() was given. The signature is compared, in constant time, before anything else
+/// is looked at. refused_token() for everything else.
+Result<std::string> open_token(std::string_view token, DomainUid domain,
+                               const crypto::HmacKey& key);
+
+/// kInvalidArgument "Invalid page token".
+tl::unexpected<Error> refused_token();
+
+/// The low `bytes` bytes of the value.
+void put_number(std::string& out, uint64_t value, size_t bytes);
+/// Behind its length, a number of `length_bytes`.
+void put_text(std::string& out, std::string_view text, size_t length_bytes);
+
+/// Takes values off the front of a token's bytes. Beyond the end everything is zero and ok() is
+/// false.
+class TokenReader {
+ public:
+  explicit TokenReader(std::string_view rest) : rest_(rest) {}
+
+  uint64_t number(size_t bytes);
+
+  std::string text(size_t length_bytes) { return std::string(text_of(number(length_bytes))); }
+
+  bool ok() const { return ok_; }
+
+  bool at_end() const { return rest_.empty(); }
+
+ private:
+  std::string_view text_of(size_t bytes);
+
+  std::string_view rest_;
+  bool ok_ = true;
+};
+
+}  // namespace eventhorn::api
