@@ -78,7 +78,7 @@ void Engine::apply_change(const store::DomainChange& change) {
     if (ended) {
       end_lane(id);
     } else if (const auto lane = lanes_.find(id)) {
-      reader_.drop_pending(lane, lane->subscribe(since_of(*change.after, id)));
+      reader_.drop_pending(lane, lane->subscribe(change.after->since(id)));
     }
   }
 }

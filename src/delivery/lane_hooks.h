@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/ids.h"
+#include "store/model.h"
 #include "webhook/hook.h"
 
 #include <array>
@@ -13,8 +14,7 @@
 
 namespace eventhorn::delivery {
 
-/// For each hook that a lane has: the position after which its events belong to the lane.
-using Since = std::array<std::optional<Position>, webhook::kHooks>;
+using store::Since;
 
 class LaneHooks {
  public:
@@ -38,13 +38,7 @@ class LaneHooks {
   const Since& since() const { return since_; }
 
   /// Of a replay, which takes whatever the hooks name now.
-  Since since_of_replay() const {
-    Since out = since_;
-    for (auto& since : out) {
-      if (since) since = kNoPosition;
-    }
-    return out;
-  }
+  Since since_of_replay() const { return store::since_ever(since_); }
 
   bool wants(webhook::Hook hook, Position position) const {
     const auto& since = since_[static_cast<size_t>(hook)];

@@ -8,7 +8,7 @@ const LanePtr& Lanes::of(const store::Domain& domain, LaneId id, const std::stri
   auto& lane = lanes_[id];
   if (!lane) {
     lane = std::make_shared<Lane>(id, domain.uid, url);
-    lane->subscribe(since_of(domain, id));
+    lane->subscribe(domain.since(id));
     endpoints_.of(url)->add(lane);
   }
   return lane;

@@ -6,16 +6,6 @@
 
 namespace eventhorn::delivery {
 
-Since since_of(const store::Domain& domain, LaneId lane) {
-  Since since;
-  for (size_t i = 0; i < webhook::kHooks; ++i) {
-    for (const auto& sub : domain.hooks[i]) {
-      if (sub.lane == lane) since[i] = sub.since;
-    }
-  }
-  return since;
-}
-
 bool Router::owns(const std::string& url) const {
   return slots_.contains(store::slot_of(url));
 }

@@ -22,9 +22,6 @@
 
 namespace eventhorn::delivery {
 
-/// Since of a lane of the domain, of all hooks that name it.
-Since since_of(const store::Domain& domain, LaneId lane);
-
 /// Owned by the engine; on the core's executor.
 ///
 /// Invariants:

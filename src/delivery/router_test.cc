@@ -98,7 +98,7 @@ TEST(Router, AChangeNamesTheLanesThatItTouches) {
   EXPECT_EQ(urls_of(router.match({1}, Hook::kDelivered)),
             (std::vector<std::string>{"http://b/", "http://c/"}));
   EXPECT_FALSE(router.names("http://a/"));
-  const auto since = since_of(*after, before->lanes[1].id);
+  const auto since = after->since(before->lanes[1].id);
   EXPECT_EQ(since[static_cast<size_t>(Hook::kDelivered)], Position{10});  // it stays
   EXPECT_FALSE(since[static_cast<size_t>(Hook::kOpened)]);
 }

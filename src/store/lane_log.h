@@ -18,7 +18,7 @@ struct LaneQuery {
   std::optional<Position> to;
   /// For each hook the position after which its events belong to the lane; nullopt for hooks it
   /// does not have.
-  std::array<std::optional<Position>, webhook::kHooks> since;
+  Since since;
   /// With kMissed only positions that are missed rows of `lane` are taken.
   SegmentRow::Source source = SegmentRow::Source::kLog;
   LaneId lane{};

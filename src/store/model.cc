@@ -23,6 +23,23 @@ size_t live_event_bytes() {
   return live_bytes.load(std::memory_order_relaxed);
 }
 
+Since since_ever(Since since) {
+  for (auto& position : since) {
+    if (position) position = kNoPosition;
+  }
+  return since;
+}
+
+Since Domain::since(LaneId lane) const {
+  Since out;
+  for (size_t i = 0; i < webhook::kHooks; ++i) {
+    for (const auto& subscription : hooks[i]) {
+      if (subscription.lane == lane) out[i] = subscription.since;
+    }
+  }
+  return out;
+}
+
 const LaneConfig* Domain::find_lane(LaneId lane) const {
   const auto it =
       std::find_if(lanes.begin(), lanes.end(), [&](const LaneConfig& l) { return l.id == lane; });

@@ -76,6 +76,12 @@ struct LaneConfig {
   std::string url;
 };
 
+/// For each hook that names a lane: the position after which its events belong to the lane.
+using Since = std::array<std::optional<Position>, webhook::kHooks>;
+
+/// Of a replay, which takes whatever the hooks name, however old.
+Since since_ever(Since since);
+
 /// One life of a domain, with its hooks. A change makes a new value.
 struct Domain {
   DomainUid uid;
@@ -88,6 +94,7 @@ struct Domain {
   std::array<std::vector<Subscription>, webhook::kHooks> hooks;  // in the order of the URLs given
 
   const LaneConfig* find_lane(LaneId lane) const;
+  Since since(LaneId lane) const;
   /// The URLs of a hook in the order given.
   std::vector<std::string> urls(webhook::Hook hook) const;
 };

@@ -100,17 +100,6 @@ std::string_view class_name(webhook::Class cls) {
   return "";
 }
 
-std::array<std::optional<Position>, webhook::kHooks> lane_since(const store::Domain& domain,
-                                                                LaneId lane) {
-  std::array<std::optional<Position>, webhook::kHooks> out;
-  for (size_t i = 0; i < webhook::kHooks; ++i) {
-    for (const auto& subscription : domain.hooks[i]) {
-      if (subscription.lane == lane) out[i] = subscription.since;
-    }
-  }
-  return out;
-}
-
 store::LaneQuery segment_query(const store::Domain& domain, LaneId lane, const SegmentRow& segment,
                                Position through) {
   store::LaneQuery query;
@@ -118,13 +107,8 @@ store::LaneQuery segment_query(const store::Domain& domain, LaneId lane, const S
   query.cls = segment.cls;
   query.after = std::max(segment.after, segment.acked_through);
   query.to = segment.to ? std::min(*segment.to, through) : through;
-  query.since = lane_since(domain, lane);
-  // A replay takes what came before the webhook was set, too.
-  if (segment.replay != 0) {
-    for (auto& since : query.since) {
-      if (since) since = kNoPosition;
-    }
-  }
+  query.since = domain.since(lane);
+  if (segment.replay != 0) query.since = store::since_ever(query.since);
   query.source = segment.source;
   query.lane = lane;
   return query;

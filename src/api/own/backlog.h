@@ -49,9 +49,4 @@ void write_backlog(json::Writer& writer, const Backlog& backlog, SystemTime now)
 Result<Backlog> read_backlog(const StoreAccess& store, const store::Domain& domain,
                              const control::LaneStatus& lane);
 
-/// For each hook the position after which its events belong to the lane; nullopt for those whose
-/// URLs do not include the lane's.
-std::array<std::optional<Position>, webhook::kHooks> lane_since(const store::Domain& domain,
-                                                                LaneId lane);
-
 }  // namespace eventhorn::api

@@ -32,7 +32,7 @@ std::vector<LaneRef> lanes_of(const store::StoredEvent& event, const std::vector
   const auto hook = webhook::hook_for(event.event.name, event.event.severity);
   if (!hook) return out;
   for (const auto& lane : lanes) {
-    if (lane_since(*lane.domain, lane.config->id)[static_cast<size_t>(*hook)]) out.push_back(lane);
+    if (lane.domain->since(lane.config->id)[static_cast<size_t>(*hook)]) out.push_back(lane);
   }
   return out;
 }

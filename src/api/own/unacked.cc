@@ -108,7 +108,7 @@ class SegmentSource final : public Source {
 class ExceptionSource final : public Source {
  public:
   ExceptionSource(const StoreAccess& store, LaneId lane, Position after, Position bound,
-                  std::array<std::optional<Position>, webhook::kHooks> since)
+                  const store::Since& since)
       : store_(store), lane_(lane), after_(after), bound_(bound), since_(since) {}
 
   Status fill() override {
@@ -133,7 +133,7 @@ class ExceptionSource final : public Source {
   LaneId lane_;
   Position after_;
   Position bound_;
-  std::array<std::optional<Position>, webhook::kHooks> since_;
+  store::Since since_;
 };
 
 std::vector<std::unique_ptr<Source>> make_sources(const StoreAccess& store,
@@ -148,7 +148,7 @@ std::vector<std::unique_ptr<Source>> make_sources(const StoreAccess& store,
     out.push_back(std::make_unique<SegmentSource>(store.lanes, segment, std::move(query)));
   }
   out.push_back(std::make_unique<ExceptionSource>(store, lane.id, token.after, *token.bound,
-                                                  lane_since(domain, lane.id)));
+                                                  domain.since(lane.id)));
   return out;
 }
 
