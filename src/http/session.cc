@@ -3,19 +3,18 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/strings.h"
+#include "http/body_stream.h"
 #include "http/request_parser.h"
 #include "http/response_head.h"
 #include "http/stream_slot.h"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
-#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/system/system_error.hpp>
-#include <fmt/format.h>
 #include <openssl/rand.h>
 #include <openssl/ssl.h>
 
@@ -360,70 +359,14 @@ class Session final : public Connection, public Peer {
 
   // The body of a streamed response, whose head was sent.
   Task<void> send_stream() {
-    using boost::asio::experimental::awaitable_operators::operator||;
-    const bool chunked = parser_.takes_chunks();
+    BodyStream<Stream> body(stream_, deadline, state_, parser_.takes_chunks());
     forget_request();
-    deadline = Deadline::max();
     streaming = true;
-    co_await (send_pieces(chunked) || watch_client());
+    co_await body.send(source_);
     streaming = false;
     slot_.release();
     source_ = nullptr;  // after the release: who sees it gone may open the next
-    if (!chunked || !intact_) co_return;
-    static constexpr std::string_view kLastChunk = "0\r\n\r\n";
-    deadline = now() + state_.options.stream_write_timeout;
-    std::ignore = co_await asio::async_write(stream_, asio::buffer(kLastChunk), kUse);
-  }
-
-  // Until the source ends or a write fails. Never throws, nor does watch_client: they run side by
-  // side, and two exceptions at once would become a third.
-  Task<void> send_pieces(bool chunked) {
-    try {
-      for (bool more = true; more;) more = co_await send_piece(chunked);
-    } catch (const boost::system::system_error& e) {
-      if (e.code() != asio::error::operation_aborted) source_failed(e.what());
-    } catch (const std::exception& e) {
-      source_failed(e.what());
-    }
-  }
-
-  Task<bool> send_piece(bool chunked) {
-    const auto piece = co_await source_();
-    if (!piece) co_return false;
-    if (piece->empty()) co_return true;  // as a chunk it would end the body
-    intact_ = co_await write_piece(*piece, chunked);
-    co_return intact_;
-  }
-
-  void source_failed(std::string_view why) {
-    log_error("http", "stream failed error={}", escape_for_log(why));
-    intact_ = false;
-  }
-
-  Task<bool> write_piece(const std::string& piece, bool chunked) {
-    intact_ = false;  // should it be cut off
-    deadline = now() + state_.options.stream_write_timeout;
-    out_.clear();
-    if (chunked) fmt::format_to(std::back_inserter(out_), "{:x}\r\n", piece.size());
-    const std::array<asio::const_buffer, 3> all = {asio::buffer(out_), asio::buffer(piece),
-                                                   asio::buffer("\r\n", chunked ? 2 : 0)};
-    auto [ec, n] = co_await asio::async_write(stream_, all, kUse);
-    deadline = Deadline::max();
-    co_return !ec;
-  }
-
-  // Until the client ends its side, the connection breaks, or the server stops.
-  Task<void> watch_client() {
-    try {
-      boost::system::error_code ec;
-      while (!ec && !state_.draining) {
-        auto [read_ec, n] = co_await stream_.async_read_some(buffer_.prepare(kSmallRead), kUse);
-        ec = read_ec;
-      }
-      if (ec && ec != asio::error::operation_aborted) intact_ = false;
-    } catch (const boost::system::system_error&) {
-      // Cancelled between two reads.
-    }
+    co_await body.finish();
   }
 
   void account(const Response& response, SteadyTime started) {
@@ -472,7 +415,6 @@ class Session final : public Connection, public Peer {
   Admitted admitted_;
   bool refused_ = false;  // the parser can't go on
   BodySource source_;     // of the stream to send
-  bool intact_ = true;    // the stream is at the end of a chunk and may go on
   StreamSlot slot_;
 };
 
