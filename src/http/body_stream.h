@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "http/message.h"
-#include "http/session.h"
+#include "http/server_core.h"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
@@ -51,7 +51,7 @@ class BodyStream {
  private:
   static constexpr auto kUse = asio::as_tuple(asio::use_awaitable);
 
-  static SteadyTime now() { return std::chrono::steady_clock::now(); }
+  SteadyTime now() const { return state_.clock.steady_now(); }
 
   // Until the source ends or a write fails. Never throws, nor does watch_client: they run side by
   // side, and two exceptions at once would become a third.

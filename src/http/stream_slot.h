@@ -1,7 +1,7 @@
 // Internal to http/.
 #pragma once
 
-#include "http/session.h"
+#include "http/server_core.h"
 
 namespace eventhorn::http {
 
