@@ -18,7 +18,7 @@ namespace {
 
 constexpr size_t kMaxValues = 2000;
 
-using Fields = std::vector<http::Field>;
+using FormFields = std::vector<http::FormField>;
 
 Result<Shape> shape_of(std::string_view name, std::span<const FieldRule> rules) {
   const auto found = std::ranges::find(rules, http::list_name(name), &FieldRule::name);
@@ -76,7 +76,7 @@ std::string_view describe(Shape shape) {
   return "";
 }
 
-Status add_json(std::string_view body, std::span<const FieldRule> rules, Fields& out) {
+Status add_json(std::string_view body, std::span<const FieldRule> rules, FormFields& out) {
   TRY(const auto value, json::parse(body));
   const auto* object = value.as_object();
   if (object == nullptr) return fail(Errc::kInvalidArgument, "body: must be a json object");
@@ -93,7 +93,7 @@ Status add_json(std::string_view body, std::span<const FieldRule> rules, Fields&
 
 }  // namespace
 
-Status check_fields(const std::vector<http::Field>& fields, std::span<const FieldRule> rules) {
+Status check_fields(const std::vector<http::FormField>& fields, std::span<const FieldRule> rules) {
   std::map<std::string_view, size_t> given;
   for (const auto& field : fields) {
     TRY(const auto shape, shape_of(field.name, rules));
@@ -106,7 +106,7 @@ Status check_fields(const std::vector<http::Field>& fields, std::span<const Fiel
 tl::expected<http::Form, http::Refusal> read_fields(const http::Request& request,
                                                     std::span<const FieldRule> rules) {
   TRY(const auto query, http::parse_query(request.query));
-  Fields fields = query.fields();
+  FormFields fields = query.fields();
   if (!request.body.empty() &&
       http::media_type(request.fields.get("Content-Type")) == "application/json") {
     TRY_STATUS(add_json(request.body, rules, fields));

@@ -41,7 +41,7 @@ tl::expected<http::Form, http::Refusal> read_fields(const http::Request& request
 
 /// kInvalidArgument for a field that `rules` does not have, or that is given more often than its
 /// shape allows; the message names it.
-Status check_fields(const std::vector<http::Field>& fields, std::span<const FieldRule> rules);
+Status check_fields(const std::vector<http::FormField>& fields, std::span<const FieldRule> rules);
 
 /// OK when the query is empty and the form has no other fields than `known`; otherwise
 /// kInvalidArgument that names one.

@@ -1,6 +1,6 @@
 #include "api/fields.h"
 
-#include "api/own/control_test_support.h"
+#include "api/own/own_test_support.h"
 
 namespace eventhorn::api::testing {
 namespace {

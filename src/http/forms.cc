@@ -16,11 +16,11 @@ tl::unexpected<Error> malformed(std::string message) {
   return fail(Errc::kInvalidArgument, std::move(message));
 }
 
-bool names(const Field& field, std::string_view name) {
+bool names(const FormField& field, std::string_view name) {
   return field.name == name || list_name(field.name) == name;
 }
 
-Status add_field(std::vector<Field>& fields, Field field) {
+Status add_field(std::vector<FormField>& fields, FormField field) {
   if (fields.size() == kMaxFormFields) {
     return fail(Errc::kTooLarge,
                 "form must have at most " + std::to_string(kMaxFormFields) + " fields");
@@ -143,7 +143,8 @@ std::optional<Delimiter> find_delimiter(std::string_view body, std::string_view 
   return std::nullopt;
 }
 
-Status read_part_header(std::string_view line, const std::string& part, Field& field, bool& named) {
+Status read_part_header(std::string_view line, const std::string& part, FormField& field,
+                        bool& named) {
   const auto colon = line.find(':');
   if (colon == kNpos || line.starts_with(' ') || line.starts_with('\t') || has_control(line)) {
     return malformed(part + ": header line is malformed");
@@ -177,8 +178,8 @@ Status read_part_header(std::string_view line, const std::string& part, Field& f
 }
 
 // `text` is a part without its delimiters: header lines, an empty line, the value.
-Result<Field> parse_part(std::string_view text, const std::string& part) {
-  Field field;
+Result<FormField> parse_part(std::string_view text, const std::string& part) {
+  FormField field;
   bool named = false;
   size_t at = 0;
   // Without a value the empty line may be missing (RFC 2046 section 5.1.1, body-part).
@@ -205,7 +206,7 @@ Result<Form> parse_multipart(std::string_view content_type, std::string_view bod
   const std::string marker = "--" + boundary;
   auto delimiter = find_delimiter(body, marker, 0);
   if (!delimiter) return malformed("multipart body does not hold its boundary");
-  std::vector<Field> fields;
+  std::vector<FormField> fields;
   while (!delimiter->closing) {
     const size_t begin = delimiter->after;
     delimiter = find_delimiter(body, marker, begin);
@@ -213,7 +214,7 @@ Result<Form> parse_multipart(std::string_view content_type, std::string_view bod
     // The line break before a delimiter belongs to the delimiter.
     const size_t end = std::max(begin, delimiter->begin - 2);
     const std::string part = "multipart part " + std::to_string(fields.size() + 1);
-    TRY(Field field, parse_part(body.substr(begin, end - begin), part));
+    TRY(FormField field, parse_part(body.substr(begin, end - begin), part));
     TRY_STATUS(add_field(fields, std::move(field)));
   }
   return Form(std::move(fields));
@@ -229,7 +230,7 @@ std::string_view list_name(std::string_view name) {
 }
 
 std::optional<std::string_view> Form::first(std::string_view name) const {
-  for (const Field& field : fields_) {
+  for (const FormField& field : fields_) {
     if (names(field, name)) return field.value;
   }
   return std::nullopt;
@@ -237,7 +238,7 @@ std::optional<std::string_view> Form::first(std::string_view name) const {
 
 std::vector<std::string_view> Form::all(std::string_view name) const {
   std::vector<std::string_view> out;
-  for (const Field& field : fields_) {
+  for (const FormField& field : fields_) {
     if (names(field, name)) out.push_back(field.value);
   }
   return out;
@@ -271,7 +272,7 @@ Result<Form> parse_form(std::string_view content_type, std::string_view body) {
 }
 
 Result<Form> parse_query(std::string_view query) {
-  std::vector<Field> fields;
+  std::vector<FormField> fields;
   while (!query.empty()) {
     const std::string_view piece = query.substr(0, query.find('&'));
     query.remove_prefix(std::min(piece.size() + 1, query.size()));
@@ -283,7 +284,7 @@ Result<Form> parse_query(std::string_view query) {
       return malformed("form field " + std::to_string(fields.size() + 1) +
                        " has a broken percent escape");
     }
-    TRY_STATUS(add_field(fields, Field{std::move(*name), std::move(*value)}));
+    TRY_STATUS(add_field(fields, FormField{std::move(*name), std::move(*value)}));
   }
   return Form(std::move(fields));
 }

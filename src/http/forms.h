@@ -17,7 +17,7 @@ inline constexpr size_t kMaxFormFields = 1000;
 inline constexpr size_t kMaxFieldNameBytes = 256;
 inline constexpr size_t kMaxPartHeaderBytes = 8192;
 
-struct Field {
+struct FormField {
   std::string name;
   /// Any bytes.
   std::string value;
@@ -35,10 +35,10 @@ class Form {
  public:
   Form() = default;
 
-  explicit Form(std::vector<Field> fields) : fields_(std::move(fields)) {}
+  explicit Form(std::vector<FormField> fields) : fields_(std::move(fields)) {}
 
   /// In the order sent.
-  const std::vector<Field>& fields() const { return fields_; }
+  const std::vector<FormField>& fields() const { return fields_; }
 
   /// The first value of `name` or of a list of that name; nullopt when there is none. Views are
   /// valid as long as the form.
@@ -47,7 +47,7 @@ class Form {
   std::vector<std::string_view> all(std::string_view name) const;
 
  private:
-  std::vector<Field> fields_;
+  std::vector<FormField> fields_;
 };
 
 /// The media type of a Content-Type header, in lower case and without parameters.

@@ -158,9 +158,9 @@ TEST(Multipart, FilesHaveNameAndType) {
                    "CONTENT-DISPOSITION: form-data; " +
                        std::string(disposition) + "\r\n\r\na,b\r\n--abc--\r\n");
     EXPECT_TRUE(form) << disposition << form.error().message;
-    return form ? form->fields().at(0) : Field{};
+    return form ? form->fields().at(0) : FormField{};
   };
-  const Field field = file("name=\"file\"; filename=\"a;\\\"b\\\".csv\"");
+  const FormField field = file("name=\"file\"; filename=\"a;\\\"b\\\".csv\"");
   EXPECT_EQ(field.name, "file");
   EXPECT_EQ(field.value, "a,b");
   EXPECT_EQ(field.filename, "a;\"b\".csv");

@@ -214,7 +214,9 @@ Task<http::Reply> test(Services& services, http::RequestContext& context) {
   CO_TRY(const auto form, read_form(context.request));
   CO_TRY(const auto urls, co_await read_urls(services, form, 1));
   CO_TRY(const auto domain, co_await find_or_create_domain(services, name));
-  const auto read = [&] { return control::load_endpoint_settings(services.store.values, urls.front()); };
+  const auto read = [&] {
+    return control::load_endpoint_settings(services.store.values, urls.front());
+  };
   CO_TRY(const auto for_url, co_await run_blocking(services.readers, read));
   auto sample = signed_sample(services, domain->name, *hook, for_url);
   const Deadline limit = services.clock.steady_now() + services.options.attempt_timeout;

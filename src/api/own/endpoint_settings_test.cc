@@ -1,7 +1,7 @@
 #include "control/endpoint_settings.h"
 
-#include "api/own/control_test_support.h"
 #include "api/own/find_endpoints.h"
+#include "api/own/own_test_support.h"
 #include "http/tls_files_test_support.h"
 
 #include <boost/asio/post.hpp>
@@ -35,7 +35,7 @@ const std::string kNothingSet = settings_json(
     R"("standard_webhooks":false,"secrets":0,"client_certificate":null,"client_key":null)");
 
 TEST(EndpointSettings, BeforeAWebhookNamesTheUrl) {
-  ControlApi api;
+  OwnApi api;
   EXPECT_EQ(api.ok("GET", kByUrl), kNothingSet);
   EXPECT_EQ(api.ask("GET", kById), message(404, "Endpoint not found"));
   const auto expected = settings_json(
@@ -57,7 +57,7 @@ TEST(EndpointSettings, BeforeAWebhookNamesTheUrl) {
 
 // Reliability L14: changes that wait for the disk, or for each other, hold no reader.
 TEST(EndpointSettings, L14ChangesUnderWayHoldNoReader) {
-  ControlApi api;
+  OwnApi api;
   std::promise<void> disk;
   auto slow = disk.get_future();
   asio::post(api.writer.executor(), [&] { slow.wait(); });
@@ -73,7 +73,7 @@ TEST(EndpointSettings, L14ChangesUnderWayHoldNoReader) {
 }
 
 TEST(EndpointSettings, ChangeWhatIsGivenOnly) {
-  ControlApi api;
+  OwnApi api;
   api.ok("PUT", kByUrl, Pairs{{"rate_limit", "5"}, {"retry_schedule", "1s"}});
   api.ok("PUT", kById, Pairs{{"max_concurrency", "2"}});
   EXPECT_EQ(api.deliveries.settings_of[kUrl].rate_limit, 5);
@@ -84,7 +84,7 @@ TEST(EndpointSettings, ChangeWhatIsGivenOnly) {
 }
 
 TEST(EndpointSettings, SecretsAreNotShown) {
-  ControlApi api;
+  OwnApi api;
   const auto body =
       api.send_json("PUT", kByUrl,
                     R"({"headers":{"X-Api-Key":"k3y","X-Other":"0ther"},"bearer":"t0ken"})")
@@ -112,7 +112,7 @@ std::string read_file(const std::string& path) {
 }
 
 TEST(EndpointSettings, ClientCertificate) {
-  ControlApi api;
+  OwnApi api;
   const http::testing::TlsFiles files(1);
   const std::string certificate = read_file(files.cert());
   const std::string key = read_file(files.key());
@@ -148,7 +148,7 @@ TEST(EndpointSettings, ClientCertificate) {
 }
 
 TEST(EndpointSettings, AreChecked) {
-  ControlApi api;
+  OwnApi api;
   const std::pair<Pairs, std::string> cases[] = {
       {{{"rate_limit", "-1"}}, "rate_limit: must be 0 (none) or a number from 0.001 to 1000000"},
       {{{"rate_limit", "1000001"}},
@@ -204,7 +204,7 @@ TEST(EndpointSettings, AreChecked) {
 }
 
 TEST(EndpointSettings, OfUrlsThatAWebhookMayHave) {
-  ControlApi api;
+  OwnApi api;
   const std::string base = "/eventhorn/v1/endpoints/settings";
   EXPECT_EQ(api.ask("PUT", base), message(400, "Missing parameter 'url'"));
   EXPECT_THAT(api.ask("PUT", base + "?url=ftp%3A%2F%2Fa.example"), HasSubstr("is not a valid url"));
@@ -213,7 +213,7 @@ TEST(EndpointSettings, OfUrlsThatAWebhookMayHave) {
 }
 
 TEST(EndpointSettings, AreRemoved) {
-  ControlApi api;
+  OwnApi api;
   api.ok("PUT", kByUrl, Pairs{{"rate_limit", "5"}});
   EXPECT_EQ(api.ask("DELETE", kById), message(200, "Settings have been removed"));
   EXPECT_EQ(api.ok("GET", kByUrl), kNothingSet);
@@ -222,7 +222,7 @@ TEST(EndpointSettings, AreRemoved) {
 }
 
 TEST(EndpointSecrets, TwoAreActiveAtOnce) {
-  ControlApi api;
+  OwnApi api;
   api.set_hook("delivered", {kUrl});
   const auto add = [&] { return parsed(api.ok("POST", kSecrets)); };
   const auto first = add();
@@ -258,7 +258,7 @@ TEST(EndpointSecrets, TwoAreActiveAtOnce) {
 }
 
 TEST(EndpointSecrets, BeforeAWebhookNamesTheUrl) {
-  ControlApi api;
+  OwnApi api;
   const std::string by_url = "/eventhorn/v1/endpoints/secrets";
   const std::string query = "?url=https%3A%2F%2Fa.example%2Fhook";
   const auto made = parsed(api.ok("POST", by_url + query));
@@ -274,7 +274,7 @@ TEST(EndpointSecrets, BeforeAWebhookNamesTheUrl) {
 }
 
 TEST(DomainSettings, RetrySchedule) {
-  ControlApi api;
+  OwnApi api;
   const std::string path = "/eventhorn/v1/domains/EXAMPLE.org/settings";
   const auto with = [](const char* schedule) {
     return std::string(R"({"domain":"example.org","retry_schedule":)") + schedule + "}\n";

@@ -1,5 +1,5 @@
-#include "api/own/control_test_support.h"
 #include "api/own/find_endpoints.h"
+#include "api/own/own_test_support.h"
 
 namespace eventhorn::api::testing {
 namespace {
@@ -16,7 +16,7 @@ std::string at(const std::string& url, const std::string& below = "") {
 }
 
 TEST(Endpoints, AreAllThatWebhooksNameOrDeliveryKnowsOrHasSettings) {
-  ControlApi api;
+  OwnApi api;
   api.set_hook("delivered", {kUrl, kSecretUrl});
   api.set_hook("opened", {kUrl});
   api.endpoint("https://removed.example/");
@@ -37,7 +37,7 @@ TEST(Endpoints, AreAllThatWebhooksNameOrDeliveryKnowsOrHasSettings) {
 }
 
 TEST(Endpoints, ShowHealthAndBacklog) {
-  ControlApi api;
+  OwnApi api;
   api.set_hook("delivered", {kUrl});
   api.set_hook("complained", {kUrl});
   const auto start = api.store->head();
@@ -89,7 +89,7 @@ TEST(Endpoints, ShowHealthAndBacklog) {
 }
 
 TEST(Endpoints, OldestMayWaitForARetry) {
-  ControlApi api;
+  OwnApi api;
   api.set_hook("delivered", {kUrl});
   const auto missed = api.add("missed");
   api.clock.advance(std::chrono::seconds(1));
@@ -103,7 +103,7 @@ TEST(Endpoints, OldestMayWaitForARetry) {
 }
 
 TEST(Endpoints, AreFilteredByStateAndPaged) {
-  ControlApi api;
+  OwnApi api;
   Texts urls;
   for (int i = 0; i < 7; ++i) urls.push_back("https://" + std::to_string(i) + ".example/");
   for (const auto& url : urls) api.endpoint(url);
@@ -126,7 +126,7 @@ TEST(Endpoints, AreFilteredByStateAndPaged) {
 }
 
 TEST(Endpoints, PauseAndResume) {
-  ControlApi api;
+  OwnApi api;
   api.set_hook("delivered", {kUrl});
   EXPECT_EQ(api.ask("POST", at(kUrl, "/pause")), message(200, "Endpoint has been paused"));
   EXPECT_EQ(api.ask("POST", at(kUrl, "/resume")), message(200, "Endpoint has been resumed"));
@@ -140,7 +140,7 @@ TEST(Endpoints, PauseAndResume) {
 }
 
 TEST(Endpoints, UnknownIds) {
-  ControlApi api;
+  OwnApi api;
   for (const auto* below : {"", "/settings", "/secrets", "/attempts"}) {
     EXPECT_EQ(api.ask("GET", std::string(kEndpoints) + "/0123456789abcdef" + below),
               message(404, "Endpoint not found"));
@@ -148,7 +148,7 @@ TEST(Endpoints, UnknownIds) {
 }
 
 TEST(Lanes, ShowSegmentsAndFigures) {
-  ControlApi api;
+  OwnApi api;
   api.set_hook("delivered", {kSecretUrl});
   const auto start = api.store->head();
   const auto a = api.add("a");
@@ -186,7 +186,7 @@ TEST(Lanes, ShowSegmentsAndFigures) {
 }
 
 TEST(Lanes, AreThoseOfAllDomainsById) {
-  ControlApi api;
+  OwnApi api;
   CHECK(api.send("POST", "/v3/domains", Pairs{{"name", "example.com"}}).status == 200);
   api.set_hook("delivered", {kUrl, kSecretUrl});
   api.set_hook("opened", {kUrl}, "example.com");
@@ -208,7 +208,7 @@ TEST(Lanes, AreThoseOfAllDomainsById) {
 }
 
 TEST(Lanes, ABacklogThatTakesTooLongIsRefused) {
-  ControlApi api;
+  OwnApi api;
   api.set_hook("delivered", {kUrl});
   api.status(kUrl).segments = {api.segment(webhook::Class::kNormal)};
   // The deadline of a request is a real minute ahead; the clock of the services is beyond it.

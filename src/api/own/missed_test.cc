@@ -1,5 +1,5 @@
-#include "api/own/control_test_support.h"
 #include "api/own/find_endpoints.h"
+#include "api/own/own_test_support.h"
 
 namespace eventhorn::api::testing {
 namespace {
@@ -11,7 +11,7 @@ constexpr const char* kMissed = "/eventhorn/v1/missed";
 constexpr const char* kAttempts = "/eventhorn/v1/attempts";
 
 TEST(Missed, ShowsEventsOfEveryLane) {
-  ControlApi api;
+  OwnApi api;
   CHECK(api.send("POST", "/v3/domains", Pairs{{"name", "example.com"}}).status == 200);
   api.set_hook("delivered", {kUrl, kSecretUrl});
   api.set_hook("delivered", {kUrl}, "example.com");
@@ -43,7 +43,7 @@ TEST(Missed, ShowsEventsOfEveryLane) {
 }
 
 TEST(Missed, SaysWhenTheEventIsGone) {
-  ControlApi api;
+  OwnApi api;
   api.set_hook("delivered", {kUrl});
   const auto a = api.add("a");
   api.save_exception(kUrl, a, true);
@@ -55,7 +55,7 @@ TEST(Missed, SaysWhenTheEventIsGone) {
   EXPECT_THAT(column(api.ok("GET", kMissed), "expired"), ElementsAre("true"));
 }
 
-struct AttemptsApi : ControlApi {
+struct AttemptsApi : OwnApi {
   void save_attempt(const std::string& url, Position position, int attempt, int status,
                     const std::string& failure) {
     store::AttemptRow row;
@@ -152,7 +152,7 @@ TEST(Attempts, LastSuccessesComeInFull) {
 
 // Outcomes are saved many at a time: pages may end in the middle of what has one time.
 TEST(Attempts, PagesSplitWhatWasWrittenAtOnce) {
-  ControlApi api;
+  OwnApi api;
   CHECK(api.send("POST", "/v3/domains", Pairs{{"name", "example.com"}}).status == 200);
   api.set_hook("delivered", {kUrl});
   api.set_hook("delivered", {kUrl}, "example.com");

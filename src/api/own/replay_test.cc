@@ -1,4 +1,4 @@
-#include "api/own/control_test_support.h"
+#include "api/own/own_test_support.h"
 #include "api/own/replay_records.h"
 
 namespace eventhorn::api::testing {
@@ -12,7 +12,7 @@ constexpr const char* kReplay = "/eventhorn/v1/replay";
 constexpr const char* kDryRun = R"({"events":3,"bytes":174,"seconds":null})"
                                 "\n";
 
-struct ReplayApi : ControlApi {
+struct ReplayApi : OwnApi {
   ReplayApi() {
     set_hook("delivered", {kUrl, kSecretUrl});
     set_hook("opened", {kUrl});
@@ -435,7 +435,7 @@ TEST(ReplayRecords, ReadBackWhatIsWritten) {
 }
 
 TEST(ReplayRecords, KeepTheirMaximum) {
-  ControlApi api;
+  OwnApi api;
   constexpr size_t kMax = 20;
   ReplayRecords records(*api.store, kMax);
   ReplayRecord record;

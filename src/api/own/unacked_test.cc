@@ -1,4 +1,4 @@
-#include "api/own/control_test_support.h"
+#include "api/own/own_test_support.h"
 
 #include <random>
 #include <set>
@@ -13,7 +13,7 @@ const std::string kEvents = "/eventhorn/v1/example.org/events";
 const std::string kUnacked = kEvents + "?unacked_by=https%3A%2F%2Fa.example%2Fhook";
 
 TEST(Unacked, ListsSegmentsAndExceptionsInTheOrderOfTheLog) {
-  ControlApi api;
+  OwnApi api;
   api.set_hook("delivered", {kUrl});
   api.set_hook("opened", {kUrl});
   api.set_hook("complained", {kSecretUrl});
@@ -41,7 +41,7 @@ TEST(Unacked, ListsSegmentsAndExceptionsInTheOrderOfTheLog) {
 }
 
 TEST(Unacked, IsEmptyForALaneThatHasSettledAll) {
-  ControlApi api;
+  OwnApi api;
   api.set_hook("delivered", {kUrl});
   api.add("a");
   api.deliveries.through = api.store->head();
@@ -50,7 +50,7 @@ TEST(Unacked, IsEmptyForALaneThatHasSettledAll) {
 
 // What was confirmed stays so while it is sent again.
 TEST(Unacked, ReplaysTellNothing) {
-  ControlApi api;
+  OwnApi api;
   api.set_hook("delivered", {kUrl});
   const auto a = api.add("a");
   const auto b = api.add("b");
@@ -65,7 +65,7 @@ TEST(Unacked, ReplaysTellNothing) {
 
 // An event that failed is an exception at once, and in its segment until that has moved on.
 TEST(Unacked, NoEventComesTwice) {
-  ControlApi api;
+  OwnApi api;
   api.set_hook("delivered", {kUrl});
   const auto start = api.store->head();
   const auto a = api.add("a");
@@ -78,7 +78,7 @@ TEST(Unacked, NoEventComesTwice) {
 }
 
 TEST(Unacked, EndsWhereTheFirstPageSaw) {
-  ControlApi api;
+  OwnApi api;
   api.set_hook("delivered", {kUrl});
   const auto start = api.store->head();
   api.add("a");
@@ -100,7 +100,7 @@ TEST(Unacked, EndsWhereTheFirstPageSaw) {
 
 // Reading the log may be ahead of what delivery has taken up.
 TEST(Unacked, SeesNothingBeyondWhatDeliveryHasSeen) {
-  ControlApi api;
+  OwnApi api;
   api.set_hook("delivered", {kUrl});
   const auto start = api.store->head();
   const auto a = api.add("a");
@@ -112,7 +112,7 @@ TEST(Unacked, SeesNothingBeyondWhatDeliveryHasSeen) {
 }
 
 TEST(Unacked, BeginsWithTheWebhook) {
-  ControlApi api;
+  OwnApi api;
   api.set_hook("opened", {kUrl});
   const auto start = api.store->head();
   const auto a = api.add("a");
@@ -126,7 +126,7 @@ TEST(Unacked, BeginsWithTheWebhook) {
 }
 
 TEST(Unacked, SkipsWhatRetentionDropped) {
-  ControlApi api;
+  OwnApi api;
   api.set_hook("delivered", {kUrl});
   const auto start = api.store->head();
   const auto a = api.add("a");
@@ -142,7 +142,7 @@ TEST(Unacked, SkipsWhatRetentionDropped) {
 }
 
 TEST(Unacked, UnknownThings) {
-  ControlApi api;
+  OwnApi api;
   api.set_hook("delivered", {kUrl});
   EXPECT_EQ(api.ask("GET", "/eventhorn/v1/no.example/events?unacked_by=https://a.example/hook"),
             message(404, "Domain not found"));
@@ -154,7 +154,7 @@ TEST(Unacked, UnknownThings) {
 }
 
 TEST(Unacked, TokensAreOfOneLifeOfAUrl) {
-  ControlApi api;
+  OwnApi api;
   CHECK(api.send("POST", "/v3/domains", Pairs{{"name", "example.com"}}).status == 200);
   api.set_hook("delivered", {kUrl});
   api.add("a");
@@ -175,7 +175,7 @@ TEST(Unacked, TokensAreOfOneLifeOfAUrl) {
 TEST(Unacked, IsExactForAnyState) {
   for (unsigned seed = 1; seed <= 8; ++seed) {
     std::mt19937 random(seed);
-    ControlApi api;
+    OwnApi api;
     api.set_hook("delivered", {kUrl});
     api.set_hook("opened", {kUrl});
     const auto start = api.store->head();

@@ -42,8 +42,8 @@ inline Texts column(const std::string& body, std::string_view key) {
   return out;
 }
 
-struct ControlApi : WithDomain {
-  explicit ControlApi(TestOptions options = {}) : WithDomain(std::move(options)) {}
+struct OwnApi : WithDomain {
+  explicit OwnApi(TestOptions options = {}) : WithDomain(std::move(options)) {}
 
   void set_hook(const std::string& name, const Texts& urls,
                 const std::string& domain = "example.org") {
