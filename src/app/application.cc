@@ -55,16 +55,6 @@ bin::Bins::Options bin_options(const config::BinLimits& config) {
   return out;
 }
 
-/// Under which names users reach us, at whatever port.
-http::OriginOptions own_names(const config::Server& config, const config::ListenAddress& address) {
-  http::OriginOptions options;
-  options.listen_address = address.address;
-  options.listen_port = address.port;
-  options.public_url = config.public_url;
-  options.allowed_hosts = config.allowed_hosts;
-  return options;
-}
-
 }  // namespace
 
 // Members in the order in which they are built; destroyed in reverse.
@@ -149,8 +139,8 @@ Status Application::Impl::build_bins() {
                                               config.store.min_free_bytes);
   TRY_STATUS(kept_bins->load());
   kept_bins->start();
-  TRY(const auto address, config::parse_listen_address(config.server.listen));
-  own_bins = std::make_unique<bin::OwnBins>(*bins, own_names(config.server, address));
+  TRY(auto names, own_names(config.server));
+  own_bins = std::make_unique<bin::OwnBins>(*bins, std::move(names));
   local_bins = std::make_unique<LocalBins>(*bins, *own_bins, clock);
   return {};
 }

@@ -32,6 +32,16 @@ http::Response starting() {
 
 }  // namespace
 
+Result<http::OriginOptions> own_names(const config::Server& config) {
+  TRY(const auto address, config::parse_listen_address(config.listen));
+  http::OriginOptions options;
+  options.listen_address = address.address;
+  options.listen_port = address.port;
+  options.public_url = config.public_url;
+  options.allowed_hosts = config.allowed_hosts;
+  return options;
+}
+
 Front::Front(const Parts& parts)
     : parts_(parts),
       options_(api_options(parts.config)),
@@ -67,44 +77,40 @@ http::Verdict Front::admit(const http::Request& head) {
   return admission_.admit(head);
 }
 
-http::ServerOptions Front::server_options(const config::ListenAddress& address) const {
+Result<http::ServerOptions> Front::server_options() const {
   const auto& config = parts_.config.server;
   http::ServerOptions options;
-  options.address = address.address;
-  options.port = address.port;
   options.max_body_bytes = config.max_body_bytes;
   options.max_inflated_bytes = config.max_body_bytes;
   options.max_buffered_bytes = config.max_buffered_bytes;
   options.max_connections = config.max_connections;
   options.idle_timeout = config.idle_timeout;
   options.request_timeout = config.request_timeout;
-  options.public_url = config.public_url;
-  options.allowed_hosts = config.allowed_hosts;
-  return options;
-}
-
-Status Front::listen() {
-  const auto& config = parts_.config.server;
-  TRY(const auto address, config::parse_listen_address(config.listen));
-  auto options = server_options(address);
   if (!config.tls_cert.empty()) {
     TRY(options.tls, http::TlsContext::load(config.tls_cert, config.tls_key, parts_.clock));
   }
+  TRY(options.origin, own_names(config));
   TRY(auto proxies, net::parse_networks(config.trusted_proxies));
   if (!proxies.empty()) {
-    options.trusted_proxy = [proxies = std::move(proxies)](std::string_view ip) {
+    options.origin.trusted_proxy = [proxies = std::move(proxies)](std::string_view ip) {
       const auto parsed = net::IpAddress::parse(ip);
       return parsed &&
              std::ranges::any_of(proxies, [&](const net::Cidr& c) { return c.contains(*parsed); });
     };
   }
+  return options;
+}
+
+Status Front::listen() {
+  TRY(const auto options, server_options());
   server_ = std::make_unique<http::Server>(
       parts_.cores, options, [this](const http::Request& head) { return admit(head); });
   TRY(const uint16_t port, server_->listen());
   parts_.sending.set_own_port(port);
-  const bool v6 = address.address.find(':') != std::string::npos;
-  base_ = (options.tls ? "https://" : "http://") +
-          (v6 ? "[" + address.address + "]" : address.address) + ":" + std::to_string(port);
+  const auto& address = options.origin.listen_address;
+  const bool v6 = address.find(':') != std::string::npos;
+  base_ = std::string(options.tls ? "https://" : "http://") + (v6 ? "[" + address + "]" : address) +
+          ":" + std::to_string(port);
   return {};
 }
 

@@ -16,6 +16,9 @@
 
 namespace eventhorn::app {
 
+/// Where the server listens and under which names users reach it, at whatever port.
+Result<http::OriginOptions> own_names(const config::Server& config);
+
 class Front {
  public:
   /// All must outlive it.
@@ -54,7 +57,7 @@ class Front {
   void stop(Deadline deadline);
 
  private:
-  http::ServerOptions server_options(const config::ListenAddress& address) const;
+  Result<http::ServerOptions> server_options() const;
   http::Verdict admit(const http::Request& head);
 
   const Parts parts_;

@@ -17,7 +17,7 @@
 namespace eventhorn::http {
 
 struct OriginOptions {
-  std::string listen_address;  // IP literal the server is bound to
+  std::string listen_address = "127.0.0.1";  // IP literal; "::" listens on IPv4 too
   uint16_t listen_port = 0;
   bool tls = false;  // what the server itself speaks
   /// "scheme://host[:port]", where users reach the server; empty when not set. Its host is always

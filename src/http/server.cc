@@ -102,28 +102,25 @@ Result<uint16_t> Server::listen() {
   auto& self = *impl_;
   const auto& options = self.state.options;
   boost::system::error_code ec;
-  const auto address = asio::ip::make_address(options.address, ec);
+  const auto& listen = options.origin;
+  const auto address = asio::ip::make_address(listen.listen_address, ec);
   if (ec)
     return fail(Errc::kInvalidArgument,
-                "listen address '" + options.address + "': must be an IP address");
-  const tcp::endpoint endpoint(address, options.port);
+                "listen address '" + listen.listen_address + "': must be an IP address");
+  const tcp::endpoint endpoint(address, listen.listen_port);
   self.acceptor.open(endpoint.protocol(), ec);
   if (!ec) self.acceptor.set_option(tcp::acceptor::reuse_address(true), ec);
   if (!ec && address.is_v6()) self.acceptor.set_option(asio::ip::v6_only(false), ec);
   if (!ec) self.acceptor.bind(endpoint, ec);
   if (!ec) self.acceptor.listen(kBacklog, ec);
   if (ec) {
-    return fail(Errc::kUnavailable, "can't listen on " + options.address + " port " +
-                                        std::to_string(options.port) + ": " + ec.message());
+    return fail(Errc::kUnavailable, "can't listen on " + listen.listen_address + " port " +
+                                        std::to_string(listen.listen_port) + ": " + ec.message());
   }
   const uint16_t port = self.acceptor.local_endpoint().port();
-  OriginOptions origin;
-  origin.listen_address = options.address;
+  auto origin = listen;
   origin.listen_port = port;
   origin.tls = options.tls != nullptr;
-  origin.public_url = options.public_url;
-  origin.allowed_hosts = options.allowed_hosts;
-  origin.trusted_proxy = options.trusted_proxy;
   self.state.origin = std::make_unique<OriginPolicy>(std::move(origin));
   self.listening = true;
   return port;

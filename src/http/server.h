@@ -31,6 +31,7 @@
 #include "async/task.h"
 #include "base/result.h"
 #include "http/message.h"
+#include "http/origin.h"
 #include "http/router.h"
 #include "http/tls_context.h"
 
@@ -49,8 +50,9 @@ namespace eventhorn::http {
 using Admit = std::function<Verdict(const Request& head)>;
 
 struct ServerOptions {
-  std::string address = "127.0.0.1";  // IP literal; "::" listens on IPv4 too
-  uint16_t port = 0;                  // 0: any free one
+  /// Where it listens, with port 0 on any free one, and under which names it answers. `tls` is set
+  /// by the server.
+  OriginOptions origin;
 
   size_t max_header_bytes = size_t{16} * 1024;           // request line and fields
   size_t max_body_bytes = size_t{25} * 1024 * 1024;      // as received
@@ -78,11 +80,6 @@ struct ServerOptions {
   size_t max_streams = 256;  // at one time; over it: 503
 
   std::shared_ptr<TlsContext> tls;  // null: plain
-
-  // See OriginOptions.
-  std::string public_url;
-  std::vector<std::string> allowed_hosts;
-  std::function<bool(std::string_view ip)> trusted_proxy;
 };
 
 class Server {

@@ -162,8 +162,8 @@ TEST(Server, CountsRequestsByStatusClass) {
 
 TEST(Server, TakesTheClientsAddressFromTrustedProxies) {
   ServerOptions options;
-  options.trusted_proxy = [](std::string_view ip) { return ip == "127.0.0.1"; };
-  options.public_url = "https://hooks.example.com";
+  options.origin.trusted_proxy = [](std::string_view ip) { return ip == "127.0.0.1"; };
+  options.origin.public_url = "https://hooks.example.com";
   const TestServer server(options);
   RawClient client(server.port());
   EXPECT_EQ(client.ask(request("GET /a", "X-Forwarded-For: 203.0.113.5\r\n")).body,
@@ -236,12 +236,12 @@ TEST(ServerListen, SaysWhyItCannot) {
   const TestServer server;
   Cores cores(1);
   ServerOptions options;
-  options.port = server.port();
+  options.origin.listen_port = server.port();
   const auto taken = Server(cores, options, {}).listen();
   ASSERT_FALSE(taken);
   EXPECT_EQ(taken.error().code, Errc::kUnavailable);
   EXPECT_NE(taken.error().message.find("port " + std::to_string(server.port())), std::string::npos);
-  options.address = "nonsense";
+  options.origin.listen_address = "nonsense";
   EXPECT_EQ(Server(cores, options, {}).listen().error().code, Errc::kInvalidArgument);
 }
 
