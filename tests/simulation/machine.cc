@@ -10,42 +10,43 @@ using namespace std::chrono_literals;
 
 constexpr uint32_t kMaxCores = 4;
 
-// Between two faults, and before a machine is started again: by orders of magnitude.
-Micros some_time(Random& random) {
-  static const std::vector<Micros> orders = {1s, 20s, 5min, 1h, 8h};
-  return random.between(Micros(1ms), random.pick(orders));
+// More often short than long: most of it is below the average.
+Micros about(Random& random, Micros average) {
+  return random.between(Micros(1), random.between(Micros(1), 4 * average));
 }
 
 }  // namespace
 
-Machine::Machine(World& world, Receivers& receivers, Model& model, ProcessOptions options,
-                 bool faulty)
+Machine::Machine(World& world, Receivers& receivers, Model& model, ProcessOptions process,
+                 const MachineOptions& options)
     : world_(world),
       receivers_(receivers),
       model_(model),
-      options_(std::move(options)),
+      process_options_(std::move(process)),
+      options_(options),
       random_(world.fork_random()),
       faults_(world),
-      calm_(!faulty) {
+      calm_(!options.faults) {
   boot();
-  if (faulty) go_wrong_later();
+  if (!calm_) go_wrong_later();
 }
 
 void Machine::boot() {
   if (process_ || halted_) return;
   ++life_;
-  options_.engine.cores = static_cast<uint32_t>(random_.between(1, kMaxCores));
-  options_.engine.unsaved = std::make_shared<std::atomic<size_t>>(0);
+  process_options_.engine.cores = static_cast<uint32_t>(random_.between(1, kMaxCores));
+  process_options_.engine.unsaved = std::make_shared<std::atomic<size_t>>(0);
+  model_.on_boot(process_options_.engine.cores);
   process_ = std::make_unique<Process>(world_, "p" + std::to_string((life_ + 1) / 2), disk_,
-                                       faults_, receivers_, model_, options_);
+                                       faults_, receivers_, model_, process_options_);
 }
 
 void Machine::boot_later() {
-  world_.after(calm_ ? Micros(1s) : some_time(random_), "boot", [this] { boot(); });
+  world_.after(calm_ ? Micros(1s) : about(random_, options_.outage), "boot", [this] { boot(); });
 }
 
 void Machine::go_wrong_later() {
-  world_.after(some_time(random_), "", [this] {
+  world_.after(about(random_, options_.between_faults), "", [this] {
     if (calm_) return;
     go_wrong();
     go_wrong_later();
@@ -83,7 +84,7 @@ void Machine::break_disk() {
       DiskFaults::Mode::kEverything};
   faults_.set(random_.pick(modes));
   model_.on_disk(faults_.mode() != DiskFaults::Mode::kReadsFail);
-  world_.after(some_time(random_), "", [this] { mend_disk(); });
+  world_.after(about(random_, options_.outage), "", [this] { mend_disk(); });
 }
 
 void Machine::mend_disk() {

@@ -11,10 +11,17 @@
 
 namespace eventhorn::simulation {
 
+struct MachineOptions {
+  bool faults = true;
+  Micros between_faults = std::chrono::minutes(1);  // on average
+  Micros outage = std::chrono::seconds(10);         // of the machine or the disk, on average
+};
+
 class Machine {
  public:
-  /// All outlive it. `faulty`: faults happen, until calm().
-  Machine(World& world, Receivers& receivers, Model& model, ProcessOptions options, bool faulty);
+  /// All outlive it. Faults happen until calm().
+  Machine(World& world, Receivers& receivers, Model& model, ProcessOptions process,
+          const MachineOptions& options);
 
   /// Null unless it is up.
   Process* process() const {
@@ -53,7 +60,8 @@ class Machine {
   World& world_;
   Receivers& receivers_;
   Model& model_;
-  ProcessOptions options_;
+  ProcessOptions process_options_;
+  const MachineOptions options_;
   Random random_;
   store::MemoryDisk disk_;
   DiskFaults faults_;

@@ -1,5 +1,7 @@
 #include "simulation/model.h"
 
+#include "control/retention.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -15,6 +17,8 @@ constexpr size_t kReadAtOnce = 1000;
 constexpr std::chrono::seconds kHeard{1};
 // After the disk is well again everything is written anew, and durable.
 constexpr std::chrono::seconds kMended{10};
+// An attempt that has its place reads its event before it is sent.
+constexpr std::chrono::seconds kBegun{1};
 
 // The lanes that a hook of the domain names; none of a domain that is no more.
 std::vector<store::Subscription> subscriptions(const store::DomainPtr& domain, Hook hook) {
@@ -70,6 +74,7 @@ bool Model::may_be_replayed(const Event& event, const std::string& url) const {
 }
 
 void Model::on_batch(const store::CommittedBatch& batch) {
+  last_batch_ = world_.clock().steady_now();
   for (const auto& change : batch.changes) apply(change);
   for (const auto& event : batch.events) add(*event);
   if (batch.head < through_) break_with("the log went back");
@@ -140,6 +145,8 @@ void Model::add(const store::StoredEvent& event) {
   out.position = event.position;
   out.domain = event.domain;
   out.bytes = event.event.bytes;
+  out.committed_since = last_batch_;
+  out.committed_until = world_.clock().steady_now();
   const auto hook = webhook::hook_for(event.event.name, event.event.severity);
   const auto domain = domains_.find(event.domain);
   out.hook = event.push ? hook : std::nullopt;
@@ -169,7 +176,19 @@ Model::Delivery* Model::find(Event& event, const std::string& url) {
   return at == event.deliveries.end() ? nullptr : &*at;
 }
 
+void Model::check_bounds(const std::string& url) {
+  auto& of_url = of_url_[url];
+  ++in_flight_;
+  if (++of_url.in_flight > options_.max_concurrency)
+    break_with("too many attempts under way to " + url);
+  if (in_flight_ > cores_ * options_.max_in_flight) break_with("too many attempts under way");
+  const auto now = world_.clock().steady_now();
+  if (now > of_url.held_since + kBegun && now < of_url.held_until)
+    break_with("an attempt began before Retry-After was over: " + url);
+}
+
 void Model::on_attempt(const std::string& url, const std::string& bytes) {
+  check_bounds(url);
   auto* event = find(bytes);
   if (event == nullptr) return break_with("sent what is not in the log: " + bytes);
   const auto* delivery = find(*event, url);
@@ -190,37 +209,44 @@ void Model::on_answer(const std::string& url, const std::string& bytes,
   world_.trace().add(url, fmt::format("{} {}", bytes,
                                       result.status != 0 ? std::to_string(result.status)
                                                          : std::string(to_string(result.kind))));
+  auto& of_url = of_url_[url];
+  --of_url.in_flight;
+  --in_flight_;
+  if (result.retry_after) {
+    of_url.held_since = world_.clock().steady_now();
+    of_url.held_until = std::max(of_url.held_until, of_url.held_since + *result.retry_after);
+  }
   if (verdict != Verdict::kSuccess && verdict != Verdict::kRejected) return;
   auto* event = find(bytes);
   auto* delivery = event == nullptr ? nullptr : find(*event, url);
   if (delivery == nullptr) return;  // on_attempt() has told
-  if (delivery->settled) {
-    settle_again(*event, *delivery);
-  } else {
+  if (!delivery->settled) {
     ++settled_;
+  } else if (may_be_replayed(*event, url)) {
+    return;
+  } else if (delivery->replays > 0) {
+    --delivery->replays;  // what the ends of processes since then may repeat is still to come
+    return;
+  } else {
+    ++repeated_;
+    if (!repeats_crash(*delivery))
+      return break_with(fmt::format("settled twice without reason: {} at {}", bytes, url));
   }
   delivery->settled = true;
   delivery->life = lives_.size();
   delivery->settled_at = world_.clock().steady_now();
 }
 
-void Model::settle_again(const Event& event, Delivery& delivery) {
-  if (may_be_replayed(event, delivery.url)) return;
-  if (delivery.replays > 0) {
-    --delivery.replays;
-    return;
-  }
-  ++repeated_;
+bool Model::repeats_crash(const Delivery& delivery) {
   for (size_t i = delivery.life; i < lives_.size(); ++i) {
     auto& life = lives_[i];
     if (life.end == End::kStop) continue;
-    if (delivery.settled_at >= life.lossy_since) return;
-    if (life.repeats < options_.max_repeats) {
-      ++life.repeats;
-      return;
-    }
+    if (delivery.settled_at >= life.lossy_since) return true;
+    if (life.repeats == life.max_repeats) continue;
+    ++life.repeats;
+    return true;
   }
-  break_with(fmt::format("settled twice without reason: {} at {}", event.bytes, delivery.url));
+  return false;
 }
 
 void Model::on_end(End end) {
@@ -231,7 +257,13 @@ void Model::on_end(End end) {
   // again.
   if (end != End::kStop && (disk_fails_ || now - disk_changed_ < kMended))
     lossy_since = std::min(lossy_since, disk_failed_since_ - options_.durable_after);
-  lives_.push_back({end, lossy_since, 0});
+  lives_.push_back({end, lossy_since, cores_ * options_.max_in_flight + options_.max_unsaved});
+  of_url_.clear();
+  in_flight_ = 0;
+}
+
+void Model::on_boot(size_t cores) {
+  cores_ = cores;
 }
 
 void Model::on_disk(bool fails) {
@@ -257,11 +289,15 @@ Result<std::optional<std::string>> Model::find_open(store::Store& store) const {
   for (const auto& event : log_) {
     for (const auto& delivery : event.deliveries) {
       if (delivery.settled || delivery.dropped || delivery.optional) continue;
-      if (missed[delivery.lane].contains(event.position)) continue;
+      if (missed[delivery.lane].contains(event.position) || is_old(event)) continue;
       return fmt::format("{} for {}", event.bytes, delivery.url);
     }
   }
   return std::nullopt;
+}
+
+bool Model::is_old(const Event& event) const {
+  return world_.clock().steady_now() - event.committed_since >= options_.retention;
 }
 
 bool Model::done(store::Store& store) {
@@ -275,8 +311,16 @@ void Model::check_end(store::Store& store) {
   if (*open) return break_with("neither settled nor missed: " + **open);
   for (const auto& event : log_) {
     const auto stored = store.read_events({event.position});
-    if (!stored || !stored->front() || stored->front()->event.bytes != event.bytes)
-      return break_with("the log has lost " + event.bytes);
+    if (!stored) return break_with("cannot read the log: " + stored.error().message);
+    const auto& found = stored->front();
+    if (!found && !is_old(event)) return break_with("the log has lost " + event.bytes);
+    if (found && found->event.bytes != event.bytes)
+      return break_with("the log has changed " + event.bytes);
+    const auto age = world_.clock().steady_now() - event.committed_until;
+    const auto look = control::Retention::interval(
+        std::chrono::duration_cast<std::chrono::milliseconds>(options_.retention));
+    if (found && age > options_.retention + 3 * look + kBegun)
+      return break_with("retention has left " + event.bytes);
   }
 }
 

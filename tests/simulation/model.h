@@ -9,8 +9,10 @@
 //   settled before may be settled
 //     again: of all URLs together at most the documented number, or, after a power cut, also what
 //     was not durable yet.
+//   - Attempts under way keep to their bounds, and no attempt begins before Retry-After is over.
+//   - An event is in the log until its retention, and not much longer.
 //   - In the end (check_end) each event is settled or missed for each URL that it was for, unless
-//     the webhook was removed.
+//     the webhook was removed or retention was faster.
 //
 // The first thing that does not hold is kept; the run ends with it.
 #pragma once
@@ -32,10 +34,15 @@
 namespace eventhorn::simulation {
 
 struct ModelOptions {
-  /// What a kill may repeat.
-  size_t max_repeats = 0;
+  /// Attempts under way on one core, and to one URL.
+  size_t max_in_flight = 0;
+  size_t max_concurrency = 0;
+  /// Outcomes that a kill may repeat, beyond the attempts that may be under way.
+  size_t max_unsaved = 0;
   /// What was settled so long before a power cut is not repeated by it.
   Micros durable_after{};
+  /// Events are kept so long, and not much longer.
+  Micros retention{};
 };
 
 class Model {
@@ -51,6 +58,9 @@ class Model {
   void on_replay(const std::string& url, LaneId lane, const std::string& bytes);
   /// The same for all events of a class that the log has now, as often as it may be.
   void on_replay(DomainUid domain, const std::string& url, webhook::Class cls);
+
+  /// An operator asks for something about the URL: what it asked for itself counts no more.
+  void on_operator(const std::string& url) { of_url_[url].held_until = {}; }
 
   // The log.
 
@@ -69,6 +79,8 @@ class Model {
 
   enum class End { kStop, kKill, kPowerCut };
 
+  /// A process begins.
+  void on_boot(size_t cores);
   /// A process is no more.
   void on_end(End end);
   /// The disk begins to fail writes or syncs, or is well again.
@@ -110,13 +122,22 @@ class Model {
     std::optional<webhook::Hook> hook;  // nullopt: it is for no URL
     std::string bytes;
     std::vector<Delivery> deliveries;
+    SteadyTime committed_since;  // and handed over,
+    SteadyTime committed_until;  // or found after a kill
+  };
+
+  struct OfUrl {
+    size_t in_flight = 0;
+    SteadyTime held_since{};  // by Retry-After,
+    SteadyTime held_until{};  // till then
   };
 
   /// How a process ended, and what was settled again of what had been settled before.
   struct Life {
     End end{};
     SteadyTime lossy_since;  // what was settled from then on may have been lost
-    size_t repeats = 0;
+    size_t max_repeats = 0;  // of what had been settled before,
+    size_t repeats = 0;      // and how often it was
   };
 
   void apply(const store::DomainChange& change);
@@ -124,12 +145,15 @@ class Model {
   void drop(DomainUid domain, LaneId lane, webhook::Hook hook);
   void add(const store::StoredEvent& event);
   Event* find(const std::string& bytes);
+  bool is_old(const Event& event) const;
+  void check_bounds(const std::string& url);
   static Delivery* find(Event& event, const std::string& url);
   /// An event that is neither settled nor missed, in words.
   Result<std::optional<std::string>> find_open(store::Store& store) const;
   bool may_be_replayed(const Event& event, const std::string& url) const;
   static void replay(Event& event, const std::string& url, LaneId lane);
-  void settle_again(const Event& event, Delivery& delivery);
+  /// A process that has ended since then may have lost that it was settled.
+  bool repeats_crash(const Delivery& delivery);
   void break_with(std::string what);
 
   World& world_;
@@ -141,6 +165,10 @@ class Model {
   Position through_;
   std::map<std::tuple<DomainUid, std::string, webhook::Class>, Position> replayed_;  // up to there
   std::vector<Life> lives_;  // those that have ended
+  size_t cores_ = 0;
+  std::map<std::string, OfUrl> of_url_;
+  size_t in_flight_ = 0;
+  SteadyTime last_batch_{};
   bool disk_fails_ = false;
   SteadyTime disk_changed_{};       // since when it does, or is well again
   SteadyTime disk_failed_since_{};  // the last time

@@ -31,6 +31,7 @@ Process::Process(World& world, std::string name, store::MemoryDisk& disk, DiskFa
       wire_(world, receivers, model) {
   store::MemoryOptions memory;
   memory.faults = &faults;
+  memory.clock_hold = control::Retention::clock_hold(options.retention.events);
   auto opened = store::MemoryStore::open(disk, world.clock(), memory);
   if (!opened) {
     world_.trace().add(name_, "cannot open the store: " + opened.error().message);
@@ -46,6 +47,10 @@ Process::Process(World& world, std::string name, store::MemoryDisk& disk, DiskFa
                                               options.writers);
   writers_->feed.subscribe([&model](const store::BatchPtr& batch) { model.on_batch(*batch); });
   make_engines(options);
+  retention_ = std::make_unique<control::Retention>(
+      options.retention, *store_, *store_, notices_, world.clock(), readers_,
+      [this](Position last) { return expire_lanes(last); });
+  housekeeping_ = std::make_unique<TaskGroup>(engines_.front()->executor(), world.clock());
   main_.spawn("start", start());
 }
 
@@ -82,6 +87,7 @@ Task<void> Process::start() {
     co_return;
   }
   writers_->start();
+  start_housekeeping();
   state_ = State::kUp;
   world_.trace().add(name_, "is up");
 }
@@ -103,6 +109,20 @@ Task<Status> Process::start_engines() {
   co_return Status{};
 }
 
+void Process::start_housekeeping() {
+  asio::post(engines_.front()->executor(),
+             [this] { housekeeping_->spawn("retention", retention_->run()); });
+}
+
+Task<void> Process::end_housekeeping() {
+  housekeeping_->cancel();
+  co_await housekeeping_->join(Deadline::max());
+}
+
+Task<void> Process::expire_lanes(Position last) {
+  for (const auto& engine : engines_) co_await run_on(engine->executor(), engine->expire(last));
+}
+
 void Process::stop(Micros drain) {
   CHECK(state_ == State::kUp);
   state_ = State::kStopping;
@@ -112,6 +132,7 @@ void Process::stop(Micros drain) {
 Task<void> Process::run_stop(Micros drain) {
   const auto deadline = world_.clock().steady_now() + drain;
   for (const auto& engine : engines_) co_await run_on(engine->executor(), engine->stop_sending());
+  co_await run_on(engines_.front()->executor(), end_housekeeping());
   for (const auto& engine : engines_) co_await run_on(engine->executor(), engine->stop(deadline));
   writers_->stop();
   state_ = State::kStopped;

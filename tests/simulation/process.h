@@ -11,6 +11,7 @@
 #include "async/pool.h"
 #include "async/task_group.h"
 #include "control/notices.h"
+#include "control/retention.h"
 #include "delivery/deliveries.h"
 #include "simulation/disk_faults.h"
 #include "simulation/model.h"
@@ -29,6 +30,7 @@ namespace eventhorn::simulation {
 struct ProcessOptions {
   delivery::EngineOptions engine;  // of each core
   store::WriterOptions writers;
+  control::RetentionOptions retention;
 };
 
 class Process {
@@ -66,6 +68,9 @@ class Process {
   Task<void> start();
   Task<Status> start_engines();
   Task<void> run_stop(Micros drain);
+  void start_housekeeping();
+  Task<void> end_housekeeping();
+  Task<void> expire_lanes(Position last);
 
   World& world_;
   const std::string name_;
@@ -82,6 +87,8 @@ class Process {
   std::unique_ptr<store::Writers> writers_;
   std::vector<std::unique_ptr<delivery::Engine>> engines_;
   delivery::EngineDeliveries deliveries_;
+  std::unique_ptr<control::Retention> retention_;
+  std::unique_ptr<TaskGroup> housekeeping_;  // on the first core
 };
 
 }  // namespace eventhorn::simulation

@@ -1,10 +1,9 @@
 #include "simulation/runner.h"
 
 #include "base/metrics.h"
+#include "simulation/plan.h"
 
-#include <fmt/format.h>
-
-#include <vector>
+#include <utility>
 
 namespace eventhorn::simulation {
 namespace {
@@ -14,44 +13,9 @@ using namespace std::chrono_literals;
 // From the calm to the end, in virtual time: the last retry of Mailgun's schedule comes after four
 // hours, with its jitter.
 constexpr Micros kPatience = std::chrono::hours(12);
-constexpr Micros kBetweenLooks = 10s;    // at what is still to come
-constexpr uint64_t kStepsPerCheck = 64;  // of the invariants of all parts
-
-ProcessOptions process_options(Random& random) {
-  ProcessOptions out;
-  static const std::vector<size_t> in_flight = {4, 32, 1024};
-  static const std::vector<size_t> unsaved = {8, 256};
-  out.engine.max_in_flight = random.pick(in_flight);
-  out.engine.max_per_host = out.engine.max_in_flight;
-  out.engine.max_unsaved = random.pick(unsaved);
-  out.writers.min_free_bytes = 0;
-  return out;
-}
-
-ModelOptions model_options(const ProcessOptions& options) {
-  constexpr size_t kMaxCores = 4;
-  ModelOptions out;
-  out.max_repeats = kMaxCores * options.engine.max_in_flight + options.engine.max_unsaved;
-  // Its turn of the saving thread may come late.
-  out.durable_after = options.writers.durable_after + Micros(1s);
-  return out;
-}
-
-ClientOptions client_options(Random& random) {
-  static const std::vector<Micros> paces = {20ms, 1s, 1min, 20min};
-  ClientOptions out;
-  out.domains = random.between(1, 4);
-  out.pace = random.pick(paces);
-  out.max_burst = random.between(1, 60);
-  return out;
-}
-
-std::vector<std::string> some_urls(Random& random) {
-  std::vector<std::string> out;
-  for (uint64_t i = 0, n = random.between(1, 8); i < n; ++i)
-    out.push_back(fmt::format("http://host{}.test/{}", i / 2, i));
-  return out;
-}
+constexpr auto kLongRetention = std::chrono::days(100);  // nothing gets so old
+constexpr Micros kBetweenLooks = 10s;                    // at what is still to come
+constexpr uint64_t kStepsPerCheck = 64;                  // of the invariants of all parts
 
 class Run {
  public:
@@ -59,11 +23,11 @@ class Run {
       : options_(options),
         world_(options.seed, trace),
         random_(world_.fork_random()),
-        process_options_(process_options(random_)),
-        model_(world_, model_options(process_options_)),
-        receivers_(world_, some_urls(random_), options.faults),
-        machine_(world_, receivers_, model_, process_options_, options.faults),
-        clients_(world_, machine_, receivers_, model_, client_options(random_)) {}
+        plan_(make_plan(random_, options.faults)),
+        model_(world_, plan_.model),
+        receivers_(world_, plan_.urls, options.faults),
+        machine_(world_, receivers_, model_, plan_.process, plan_.machine),
+        clients_(world_, machine_, receivers_, model_, plan_.clients) {}
 
   // What clients wait for is answered, or not, so that nothing of the run is left.
   ~Run() {
@@ -78,6 +42,7 @@ class Run {
     while (world_.steps() < options_.steps && step()) {
     }
     if (!ended_) calm();
+    world_.trace().end();
     RunResult out;
     out.violation = violation_;
     out.steps = world_.steps();
@@ -123,6 +88,10 @@ class Run {
     while (world_.time() < patience && !model_.done(machine_.process()->store())) {
       if (!pass(kBetweenLooks)) return;
     }
+    // Retention has had its turns, and left nothing that is too old.
+    const auto retention = plan_.process.retention.events;
+    if (retention < kLongRetention && !pass(2 * control::Retention::interval(retention) + 1min))
+      return;
     model_.check_end(machine_.process()->store());
     if (model_.violation()) end(*model_.violation());
   }
@@ -142,7 +111,7 @@ class Run {
   const double bugs_before_ = bugs_.value();
   World world_;
   Random random_;
-  const ProcessOptions process_options_;
+  const Plan plan_;
   Model model_;
   Receivers receivers_;
   Machine machine_;

@@ -5,6 +5,7 @@
 namespace eventhorn::simulation {
 
 void Trace::add(std::string_view what, std::string_view detail) {
+  if (ended_) return;
   auto& line = last_[lines_++ % kKept];
   line.step = step_;
   line.time = time_;

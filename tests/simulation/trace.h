@@ -19,9 +19,13 @@ class Trace {
 
   /// A step of the scheduler begins: lines that follow are of this step and time.
   void begin_step(uint64_t step, Micros time) {
+    if (ended_) return;
     step_ = step;
     time_ = time;
   }
+
+  /// Nothing is added any more: what comes is no part of the run.
+  void end() { ended_ = true; }
 
   void add(std::string_view what, std::string_view detail = {});
 
@@ -50,6 +54,7 @@ class Trace {
   Micros time_{};
   uint64_t hash_ = 0xcbf29ce484222325;  // FNV-1a
   uint64_t lines_ = 0;
+  bool ended_ = false;
   std::array<Line, kKept> last_;
 };
 
