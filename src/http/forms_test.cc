@@ -92,6 +92,7 @@ TEST(FormType, IgnoresCaseAndParameters) {
   EXPECT_EQ(form_type("application/json"), FormType::kOther);
   EXPECT_EQ(form_type("multipart/mixed; boundary=x"), FormType::kOther);
   EXPECT_EQ(form_type("; boundary=x"), FormType::kOther);
+  EXPECT_EQ(media_type(" Application/JSON ; charset=utf-8"), "application/json");
 }
 
 TEST(Form, TheTypeDecidesHowTheBodyIsRead) {

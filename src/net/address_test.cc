@@ -99,6 +99,15 @@ TEST(Cidr, ErrorsSayWhatIsWrong) {
 }
 
 // Reliability S1: this host, and where clouds keep credentials.
+TEST(Cidr, ListsNameTheFirstThatIsNone) {
+  const std::vector<std::string> good = {"10.0.0.0/8", "::1"};
+  EXPECT_EQ(parse_networks(good)->size(), 2U);
+  const std::vector<std::string> bad = {"10.0.0.0/8", "proxy", "10.0.0.1/8"};
+  const auto networks = parse_networks(bad);
+  ASSERT_FALSE(networks);
+  EXPECT_TRUE(networks.error().message.starts_with("proxy: ")) << networks.error().message;
+}
+
 TEST(AddressClass, S1ThisHostAndMetadata) {
   expect_class(kThisNetwork, {"0.0.0.0", "0.255.255.255", "::"});
   expect_class(kLoopback, {"127.0.0.0", "127.0.0.1", "127.255.255.255", "::1"});
