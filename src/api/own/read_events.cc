@@ -3,11 +3,6 @@
 #include <algorithm>
 
 namespace eventhorn::api {
-namespace {
-
-constexpr size_t kEventsPerStep = 16;  // of up to a megabyte each
-
-}  // namespace
 
 Task<Status> with_events(Services& services, const std::vector<Position>& positions,
                          const std::function<void(size_t, const store::EventPtr&)>& use) {
