@@ -1,6 +1,6 @@
 // Records of former versions (reliability C9), and damage.
 #include "store/codec.h"
-#include "store/rocks/format.h"
+#include "store/rocks/tables/tables.h"
 
 #include <gtest/gtest.h>
 
@@ -76,7 +76,7 @@ std::string endpoint_v2() {
 }
 
 TEST(Records, C9EndpointsOfVersion2AreRead) {
-  const auto endpoint = format::decode_endpoint("http://a/", endpoint_v2());
+  const auto endpoint = EndpointTable::decode("http://a/", endpoint_v2());
   ASSERT_TRUE(endpoint) << endpoint.error().message;
   EXPECT_EQ(endpoint->state, EndpointRow::State::kParked);
   EXPECT_EQ(endpoint->probes, 3U);
@@ -85,27 +85,27 @@ TEST(Records, C9EndpointsOfVersion2AreRead) {
 }
 
 TEST(Records, C9RowsOfVersion1AreRead) {
-  const auto domain = format::decode_domain(domain_v1());
+  const auto domain = DomainTable::decode(domain_v1());
   ASSERT_TRUE(domain) << domain.error().message;
   EXPECT_EQ((*domain)->uid, DomainUid{64});
   EXPECT_EQ((*domain)->name, "a.test");
   EXPECT_EQ((*domain)->urls(Hook::kOpened), std::vector<std::string>{"http://a/"});
   EXPECT_EQ((*domain)->retry_schedule, std::nullopt);
 
-  const auto lane = format::decode_lane({5}, lane_v1());
+  const auto lane = LaneTable::decode({5}, lane_v1());
   ASSERT_TRUE(lane) << lane.error().message;
   const std::vector<SegmentRow> segments = {
       {webhook::Class::kBulk, {3}, Position{20}, {9}, {{{11}, {12}}}},
       {webhook::Class::kUrgent, {20}, std::nullopt, {21}, {}}};
   EXPECT_EQ(lane->segments, segments);
 
-  const auto exception = format::decode_exception({5}, {7}, exception_v1());
+  const auto exception = ExceptionTable::decode({5}, {7}, exception_v1());
   ASSERT_TRUE(exception) << exception.error().message;
   EXPECT_TRUE(exception->missed);
   EXPECT_EQ(exception->attempts, 8);
   EXPECT_EQ(exception->last_status, 503);
-  EXPECT_FALSE(format::exception_has_hook(exception_v1()));
-  EXPECT_TRUE(format::exception_has_hook(format::encode_exception(*exception)));
+  EXPECT_FALSE(ExceptionTable::has_hook(exception_v1()));
+  EXPECT_TRUE(ExceptionTable::has_hook(ExceptionTable::encode(*exception)));
 }
 
 std::vector<std::string> records() {
@@ -116,15 +116,15 @@ std::vector<std::string> records() {
   LaneRow lane{{1}, {2}, {{webhook::Class::kBulk, {1}, Position{9}, {1}, {{{3}, {4}}}}}};
   EndpointRow endpoint;
   endpoint.reason = "timeout";
-  return {format::encode_domain(domain), format::encode_lane(lane), format::encode_exception({}),
-          format::encode_endpoint(endpoint)};
+  return {DomainTable::encode(domain), LaneTable::encode(lane), ExceptionTable::encode({}),
+          EndpointTable::encode(endpoint)};
 }
 
 std::vector<Status> decode(const std::vector<std::string>& rows) {
   const auto status = [](const auto& result) { return result ? Status() : fail(result.error()); };
-  return {status(format::decode_domain(rows[0])), status(format::decode_lane({1}, rows[1])),
-          status(format::decode_exception({1}, {1}, rows[2])),
-          status(format::decode_endpoint("http://a/", rows[3]))};
+  return {status(DomainTable::decode(rows[0])), status(LaneTable::decode({1}, rows[1])),
+          status(ExceptionTable::decode({1}, {1}, rows[2])),
+          status(EndpointTable::decode("http://a/", rows[3]))};
 }
 
 TEST(Records, ARecordCutShortOrWithMoreIsDamage) {

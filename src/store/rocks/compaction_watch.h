@@ -5,7 +5,8 @@
 
 #include "base/mutex.h"
 #include "base/time.h"
-#include "store/rocks/families.h"
+#include "store/rocks/database.h"
+#include "store/rocks/unreadable_reads.h"
 
 #include <rocksdb/listener.h>
 
@@ -77,5 +78,10 @@ class CompactionWatch final : public rocksdb::EventListener {
   Mutex mutex_;
   std::array<State, kFamilyNames.size()> states_ GUARDED_BY(mutex_){};
 };
+
+/// Makes the changes that `watch` has, and notes the families that go off in `unreadable`. With the
+/// database in use.
+void change_compactions(CompactionWatch& watch, const Database& database, SteadyTime now,
+                        UnreadableReads& unreadable);
 
 }  // namespace eventhorn::store

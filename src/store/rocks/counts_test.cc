@@ -2,6 +2,7 @@
 #include "store/rocks/counts.h"
 
 #include "store/rocks/rocks_store.h"
+#include "store/rocks/tables/exception_table.h"
 #include "store/rocks_test_support.h"
 #include "store/store_test_support.h"
 #include "store/writers_test_support.h"
@@ -166,7 +167,7 @@ TEST(RunningCounts, C9TheIndexOfVersion1IsCountedAndGoesOn) {
   for (const auto& [key, value] : rows) ASSERT_TRUE(db->Put({}, families[4], key, value).ok());
   ASSERT_TRUE(db->Delete({}, families[0], "c").ok());
   // A missed event of the 101st position, which was `accepted`: its row has no hook.
-  const std::string missed = format::encode_exception({{5}, {101}, true, 8, {}, {}, 0, {}});
+  const std::string missed = ExceptionTable::encode({{5}, {101}, true, 8, {}, {}, 0, {}});
   ASSERT_TRUE(db->Put({}, families[0], format::meta_key('x', 5, 101),
                       '\1' + missed.substr(1, missed.size() - 2))
                   .ok());

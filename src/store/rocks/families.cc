@@ -2,7 +2,7 @@
 
 #include "base/log.h"
 #include "base/strings.h"
-#include "store/rocks/retention.h"
+#include "store/rocks/retention_filter.h"
 
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>

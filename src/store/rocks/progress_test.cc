@@ -1,5 +1,5 @@
 // C9: progress that the versions before slots wrote.
-#include "store/rocks/format.h"
+#include "store/rocks/tables/mark_table.h"
 #include "store/rocks_test_support.h"
 
 #include <gtest/gtest.h>
@@ -74,18 +74,18 @@ TEST(Progress, C9MarksByCoreOfVersion2AreReadAndReplaced) {
 // A version before slots takes a row that is not of its form for damage, and does not start; it
 // would send the whole log again otherwise.
 TEST(Progress, C9RowsOfMarksAreNotTakenForThoseByCore) {
-  const auto key = format::mark_key(SlotSet::of_core(0, 64));
-  EXPECT_FALSE(format::is_core_mark(key));
+  const auto key = MarkTable::key(SlotSet::of_core(0, 64));
+  EXPECT_FALSE(MarkTable::is_by_core(key));
   EXPECT_EQ(key[0], 's');
-  EXPECT_NE(format::encode_mark({7}).size(), 8U);
-  const auto mark = format::decode_mark(key, format::encode_mark({7}));
+  EXPECT_NE(MarkTable::encode({7}).size(), 8U);
+  const auto mark = MarkTable::decode(key, MarkTable::encode({7}));
   ASSERT_TRUE(mark);
   EXPECT_EQ(*mark, (SlotMark{SlotSet::of_core(0, 64), {7}}));
-  EXPECT_FALSE(format::decode_mark(key, bytes(7)));
-  EXPECT_FALSE(format::decode_mark("s+12345678", format::encode_mark({7})));
-  std::string newer = format::encode_mark({7});
+  EXPECT_FALSE(MarkTable::decode(key, bytes(7)));
+  EXPECT_FALSE(MarkTable::decode("s+12345678", MarkTable::encode({7})));
+  std::string newer = MarkTable::encode({7});
   newer[0] = '\4';
-  EXPECT_FALSE(format::decode_mark(key, newer));
+  EXPECT_FALSE(MarkTable::decode(key, newer));
 }
 
 }  // namespace

@@ -1,31 +1,51 @@
-// What retention has dropped. Rows below the floors go when RocksDB compacts them, here some and
-// there some; until then readers skip them.
+// Drops what is old. Of the log whole ranges go at once; of other tables each row goes when RocksDB
+// compacts it (retention_filter.h). How far it has come is kept: the floors of the log with the
+// times they were made for, and that of the catch-up index.
 #pragma once
 
-#include "store/rocks/families.h"
+#include "store/kept_clock.h"
+#include "store/rocks/clock_keeper.h"
+#include "store/rocks/database.h"
+#include "store/rocks/floors.h"
+#include "store/rocks/tables/floor_table.h"
+#include "store/rocks/tables/log_table.h"
+#include "store/rocks/tables/number_table.h"
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
 
-namespace rocksdb {
-class CompactionFilterFactory;
-}  // namespace rocksdb
-
 namespace eventhorn::store {
 
-/// Shared with the compaction filters, which run on RocksDB's threads.
-struct Floors {
-  std::atomic<uint64_t> events{0};  // positions below are gone
-  std::atomic<uint64_t> ids{0};     // id rows of positions below are gone
-  /// Rows of the catch-up index and missed events below are gone: 7 days later than their events,
-  /// so that what a lane lost can be counted.
-  std::atomic<uint64_t> classes{0};
-  std::atomic<int64_t> attempts_us{0};  // attempts written before are gone
-};
+/// With the database in use; load() while the store is opened.
+class Retention {
+ public:
+  /// All must outlive this.
+  struct Parts {
+    const Database& database;
+    const LogTable& log;
+    const FloorTable& floors;
+    const NumberTable& numbers;
+    KeptClock& clock;
+    ClockKeeper& clock_keeper;
+  };
 
-/// Not for the log.
-std::shared_ptr<rocksdb::CompactionFilterFactory> make_retention_filter(
-    Family family, std::shared_ptr<Floors> floors);
+  Retention(std::shared_ptr<Floors> floors, const Parts& parts)
+      : floors_(std::move(floors)), parts_(parts) {}
+
+  /// Raises the floors to what was kept.
+  Status load();
+
+  /// Events below are gone.
+  Position floor() const { return {floors_->events}; }
+
+  /// As Upkeep::expire(). `head` is the last visible position. What is beyond `indexed_through` is
+  /// not dropped, because the index would name what is gone.
+  Result<uint64_t> expire(SystemTime events_before, SystemTime attempts_before, Position head,
+                          Position indexed_through);
+
+ private:
+  const std::shared_ptr<Floors> floors_;
+  const Parts parts_;
+};
 
 }  // namespace eventhorn::store

@@ -1,52 +1,83 @@
-// When the rows of the indexes go that retention dropped.
-#include "store/rocks/families.h"
-#include "store/writers_test_support.h"
+#include "store/rocks/retention.h"
+
+#include "store/rocks/table_test_support.h"
 
 #include <gtest/gtest.h>
-#include <rocksdb/sst_file_reader.h>
-#include <rocksdb/table_properties.h>
-
-#include <filesystem>
-#include <string>
 
 namespace eventhorn::store {
 namespace {
 
-// Rows in the tables of a family.
-uint64_t rows_in_tables(const TempDir& dir, Family family) {
-  uint64_t out = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(dir.path() / "store")) {
-    rocksdb::SstFileReader reader({});
-    // A table may go while it is looked at.
-    if (entry.path().extension() != ".sst" || !reader.Open(entry.path().string()).ok()) continue;
-    const auto properties = reader.GetTableProperties();
-    if (properties->column_family_name == kFamilyNames[static_cast<size_t>(family)])
-      out += properties->num_entries;
-  }
-  return out;
+SystemTime at(int64_t second) {
+  return from_micros(kBaseUs + second * 1'000'000);
 }
 
-// Tables of which nothing new overlaps are not compacted by themselves.
-TEST(Retention, RowsOfDroppedEventsGoOnceTheirTablesAreOld) {
-  WriterRig rig(WriterRig::quick(),
-                [](RocksOptions& options) { options.rewrite_after = std::chrono::hours(1); });
-  rig.create();
-  std::vector<NewEvent> events;
-  for (int i = 0; i < 100; ++i) events.push_back(rig.event("e" + std::to_string(100 + i)));
-  EXPECT_TRUE(rig.append(std::move(events)));
-  EXPECT_TRUE(rig.append("later"));
-  const auto later = rig.batches().back()->events.front();
-  EXPECT_TRUE(rig.store->index_now());
-  rig.restart();
-  EXPECT_EQ(rows_in_tables(rig.dir, Family::kTimes), 101U);
-  const auto cut = from_micros(to_micros(later->committed));  // as in the log
-  EXPECT_EQ(*rig.store->expire(cut, {}), later->position.value);
-  rig.env.advance(std::chrono::hours(2));
-  EXPECT_TRUE(rig.append("zz"));
-  EXPECT_TRUE(rig.store->index_now());
-  rig.restart();
-  while (rows_in_tables(rig.dir, Family::kTimes) > 2) std::this_thread::yield();
-  EXPECT_EQ(rig.listed(), (std::vector<std::string>{"later", "zz"}));
+constexpr int64_t kWeek = 7 * 24 * 3600;
+
+class RetentionTest : public TableTest {
+ protected:
+  RetentionTest() { kept.start(std::nullopt, at(0)); }
+
+  // Event i was committed in second i.
+  void put_events(uint64_t count) {
+    write([&](auto& batch) {
+      for (uint64_t i = 1; i <= count; ++i)
+        EXPECT_TRUE(log.put({i}, make_event("e"), at(static_cast<int64_t>(i)), batch));
+    });
+  }
+
+  uint64_t expire(int64_t events_second, Position head, Position indexed) {
+    return expect(retention.expire(at(events_second), at(0), head, indexed));
+  }
+
+  FakeClock clock;
+  KeptClock kept{clock, std::chrono::hours(1)};
+  LogTable log{database};
+  FloorTable table{database};
+  NumberTable numbers{database};
+  ClockTable clock_table{database};
+  Wal wal{database, dir.path()};
+  ClockKeeper keeper{kept, clock_table, wal};
+  Retention retention{floors, {database, log, table, numbers, kept, keeper}};
+};
+
+TEST_F(RetentionTest, DropsWhatIsOldAndNotesHowFarItCame) {
+  put_events(10);
+  EXPECT_EQ(expire(5, {10}, {10}), 5U);
+  EXPECT_EQ(retention.floor(), Position{5});
+  EXPECT_EQ(count(Family::kLog), 6U);
+  EXPECT_TRUE(*clock_table.load()) << "the clock must not fall behind what it dropped by";
+  EXPECT_EQ(expire(4, {10}, {10}), 0U) << "a floor never falls";
+  EXPECT_EQ(retention.floor(), Position{5});
+  const auto fresh = std::make_shared<Floors>();
+  Retention again(fresh, {database, log, table, numbers, kept, keeper});
+  EXPECT_TRUE(again.load());
+  EXPECT_EQ(again.floor(), Position{5});
+}
+
+TEST_F(RetentionTest, WhatIsNotIndexedStays) {
+  put_events(10);
+  EXPECT_EQ(expire(100, {10}, {3}), 4U);
+  EXPECT_EQ(retention.floor(), Position{4});
+  EXPECT_EQ(expire(100, {10}, {10}), 7U);
+  EXPECT_EQ(count(Family::kLog), 0U);
+}
+
+TEST_F(RetentionTest, IdsAndClassesGoAWeekLater) {
+  put_events(10);
+  EXPECT_EQ(expire(5, {10}, {10}), 5U);
+  EXPECT_EQ(floors->ids, 0U);
+  EXPECT_EQ(expire(5 + kWeek, {10}, {10}), 6U);
+  EXPECT_EQ(floors->ids, 5U);
+  EXPECT_EQ(floors->classes, 5U);
+  EXPECT_EQ(*numbers.load(NumberTable::kClassesFloor), 5U);
+}
+
+// C9: version 1 dropped these rows with their events, and noted no floor of theirs.
+TEST_F(RetentionTest, C9AStoreOfVersion1HasTheClassesOfItsEvents) {
+  write([&](auto& batch) { table.put(at(1), {7}, batch); });
+  EXPECT_TRUE(retention.load());
+  EXPECT_EQ(floors->classes, 7U);
+  EXPECT_EQ(*numbers.load(NumberTable::kClassesFloor), 7U);
 }
 
 }  // namespace

@@ -1,13 +1,15 @@
-// How much of the write-ahead log is synced, and what may be cut off behind it.
+#include "store/rocks/wal.h"
+
 #include "base/log.h"
 #include "store/rocks/repair/wal_check.h"
-#include "store/rocks/rocks_store.h"
 #include "store/rocks/status.h"
 
 #include <rocksdb/db.h>
 #include <rocksdb/write_batch.h>
 
 #include <charconv>
+#include <cstdint>
+#include <string>
 
 namespace eventhorn::store {
 namespace {
@@ -23,56 +25,81 @@ uint64_t log_number(const std::filesystem::path& file) {
 
 }  // namespace
 
-// Where the log ends now. If that cannot be told, behind everything: then nothing is ever cut off.
-WalPlace RocksStore::wal_end() const {
-  std::unique_ptr<rocksdb::LogFile> file;
-  if (!db_->GetCurrentWalFile(&file).ok() || !file) return {UINT64_MAX, UINT64_MAX};
-  return {file->LogNumber(), file->SizeFileBytes()};
+Wal::Wal(Database& database, const std::filesystem::path& data)
+    : database_(database),
+      syncs_(
+          metrics::counter("eventhorn_fsyncs_total", "Writes and syncs that waited for the disk")),
+      failed_sync_(data) {}
+
+Status Wal::takes_writes() const {
+  if (failed_) return fail(Errc::kUnavailable, "the store failed and is not reopened yet");
+  return {};
+}
+
+Status Wal::write(rocksdb::WriteBatch& batch, const char* doing) {
+  auto status = database_.write(batch, doing);
+  if (!status) {
+    const std::lock_guard lock(sync_mutex_);
+    note_failure();
+  }
+  return status;
 }
 
 // One sync after the other, and none after one that failed: the kernel reports a failed fsync of a
 // file once, so the next one would seem to have written what was lost. (RocksDB lets only one run
 // at a time anyway.)
-Status RocksStore::sync_wal() {
+Status Wal::sync() {
   const std::lock_guard lock(sync_mutex_);
-  if (failed_) return fail(Errc::kUnavailable, kNotReopened);
-  const auto end = wal_end();
+  TRY_STATUS(takes_writes());
+  const auto place = end();
   const uint64_t saves = durability_.saves();
   syncs_.add();
-  auto status = to_status(db_->SyncWAL(), "syncing the store");
+  auto status = to_status(database_->SyncWAL(), "syncing the store");
   if (status) {
-    durability_.synced(end, saves);
+    durability_.synced(place, saves);
   } else {
     note_failure();
   }
   return status;
 }
 
-Status RocksStore::write_synced(rocksdb::WriteBatch& batch, const char* doing) {
+Status Wal::write_synced(rocksdb::WriteBatch& batch, const char* doing) {
   const std::lock_guard lock(sync_mutex_);
-  if (failed_) return fail(Errc::kUnavailable, kNotReopened);
+  TRY_STATUS(takes_writes());
   rocksdb::WriteOptions options;
   options.sync = true;
   const uint64_t saves = durability_.saves();
   syncs_.add();
-  auto status = to_status(db_->Write(options, &batch), doing);
+  auto status = to_status(database_->Write(options, &batch), doing);
   if (status) {
-    durability_.synced(wal_end(), saves);
+    durability_.synced(end(), saves);
   } else {
     note_failure();
   }
   return status;
 }
 
-void RocksStore::note_failure() {
-  failed_ = true;
-  const auto end = wal_end();
-  if (end.file != UINT64_MAX) failed_sync_.note(durability_.place(), end.file);
+void Wal::opened() {
+  durability_.opened(end());
+  failed_sync_.forget();
+  failed_ = false;
 }
 
-// Of the hole that a failed sync may leave (failed_sync.h).
-bool RocksStore::cut_unsynced_end() {
-  const auto directory = options_.directory / "store";
+// Where the log ends now. If that cannot be told, behind everything: then nothing is ever cut off.
+WalPlace Wal::end() const {
+  std::unique_ptr<rocksdb::LogFile> file;
+  if (!database_->GetCurrentWalFile(&file).ok() || !file) return {UINT64_MAX, UINT64_MAX};
+  return {file->LogNumber(), file->SizeFileBytes()};
+}
+
+// With sync_mutex_ held.
+void Wal::note_failure() {
+  failed_ = true;
+  const auto place = end();
+  if (place.file != UINT64_MAX) failed_sync_.note(durability_.place(), place.file);
+}
+
+bool Wal::cut_unsynced_end(const std::filesystem::path& directory) {
   const auto found = find_wal_damage(directory);
   if (!found || found->size() != 1 || !found->front().offset) return false;
   const auto& damage = found->front();

@@ -26,13 +26,13 @@ namespace fs = std::filesystem;
 // Of tables that a repair adds; a store does not come that far.
 constexpr uint64_t kUnusedNumber = 900'000'000;
 
-rocksdb::DBOptions options_for(Database::Mode mode) {
+rocksdb::DBOptions options_for(OpenMode mode) {
   auto out = db_options(nullptr);
-  out.create_if_missing = mode == Database::Mode::kCreate;
-  out.create_missing_column_families = mode == Database::Mode::kCreate;
-  if (mode == Database::Mode::kLenient || mode == Database::Mode::kRemains)
+  out.create_if_missing = mode == OpenMode::kCreate;
+  out.create_missing_column_families = mode == OpenMode::kCreate;
+  if (mode == OpenMode::kLenient || mode == OpenMode::kRemains)
     out.wal_recovery_mode = rocksdb::WALRecoveryMode::kSkipAnyCorruptedRecords;
-  if (mode == Database::Mode::kRemains) {
+  if (mode == OpenMode::kRemains) {
     // Reading only, RocksDB 7.8 dies of the first of these.
     out.track_and_verify_wals_in_manifest = false;
     out.paranoid_checks = false;
@@ -159,7 +159,7 @@ Status link_files(const fs::path& from, const fs::path& to, std::optional<LogPla
 Result<std::vector<fs::path>> make_empty_tables(const fs::path& directory) {
   std::error_code ec;
   fs::remove_all(directory, ec);
-  TRY(const auto database, Database::open(directory, Database::Mode::kCreate));
+  TRY(const auto database, open_database(directory, OpenMode::kCreate));
   std::vector<fs::path> out(kFamilyNames.size());
   for (size_t i = 0; i < out.size(); ++i) {
     auto* family = database->family(Family{i});
@@ -195,24 +195,16 @@ StoreLock::~StoreLock() {
   if (lock_ != nullptr) rocksdb::Env::Default()->UnlockFile(lock_).PermitUncheckedError();
 }
 
-Database::~Database() {
-  if (!db_) return;
-  for (auto* f : families_) db_->DestroyColumnFamilyHandle(f).PermitUncheckedError();
-}
-
-Result<std::unique_ptr<Database>> Database::open(const fs::path& path, Mode mode) {
+Result<std::unique_ptr<Database>> open_database(const fs::path& path, OpenMode mode) {
   const auto options = options_for(mode);
   auto families = family_descriptors(nullptr);
-  const bool remains = mode == Mode::kRemains;
+  const bool remains = mode == OpenMode::kRemains;
   for (auto& family : families) family.options.disable_auto_compactions = remains;
-  const bool writes = remains || mode == Mode::kCreate;
-  auto out = std::unique_ptr<Database>(new Database());
-  rocksdb::DB* db = nullptr;
-  const auto status =
-      writes ? rocksdb::DB::Open(options, path.string(), families, &out->families_, &db)
-             : rocksdb::DB::OpenForReadOnly(options, path.string(), families, &out->families_, &db);
+  const bool writes = remains || mode == OpenMode::kCreate;
+  auto out = std::make_unique<Database>();
+  const auto status = out->open(options, path.string(), families,
+                                writes ? Database::Access::kReadAndWrite : Database::Access::kRead);
   TRY_STATUS(to_status(status, ("opening " + path.string()).c_str()));
-  out->db_.reset(db);
   return out;
 }
 
@@ -239,12 +231,12 @@ Result<Damage> damage_of(const fs::path& store) {
   out.only_in_tables = logs.empty();
   TRY(const auto repeated, find_repeated_logs(store));
   if (!repeated.empty()) return out;  // RocksDB does not survive those
-  auto database = Database::open(store, Database::Mode::kStrict);
+  auto database = open_database(store, OpenMode::kStrict);
   if (!database) {
     out.only_in_tables = false;
     out.in_logs = first_place(logs, database.error().message);
     if (logs.empty()) out.places.push_back(database.error().message);
-    database = Database::open(store, Database::Mode::kLenient);
+    database = open_database(store, OpenMode::kLenient);
   }
   if (!database) {
     if (out.places.back() != database.error().message)
@@ -262,7 +254,7 @@ Result<Remains> open_remains(const fs::path& store, const fs::path& scratch,
   const auto links = scratch / "store";
   TRY_STATUS(link_files(store, links, end));
   TRY(const auto empty, make_empty_tables(scratch / "families"));
-  auto opened = Database::open(links, Database::Mode::kRemains);
+  auto opened = open_database(links, OpenMode::kRemains);
   if (opened) {
     // One that cannot be opened would take all others of its level with it.
     const auto bad = bad_tables(**opened, links);
@@ -275,7 +267,7 @@ Result<Remains> open_remains(const fs::path& store, const fs::path& scratch,
       log_warn("store", "left out of the repair: it cannot be opened table={}", table);
       TRY_STATUS(put_table_of_size(empty[0], links / table, size));
     }
-    TRY(auto database, Database::open(links, Database::Mode::kRemains));
+    TRY(auto database, open_database(links, OpenMode::kRemains));
     return Remains{std::move(database), std::move(incomplete)};
   }
   log_warn("store", "the list of files is damaged: making it anew error={}",
@@ -285,11 +277,11 @@ Result<Remains> open_remains(const fs::path& store, const fs::path& scratch,
   // in the log.
   for (size_t i = 0; i < kFamilyNames.size(); ++i)
     TRY_STATUS(put_copy(empty[i], links / table_name(kUnusedNumber + i)));
-  const auto status = rocksdb::RepairDB(links.string(), options_for(Database::Mode::kRemains),
+  const auto status = rocksdb::RepairDB(links.string(), options_for(OpenMode::kRemains),
                                         family_descriptors(nullptr));
   TRY_STATUS(to_status(status, "listing the files of the store anew"));
   Remains out;
-  TRY(out.database, Database::open(links, Database::Mode::kRemains));
+  TRY(out.database, open_database(links, OpenMode::kRemains));
   if (holds_tables(links / "lost"))  // of which families is not known
     for (size_t i = 0; i < kFamilyNames.size(); ++i) out.incomplete.insert(Family{i});
   return out;

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "base/result.h"
-#include "store/rocks/families.h"
+#include "store/rocks/database.h"
 
 #include <filesystem>
 #include <memory>
@@ -12,10 +12,7 @@
 #include <vector>
 
 namespace rocksdb {
-class ColumnFamilyHandle;
-class DB;
 class FileLock;
-struct WriteOptions;
 }  // namespace rocksdb
 
 namespace eventhorn::store {
@@ -36,33 +33,15 @@ class StoreLock {
   rocksdb::FileLock* lock_;
 };
 
-/// A database with its families, as RocksDB opens it.
-class Database {
- public:
-  enum class Mode {
-    kStrict,   // read only, as the server would open it
-    kLenient,  // read only, without what is damaged in write-ahead logs
-    kRemains,  // that, and without logs that are missing; writes to the directory
-    kCreate,   // for writing
-  };
-
-  static Result<std::unique_ptr<Database>> open(const std::filesystem::path& path, Mode mode);
-  Database(const Database&) = delete;
-  Database& operator=(const Database&) = delete;
-  ~Database();
-
-  rocksdb::DB& operator*() const { return *db_; }
-
-  rocksdb::DB* operator->() const { return db_.get(); }
-
-  rocksdb::ColumnFamilyHandle* family(Family f) const { return families_[static_cast<size_t>(f)]; }
-
- private:
-  Database() = default;
-
-  std::vector<rocksdb::ColumnFamilyHandle*> families_;
-  std::unique_ptr<rocksdb::DB> db_;
+enum class OpenMode {
+  kStrict,   // read only, as the server would open it
+  kLenient,  // read only, without what is damaged in write-ahead logs
+  kRemains,  // that, and without logs that are missing; writes to the directory
+  kCreate,   // for writing
 };
+
+/// Of the database in `path`. Nobody else has it.
+Result<std::unique_ptr<Database>> open_database(const std::filesystem::path& path, OpenMode mode);
 
 /// A place in the write-ahead logs: the log's number, and the offset in it.
 struct LogPlace {

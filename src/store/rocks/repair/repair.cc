@@ -2,13 +2,13 @@
 
 #include "base/dates.h"
 #include "base/log.h"
-#include "json/writer.h"
 #include "store/rocks/format.h"
 #include "store/rocks/repair/damage.h"
+#include "store/rocks/repair/lost_list.h"
 #include "store/rocks/repair/readable_rows.h"
 #include "store/rocks/rocks_store.h"
 #include "store/rocks/status.h"
-#include "webhook/url.h"
+#include "store/rocks/tables/tables.h"
 
 #include <rocksdb/db.h>
 #include <rocksdb/write_batch.h>
@@ -17,7 +17,6 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
-#include <fstream>
 #include <map>
 #include <optional>
 #include <stdio.h>
@@ -78,16 +77,6 @@ ReadableRows rows_of(const Database& database, Family family) {
   });
 }
 
-std::string hex(std::string_view key) {
-  std::string out;
-  for (const char c : key) {
-    constexpr const char* kDigits = "0123456789abcdef";
-    out += kDigits[static_cast<uint8_t>(c) >> 4];
-    out += kDigits[static_cast<uint8_t>(c) & 15];
-  }
-  return out;
-}
-
 // A file or a directory.
 Status sync_path(const fs::path& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -120,8 +109,7 @@ class Repair {
     TRY_STATUS(list_positions());
     TRY_STATUS(list_lanes());
     TRY_STATUS(set_next_position());
-    lost_.close();
-    if (!lost_) return fail(Errc::kUnavailable, "cannot write lost.ndjson");
+    TRY_STATUS(lost_.close());
     source_.reset();
     prefix_.reset();
     std::error_code ec;
@@ -160,8 +148,6 @@ class Repair {
   void note_gaps(Family family, const ReadableRows& rows);
   const Gap* gap_of(uint64_t position) const;
 
-  void lost(const std::string& line) { lost_ << line << '\n'; }
-
   std::string commit_time(const Database& database, uint64_t position) const;
 
   const fs::path data_;
@@ -171,7 +157,7 @@ class Repair {
   bool log_damaged_;  // beyond what the index knows of
   std::unique_ptr<Database> source_;
   std::unique_ptr<Database> prefix_;  // null when the logs are whole
-  std::ofstream lost_;
+  LostList lost_;
 
   uint64_t highest_ = 0;  // position that any row names
   uint64_t indexed_ = 0;  // the mark of the old store
@@ -199,9 +185,7 @@ Status Repair::make_room() {
   std::erase_if(when, [](char c) { return c == ':' || c == '-' || c == '.'; });
   report_.quarantine = data_ / ("quarantine-" + when);
   fs::create_directories(report_.quarantine, ec);
-  lost_.open(report_.quarantine / "lost.ndjson");
-  if (!lost_) return fail(Errc::kUnavailable, "cannot write to " + report_.quarantine.string());
-  return {};
+  return lost_.open(report_.quarantine / "lost.ndjson");
 }
 
 Status Repair::open_source() {
@@ -219,19 +203,19 @@ Status Repair::open_source() {
 
 void Repair::note_default(std::string_view key, std::string_view value) {
   const bool number = value.size() == 8;
-  if (key == format::kIndexedThroughKey && number) indexed_ = format::get_u64_be(value.data());
+  if (key == NumberTable::kIndexedThrough && number) indexed_ = format::get_u64_be(value.data());
   if (key[0] == format::kFloorPrefix && number)
     floor_ = std::max(floor_, format::get_u64_be(value.data()));
   if (number && key[0] != format::kValuePrefix) see(format::get_u64_be(value.data()));
-  if (key[0] == format::kSlotPrefix && !format::is_core_mark(key)) {
-    if (const auto mark = format::decode_mark(key, value)) see(mark->settled_through.value);
+  if (key[0] == format::kSlotPrefix && !MarkTable::is_by_core(key)) {
+    if (const auto mark = MarkTable::decode(key, value)) see(mark->settled_through.value);
   }
   if (key[0] == format::kDomainPrefix) {
-    if (auto domain = format::decode_domain(value))
+    if (auto domain = DomainTable::decode(value))
       domains_.emplace((*domain)->uid.value, std::move(*domain));
   }
   if (key[0] != format::kLanePrefix || key.size() != 9) return;
-  const auto lane = format::decode_lane({format::get_u64_be(key.data() + 1)}, value);
+  const auto lane = LaneTable::decode({format::get_u64_be(key.data() + 1)}, value);
   if (!lane) return;
   for (const auto& segment : lane->segments) {
     see(segment.acked_through.value);
@@ -240,19 +224,7 @@ void Repair::note_default(std::string_view key, std::string_view value) {
 }
 
 void Repair::note_gaps(Family family, const ReadableRows& rows) {
-  for (const auto& gap : rows.gaps()) {
-    std::string line;
-    json::Writer(line)
-        .begin_object()
-        .key("family")
-        .value(kFamilyNames[static_cast<size_t>(family)])
-        .key("after_key")
-        .value(hex(gap.after))
-        .key("before_key")
-        .value(hex(gap.before))
-        .end_object();
-    lost(line);
-  }
+  for (const auto& gap : rows.gaps()) lost_.add_rows(family, gap);
   report_.rows_lost += rows.gaps().size();
 }
 
@@ -265,12 +237,13 @@ bool is_progress(std::string_view key) {
 // while that of its slot is not would be taken to have nothing behind. So too much is sent again,
 // never too little.
 Status Repair::copy_default() {
-  TRY(const auto to, Database::open(target(), Database::Mode::kCreate));
+  TRY(const auto to, open_database(target(), OpenMode::kCreate));
   Batches out(*to);
   auto rows = rows_of(*source_, Family::kMeta);
   while (rows.next()) {
     note_default(rows.key(), rows.value());
-    if (rows.key() == format::kIndexedThroughKey || (prefix_ && is_progress(rows.key()))) continue;
+    if (rows.key() == NumberTable::kIndexedThrough || (prefix_ && is_progress(rows.key())))
+      continue;
     TRY_STATUS(out.put(Family::kMeta, rows.key(), rows.value()));
   }
   note_gaps(Family::kMeta, rows);
@@ -290,7 +263,7 @@ Status Repair::copy_default() {
 
 // What retention left of the index is of use for a week more. Before the log: totals go on from it.
 Status Repair::copy_old_classes() {
-  TRY(const auto to, Database::open(target(), Database::Mode::kCreate));
+  TRY(const auto to, open_database(target(), OpenMode::kCreate));
   Batches out(*to);
   auto classes = rows_of(*source_, Family::kClasses);
   while (classes.next()) {
@@ -301,7 +274,7 @@ Status Repair::copy_old_classes() {
 }
 
 Status Repair::copy(Family family) {
-  TRY(const auto to, Database::open(target(), Database::Mode::kCreate));
+  TRY(const auto to, open_database(target(), OpenMode::kCreate));
   Batches out(*to);
   auto rows = rows_of(*source_, family);
   while (rows.next()) TRY_STATUS(out.put(family, rows.key(), rows.value()));
@@ -315,11 +288,12 @@ Status Repair::copy_log() {
   uint64_t next = floor_;
   for (bool more = rows.next(); more;) {
     {
-      TRY(const auto to, Database::open(target(), Database::Mode::kCreate));
+      TRY(const auto to, open_database(target(), OpenMode::kCreate));
       Batches out(*to);
       if (report_.events_kept == 0) {
         const uint64_t first = format::get_u64_be(rows.key().data());
-        TRY_STATUS(out.put(Family::kMeta, format::kIndexedThroughKey, format::u64_key(first - 1)));
+        TRY_STATUS(
+            out.put(Family::kMeta, NumberTable::kIndexedThrough, format::u64_key(first - 1)));
       }
       for (uint64_t n = 0; more && n < kPieceEvents; ++n, more = rows.next()) {
         const uint64_t position = format::get_u64_be(rows.key().data());
@@ -359,7 +333,7 @@ const Gap* Repair::gap_of(uint64_t position) const {
 // Those of what retention dropped are of use for a week more. Those beyond it whose events are gone
 // tell which were lost; they are not kept, so that a producer may send those again.
 Status Repair::copy_ids() {
-  TRY(const auto to, Database::open(target(), Database::Mode::kCreate));
+  TRY(const auto to, open_database(target(), OpenMode::kCreate));
   Batches out(*to);
   auto ids = rows_of(*source_, Family::kIds);
   while (ids.next()) {
@@ -370,17 +344,8 @@ Status Repair::copy_ids() {
     if (position < floor_) TRY_STATUS(out.put(Family::kIds, key, ids.value()));
     if (position < floor_ || gap_of(position) == nullptr) continue;
     const auto domain = domains_.find(format::get_u64_be(key.data()));
-    std::string line;
-    json::Writer(line)
-        .begin_object()
-        .key("position")
-        .value(position)
-        .key("domain")
-        .value(domain == domains_.end() ? "" : domain->second->name)
-        .key("id")
-        .value(key.substr(8))
-        .end_object();
-    lost(line);
+    lost_.add_event(position, domain == domains_.end() ? std::string_view() : domain->second->name,
+                    key.substr(8));
     ++report_.events_lost;
   }
   ids_damaged_ = ids_damaged_ || !ids.gaps().empty();
@@ -391,7 +356,7 @@ std::string Repair::commit_time(const Database& database, uint64_t position) con
   std::string row;
   const auto status =
       database->Get({}, database.family(Family::kLog), format::u64_key(position), &row);
-  const auto event = status.ok() ? format::decode_log({position}, row)
+  const auto event = status.ok() ? LogTable::decode({position}, row)
                                  : Result<EventPtr>(fail(Errc::kNotFound, "none"));
   return event ? format_iso8601((*event)->committed) : std::string();
 }
@@ -400,21 +365,19 @@ std::string Repair::commit_time(const Database& database, uint64_t position) con
 // held no event.
 Status Repair::list_positions() {
   if (!log_damaged_) return {};
-  TRY(const auto to, Database::open(target(), Database::Mode::kCreate));
+  TRY(const auto to, open_database(target(), OpenMode::kCreate));
   for (const auto& gap : gaps_) {
     const uint64_t first = std::max(gap.first.value, ids_damaged_ ? 0 : indexed_ + 1);
     if (first > gap.last.value) continue;
     const bool open = gap.last.value == UINT64_MAX;
-    std::string line;
-    json::Writer json(line);
-    json.begin_object().key("from_position").value(first);
-    if (!open) json.key("to_position").value(gap.last.value);
-    json.key("committed_after").value(commit_time(*to, gap.first.value - 1));
-    if (!open) json.key("committed_before").value(commit_time(*to, gap.last.value + 1));
-    json.end_object();
-    lost(line);
+    LostList::Range range{first, std::nullopt, commit_time(*to, gap.first.value - 1), {}};
+    if (!open) {
+      range.last = gap.last.value;
+      range.committed_before = commit_time(*to, gap.last.value + 1);
+    }
+    lost_.add_range(range);
     if (open) {
-      report_.lost_after = commit_time(*to, gap.first.value - 1);
+      report_.lost_after = range.committed_after;
     } else {
       report_.positions_lost += gap.last.value - first + 1;
     }
@@ -431,18 +394,8 @@ Status Repair::list_lanes() {
   };
   for (const auto& [uid, domain] : domains_) {
     for (const auto& lane : domain->lanes) {
-      if (!in_gap(format::meta_key(format::kLanePrefix, lane.id.value))) continue;
-      std::string line;
-      json::Writer(line)
-          .begin_object()
-          .key("lane")
-          .value(lane.id.value)
-          .key("domain")
-          .value(domain->name)
-          .key("url")
-          .value(webhook::masked(lane.url))
-          .end_object();
-      lost(line);
+      if (!in_gap(LaneTable::key(lane.id))) continue;
+      lost_.add_lane(lane.id, domain->name, lane.url);
       ++report_.lanes_lost;
     }
   }
@@ -450,9 +403,9 @@ Status Repair::list_lanes() {
 }
 
 Status Repair::set_next_position() {
-  TRY(const auto to, Database::open(target(), Database::Mode::kCreate));
+  TRY(const auto to, open_database(target(), OpenMode::kCreate));
   Batches out(*to);
-  TRY_STATUS(out.put(Family::kMeta, format::kNextPositionKey,
+  TRY_STATUS(out.put(Family::kMeta, NumberTable::kNextPosition,
                      format::u64_key(highest_ + kPositionsToSpare)));
   return out.finish();
 }

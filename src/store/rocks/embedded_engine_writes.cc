@@ -1,0 +1,145 @@
+// What is written: a commit is one WriteBatch and one sync of the write-ahead log.
+#include "base/check.h"
+#include "store/rocks/embedded_engine.h"
+#include "store/rocks/status.h"
+
+#include <rocksdb/db.h>
+#include <rocksdb/write_batch.h>
+
+#include <utility>
+
+namespace eventhorn::store {
+
+Status EmbeddedEngine::commit(WriteSet& set) {
+  TRY(const auto use, database_.use());
+  TRY_STATUS(wal_.takes_writes());
+  const uint64_t first_position = next_position_;
+  rocksdb::WriteBatch batch;
+  ids_.judge(set.appends);
+  TRY_STATUS(put_appends(set, batch));
+  if (!set.edits.empty()) {
+    domains_.run(set.edits, next_position_, batch);
+    tables_.numbers.put(NumberTable::kNextPosition, next_position_, batch);
+  }
+  auto status = clock_keeper_.write(batch, !set.appends.empty());
+  // Synced apart from the write: RocksDB holds its write queue during a synced write, and progress
+  // must not wait for the disk. Nothing is visible before it: readers see up to head(), which
+  // publish() moves.
+  if (status) status = wal_.sync();
+  if (!status) {
+    clock_keeper_.lost();
+    next_position_ = first_position;
+    return status;
+  }
+  publish(set);
+  return {};
+}
+
+Status EmbeddedEngine::put_appends(WriteSet& set, rocksdb::WriteBatch& batch) {
+  const SystemTime now = kept_clock_.now();
+  for (auto& a : set.appends) {
+    if (a.outcome != WriteSet::Append::Outcome::kStored) continue;
+    const Position position{next_position_++};
+    TRY_STATUS(tables_.log.put(position, a.event, now, batch));
+    auto stored = std::make_shared<StoredEvent>();
+    stored->position = position;
+    stored->domain = a.event.domain;
+    stored->shard = a.event.shard;
+    stored->push = a.event.push;
+    stored->committed = now;
+    stored->event = std::move(a.event.event);
+    stored->hold();
+    a.stored = std::move(stored);
+  }
+  return {};
+}
+
+void EmbeddedEngine::publish(const WriteSet& set) {
+  domains_.publish(set.edits);
+  for (const auto& a : set.appends) {
+    if (a.stored) tail_.append(TailEntry::of(*a.stored));
+  }
+  CHECK(next_position_ > head().value);
+  head_.store(next_position_ - 1, std::memory_order_release);
+  indexer_.appended();
+}
+
+Result<SaveToken> EmbeddedEngine::save(std::span<const Progress* const> progress) {
+  TRY(const auto use, database_.use());
+  TRY_STATUS(wal_.takes_writes());
+  rocksdb::WriteBatch batch;
+  bool has_stamps = false;
+  for (const auto* one : progress) {
+    progress_.put(*one, batch);
+    has_stamps = has_stamps || !one->attempts.empty();
+  }
+  TRY_STATUS(clock_keeper_.write(batch, has_stamps));
+  return wal_.saved();
+}
+
+Status EmbeddedEngine::flush() {
+  TRY(const auto use, database_.use());
+  return wal_.sync();
+}
+
+Status EmbeddedEngine::replace_marks(std::span<const SlotMark> marks) {
+  TRY(const auto use, database_.use());
+  rocksdb::WriteBatch batch;
+  TRY_STATUS(tables_.marks.replace(marks, batch));
+  return wal_.write_synced(batch, "saving progress");
+}
+
+Status EmbeddedEngine::save_value(const std::string& key, const std::string& value) {
+  TRY(const auto use, database_.use());
+  rocksdb::WriteBatch batch;
+  tables_.values.put(key, value, batch);
+  return wal_.write_synced(batch, "saving a setting");
+}
+
+Status EmbeddedEngine::remove_value(const std::string& key) {
+  TRY(const auto use, database_.use());
+  rocksdb::WriteBatch batch;
+  tables_.values.remove(key, batch);
+  return wal_.write_synced(batch, "removing a setting");
+}
+
+Status EmbeddedEngine::save_values(const ValueChanges& changes) {
+  TRY(const auto use, database_.use());
+  TRY_STATUS(wal_.takes_writes());
+  rocksdb::WriteBatch batch;
+  for (const auto& [key, value] : changes) {
+    if (value) {
+      tables_.values.put(key, *value, batch);
+    } else {
+      tables_.values.remove(key, batch);
+    }
+  }
+  return wal_.write(batch, "saving values");
+}
+
+// The end of what both the log and the indexes have.
+Position EmbeddedEngine::indexed_through() const {
+  const Position head_now = head();
+  const auto runs = tail_.runs();
+  return runs.front()->size() > 0 ? just_before((*runs.front())[0].position) : head_now;
+}
+
+Result<uint64_t> EmbeddedEngine::expire(SystemTime events_before, SystemTime attempts_before) {
+  TRY(const auto use, database_.use());
+  const Position indexed = indexed_through();
+  return retention_.expire(events_before, attempts_before, head(), indexed);
+}
+
+Status EmbeddedEngine::compact_now() {
+  TRY(const auto use, database_.use());
+  rocksdb::CompactRangeOptions options;
+  options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForce;
+  for (size_t i = 0; i < kFamilyNames.size(); ++i) {
+    TRY_STATUS(
+        to_status(database_->CompactRange(options, database_.family(Family{i}), nullptr, nullptr),
+                  "compacting"));
+  }
+  return {};
+}
+
+}  // namespace eventhorn::store

@@ -1,0 +1,34 @@
+// Single rows of the family `default` whose value is a big-endian u64, a position each.
+#pragma once
+
+#include "store/rocks/database.h"
+#include "store/rocks/format.h"
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace eventhorn::store {
+
+/// Any thread, with the database in use.
+class NumberTable {
+ public:
+  /// The next position, as the last edit left it.
+  static constexpr std::string_view kNextPosition = format::kNextPositionKey;
+  /// Every event up to this position is in the indexes.
+  static constexpr std::string_view kIndexedThrough = format::kIndexedThroughKey;
+  /// Rows of `classes` and missed events below this position may be gone.
+  static constexpr std::string_view kClassesFloor = format::kClassesFloorKey;
+
+  /// `database` must outlive this.
+  explicit NumberTable(const Database& database) : database_(database) {}
+
+  void put(std::string_view key, uint64_t value, rocksdb::WriteBatch& batch) const;
+  /// nullopt when there is none.
+  Result<std::optional<uint64_t>> load(std::string_view key) const;
+
+ private:
+  const Database& database_;
+};
+
+}  // namespace eventhorn::store
