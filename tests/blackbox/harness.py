@@ -261,8 +261,10 @@ def curl(*arguments):
 
 class Case(unittest.TestCase):
     """A test whose class may share one server: `settings` (a tuple) starts it as `cls.server`, with `args` and `env`.
-    Tests take a domain of their own with new_domain(). When a test fails, the servers' logs are shown."""
+    Tests take a domain of their own with new_domain(). When a test fails, the servers' logs are shown. `seconds` is about
+    how long the tests of the class take, where that is much: `run` deals classes by it."""
 
+    seconds = 1
     settings = None
     args = ()
     env = None

@@ -9,6 +9,7 @@ THANKS = {"message": "Post received. Thanks!"}
 
 
 class Bins(Case):
+    seconds = 12
     settings = ("bins.max_requests=5", "bins.max_body_bytes=1KiB", "delivery.timeout=2s")
 
     def setUp(self):

@@ -145,6 +145,7 @@ class Form(Deliveries):
 
 
 class Outcomes(Deliveries):
+    seconds = 25
     settings = (LOOPBACK, QUICK, "delivery.timeout=1s", "delivery.connect_timeout=1s")
 
     def outcome(self, *script, attempts, kind="opened"):
@@ -313,6 +314,7 @@ class MailgunsRule(Deliveries):
 class Changes(Deliveries):
     """C10 and the design's subscriptions: an event is strictly before or after a change."""
 
+    seconds = 6
     settings = (LOOPBACK, QUICK)
 
     def setUp(self):
@@ -405,6 +407,7 @@ class Changes(Deliveries):
 class Guard(Deliveries):
     """Without delivery.allow_networks."""
 
+    seconds = 4
     settings = (QUICK,)
 
     def test_addresses_are_refused_when_set(self):

@@ -42,6 +42,8 @@ def commands(name):
 
 
 class Docs(Case):
+    seconds = 7
+
     def setUp(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="eventhorn-docs-"))
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)

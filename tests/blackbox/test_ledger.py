@@ -110,6 +110,8 @@ def hash_of(one):
 
 
 class Ledger(Case):
+    seconds = 15
+
     def test_nothing_is_lost(self):
         """C1: killed at random moments, nothing that was acknowledged is lost, and what is sent twice is bounded. A4:
         every signature is good and no token comes twice. L5, L7: some deliveries fail and are made again."""

@@ -17,6 +17,8 @@ def flip(path, offset):
 
 
 class Repair(Case):
+    seconds = 5
+
     def run_repair(self, server, *options, data=None):
         command = [os.environ["EVENTHORN_BINARY"], "repair", *options, "--data", str(data or server.data)]
         return subprocess.run(command, env=server.environment(), capture_output=True, text=True, check=False)

@@ -15,6 +15,8 @@ QUICK = 'delivery.retry_schedule=["1s","1s","1s","1s"]'
 
 
 class Restart(Case):
+    seconds = 8
+
     def setUp(self):
         self.receiver = Receiver()
         self.addCleanup(self.receiver.close)

@@ -20,6 +20,8 @@ def selftest(*arguments, **options):
 
 
 class Selftest(Case):
+    seconds = 6
+
     def test_hostile(self):
         """R1, R2, R4, R8, R13, R15, R16, R26, C1: every bad receiver at once, and kills; nothing is lost."""
         done, left = selftest("--hostile", "--events", "100", "--kills", "2", "--seconds", "2")

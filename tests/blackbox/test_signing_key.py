@@ -106,6 +106,8 @@ class Rotation(Signing):
 
 
 class Kept(Signing):
+    seconds = 6
+
     def test_every_step_outlives_a_kill(self):
         """C1, A3: what was answered is there after kill -9."""
         server = self.start_with_hook()
