@@ -2,9 +2,9 @@
 SHELL := /bin/bash
 JOBS ?= $(shell nproc)
 SEED ?= 1
-RUNS ?= 100
+SEEDS ?= 100
 
-.PHONY: help run build test simulate bench soak nightly format lint clean bootstrap
+.PHONY: help run build test simulate teeth bench soak nightly format lint clean bootstrap
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -22,11 +22,15 @@ build: bootstrap
 test: bootstrap
 	@scripts/test
 
-## make simulate the core in a simulated world, where everything goes wrong: RUNS seeds from SEED on
+## make simulate the core in a simulated world where everything goes wrong: SEEDS seeds from SEED on, or for MINUTES
 simulate: bootstrap
 	@cmake --preset release >/dev/null
 	@ninja -C build/release -j$(JOBS) eventhorn_simulation
-	@build/release/tests/simulation/eventhorn_simulation --seed $(SEED) --runs $(RUNS)
+	@build/release/tests/simulation/eventhorn_simulation --seed $(SEED) $(if $(MINUTES),--minutes $(MINUTES),--runs $(SEEDS))
+
+## make teeth    puts known bugs back, one at a time, and sees that the simulation finds each: an hour
+teeth: bootstrap
+	@tests/simulation/teeth
 
 ## make bench    the benchmarks, as ratios in one run (docs/BENCHMARKS.md)
 bench: build
