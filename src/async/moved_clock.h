@@ -22,7 +22,10 @@ class MovedClock final : public Clock {
   /// the order in which their timers were made.
   void advance(Micros by) {
     clock_.advance(by);
-    for (auto* timer : timers_) timer->look();
+    const auto now = steady_now();
+    for (auto* timer : timers_) {
+      if (timer->when() <= now) timer->timer_.cancel();
+    }
   }
 
   /// Moves wall time alone: the clock was set. Nothing waits for it.

@@ -52,11 +52,6 @@ void Timer::cancel() {
   timer_.cancel();
 }
 
-// The clock was moved.
-void Timer::look() {
-  if (when_ <= clock_.steady_now()) timer_.cancel();
-}
-
 Task<void> sleep_until(const Clock& clock, SteadyTime when) {
   Timer timer(co_await asio::this_coro::executor, clock, when);
   co_await timer.wait();

@@ -37,8 +37,6 @@ class Timer {
  private:
   friend class MovedClock;
 
-  void look();
-
   bool is_waited_for() const { return armed_ != SteadyTime::min(); }
 
   const Clock& clock_;
