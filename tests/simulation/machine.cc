@@ -54,8 +54,9 @@ void Machine::go_wrong_later() {
 }
 
 void Machine::go_wrong() {
-  const uint64_t what = random_.below(4);
+  const uint64_t what = random_.below(5);
   if (what == 3) return break_disk();
+  if (what == 4) return disturb_clock();
   if (!process_) return;
   switch (what) {
     case 0:
@@ -74,6 +75,7 @@ void Machine::go_wrong() {
       world_.trace().add("power cut");
       disk_.power_cut(random_.below(disk_.unsynced() + 1));
       end(Model::End::kPowerCut);
+      if (random_.once_in(2)) be_off();
       return;
   }
 }
@@ -85,6 +87,36 @@ void Machine::break_disk() {
   faults_.set(random_.pick(modes));
   model_.on_disk(faults_.mode() != DiskFaults::Mode::kReadsFail);
   world_.after(about(random_, options_.outage), "", [this] { mend_disk(); });
+}
+
+// Time passes that no steady clock counts.
+void Machine::be_off() {
+  const auto time = about(random_, options_.outage);
+  world_.trace().add("off");
+  world_.clock().power_off(time);
+  model_.on_wall_clock(time);
+}
+
+void Machine::disturb_clock() {
+  static const std::vector<Micros> orders = {1s, 1min, 2h, 48h};
+  const auto time = random_.between(Micros(1), random_.pick(orders));
+  switch (random_.below(3)) {
+    case 0:
+      world_.trace().add("the wall clock jumps ahead");
+      world_.clock().jump_wall(time);
+      model_.on_wall_clock(time);
+      return;
+    case 1:
+      world_.trace().add("the wall clock jumps back");
+      world_.clock().jump_wall(-time);
+      model_.on_wall_clock(Micros(0));
+      return;
+    default:
+      world_.trace().add("sleep");
+      world_.clock().suspend(time);
+      model_.on_wall_clock(time);
+      return;
+  }
 }
 
 void Machine::mend_disk() {

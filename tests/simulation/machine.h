@@ -1,6 +1,6 @@
 // The machine: a disk, and the process that runs on it, which comes and goes. Faults of the machine
-// are decided here by chance: kills, power cuts, clean restarts with another number of cores, and a
-// disk that fails for a while.
+// are decided here by chance: kills, power cuts, clean restarts with another number of cores, a
+// disk that fails for a while, a wall clock that jumps, a machine that sleeps or was off.
 #pragma once
 
 #include "simulation/disk_faults.h"
@@ -55,6 +55,8 @@ class Machine {
   void go_wrong_later();
   void break_disk();
   void mend_disk();
+  void disturb_clock();
+  void be_off();
   void end(Model::End how);
 
   World& world_;

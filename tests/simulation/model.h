@@ -83,6 +83,9 @@ class Model {
   void on_boot(size_t cores);
   /// A process is no more.
   void on_end(End end);
+  /// The wall clock has moved on by so much beyond what passed by the steady one, or fallen back
+  /// when that is 0: retention may be sooner by it, and later by its hold.
+  void on_wall_clock(Micros ahead);
   /// The disk begins to fail writes or syncs, or is well again.
   void on_disk(bool fails);
 
@@ -168,6 +171,7 @@ class Model {
   size_t cores_ = 0;
   std::map<std::string, OfUrl> of_url_;
   size_t in_flight_ = 0;
+  std::optional<Micros> ahead_;  // of all that the wall clock moved ahead; nullopt: it never jumped
   SteadyTime last_batch_{};
   bool disk_fails_ = false;
   SteadyTime disk_changed_{};       // since when it does, or is well again
