@@ -1,7 +1,9 @@
 // The embedded engine against the specification: random operations on both, every answer compared.
 // A seed that fails prints itself and what was done; EVENTHORN_MODEL_SEEDS=<first>:<count> runs
 // others than the fixed ones.
+#include "store/contract/answers_test_support.h"
 #include "store/contract/engines_test_support.h"
+#include "store/contract/random_inputs_test_support.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -9,10 +11,9 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
-#include <map>
-#include <random>
-#include <set>
 #include <string>
+#include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -26,90 +27,9 @@ using std::chrono::seconds;
 constexpr int kSteps = 250;
 constexpr int kFixedSeeds = 6;  // some two seconds each
 
-// Answers as texts.
-
-std::string text(const Status& status) {
-  return status ? "ok" : fmt::format("error {}", errc_name(status.error().code));
-}
-
-std::string text(const EventPtr& e) {
-  if (!e) return "null";
-  return fmt::format("{}/{}/{}/{}/{}/{}/{}/{}/{}/{}/{}", e->position.value, e->domain.value,
-                     e->shard.value, e->push, to_micros(e->committed), e->event.id,
-                     e->event.timestamp_us, static_cast<int>(e->event.name),
-                     static_cast<int>(e->event.severity), e->event.order_key, e->event.bytes);
-}
-
-std::string text(const DomainPtr& d) {
-  if (!d) return "null";
-  std::string out = fmt::format("{}/{}/{}", d->uid.value, d->name, d->id);
-  for (const auto& lane : d->lanes) out += fmt::format("/{}={}", lane.id.value, lane.url);
-  for (const auto& hook : d->hooks) {
-    out += "/";
-    for (const auto& s : hook) out += fmt::format("{}@{},", s.lane.value, s.since.value);
-  }
-  return out;
-}
-
-std::string text(const ExceptionRow& r) {
-  return fmt::format("{}/{}/{}/{}/{}/{}/{}/{}", r.lane.value, r.position.value, r.missed,
-                     r.attempts, to_micros(r.last_attempt), r.delay.count(), r.last_status,
-                     static_cast<int>(r.hook));
-}
-
-std::string text(const AttemptRow& r) {
-  return fmt::format("{}/{}/{}/{}/{}/{}/{}/{}/{}/{}/{}", r.lane.value, r.position.value,
-                     to_micros(r.written), to_micros(r.at), r.took.count(), r.attempt, r.status,
-                     r.failure, r.error, r.response, r.phases ? r.phases->exchange.count() : -1);
-}
-
-template <class T>
-std::string text(const std::vector<T>& rows) {
-  std::string out;
-  for (const auto& row : rows) out += text(row) + " ";
-  return out;
-}
-
-std::string text(const LoadedProgress& p) {
-  std::string out = fmt::format("missed {} least {} ", p.missed, p.marks.least().value);
-  for (const auto& mark : p.marks.joined())
-    out += fmt::format("{:x}={} ", mark.slots.bits, mark.settled_through.value);
-  for (const auto& lane : p.lanes) {
-    out += fmt::format("lane {}/{}", lane.lane.value, lane.domain.value);
-    for (const auto& s : lane.segments) {
-      out += fmt::format(":{}/{}/{}/{}/{}/{}/{}", static_cast<int>(s.cls), s.after.value,
-                         s.to ? s.to->value : 0, s.acked_through.value, s.settled.size(), s.replay,
-                         s.paused);
-    }
-    out += " ";
-  }
-  for (const auto& e : p.endpoints)
-    out += fmt::format("{}/{}/{} ", e.url, static_cast<int>(e.state), e.reason);
-  return out + text(p.waiting);
-}
-
-template <class T>
-std::string text(const Result<T>& result) {
-  return result ? text(*result) : fmt::format("error {}", errc_name(result.error().code));
-}
-
-std::string text(const Result<Position>& p) {
-  return p ? std::to_string(p->value) : fmt::format("error {}", errc_name(p.error().code));
-}
-
-std::string text_of_error(const Error& error) {
-  return fmt::format("error {}", errc_name(error.code));
-}
-
-// They come in no order.
-std::string text_of_domains(Result<std::vector<DomainPtr>> domains) {
-  if (domains) std::ranges::sort(*domains, {}, [](const DomainPtr& d) { return d->name; });
-  return text(domains);
-}
-
 class Engines {
  public:
-  explicit Engines(uint32_t seed) : random_(seed) {}
+  explicit Engines(uint32_t seed) : any_(seed, memory_) {}
 
   /// What was done, a line for each operation.
   const std::vector<std::string>& done() const { return done_; }
@@ -119,33 +39,6 @@ class Engines {
  private:
   using Op = void (Engines::*)();
 
-  uint64_t up_to(uint64_t limit) { return random_() % (limit + 1); }
-
-  bool one_in(uint64_t n) { return random_() % n == 0; }
-
-  /// Some position of the log, or a little beyond; rather one of the last.
-  Position any_position() {
-    const uint64_t end = memory_.store().head().value + 3;
-    return {one_in(3) ? up_to(end) : end - std::min(end, up_to(12))};
-  }
-
-  /// Of what retention has left. Of what is forgotten, the engines may still know different things.
-  Position any_position_left() {
-    const auto first = memory_.store().read_heads(kNoPosition, 1);
-    if (!first || first->empty()) return any_position();
-    return std::max(first->front().position, any_position());
-  }
-
-  LaneId any_lane() { return {1 + up_to(3)}; }
-
-  DomainUid any_domain() { return {kDomain.value + up_to(2)}; }
-
-  webhook::Hook any_hook() { return webhook::kAllHooks[up_to(webhook::kHooks - 1)]; }
-
-  SystemTime any_time() {
-    return memory_.clock.now() - Micros(up_to(hours(24 * 12) / Micros(1)) / (1 + up_to(1000)));
-  }
-
   /// Does it on both, and compares what comes back.
   template <class F>
   void both(const std::string& what, F f) {
@@ -154,14 +47,6 @@ class Engines {
     const std::string got = f(static_cast<TestEngine&>(rocks_));
     EXPECT_EQ(got, specified) << what;
   }
-
-  NewEvent any_event();
-  WriteSet any_set();
-  DomainEdit any_edit(const std::string& name);
-  Progress any_progress();
-  AttemptRow any_attempt(SystemTime written);
-  LaneQuery any_lane_query();
-  PageQuery any_page_query();
 
   void commit();
   void save();
@@ -184,154 +69,14 @@ class Engines {
   void read_values();
   void read_clock();
 
-  std::mt19937 random_;
   RocksEngine rocks_;
   MemoryEngine memory_;
+  RandomInputs any_;
   std::vector<std::string> done_;
-  std::vector<Position> attempted_;  // events that were
-  int ids_ = 0;
 };
 
-NewEvent Engines::any_event() {
-  constexpr event::Name kNames[] = {event::Name::kDelivered,  event::Name::kOpened,
-                                    event::Name::kFailed,     event::Name::kStored,
-                                    event::Name::kComplained, event::Name::kAccepted};
-  // Half of the ids are new ones, and some come with other bytes.
-  const auto id = one_in(2) ? ids_++ : static_cast<int>(up_to(static_cast<uint64_t>(ids_)));
-  auto e = make_event("e" + std::to_string(id), kBaseUs + id % 17, kNames[up_to(5)], any_domain());
-  e.push = !one_in(8);
-  if (one_in(4)) e.event.bytes += std::string(up_to(200), ' ');
-  return e;
-}
-
-DomainEdit Engines::any_edit(const std::string& name) {
-  std::vector<std::string> urls;
-  for (uint64_t n = up_to(2); n > 0; --n) urls.push_back("http://" + std::to_string(n) + "/");
-  const auto hook = any_hook();
-  const auto kind = up_to(5);
-  return [=](const DomainPtr& current, Position at) -> Result<DomainPtr> {
-    if (kind == 0) return fail(Errc::kConflict, "refused");
-    if (kind == 1) return DomainPtr();
-    auto d = current ? std::make_shared<Domain>(*current) : std::make_shared<Domain>();
-    if (!current) d->uid = {at.value};
-    d->name = name;
-    d->id = std::to_string(at.value);
-    set_hook_urls(*d, hook, urls, at);
-    return DomainPtr(d);
-  };
-}
-
-WriteSet Engines::any_set() {
-  WriteSet out;
-  const bool edits = one_in(5);
-  for (auto n = edits ? up_to(2) : 1 + up_to(8); n > 0; --n)
-    out.appends.push_back({any_event(), WriteSet::Append::Outcome::kStored, nullptr});
-  for (auto n = edits ? 1 + up_to(2) : 0; n > 0; --n) {
-    WriteSet::Edit edit;
-    edit.name = "d" + std::to_string(up_to(3)) + ".test";
-    edit.edit = any_edit(edit.name);
-    out.edits.push_back(std::move(edit));
-  }
-  return out;
-}
-
-AttemptRow Engines::any_attempt(SystemTime written) {
-  AttemptRow row;
-  row.lane = any_lane();
-  row.position = attempted_.empty() || one_in(2) ? just_after(any_position())
-                                                 : attempted_[up_to(attempted_.size() - 1)];
-  attempted_.push_back(row.position);
-  row.at = row.written = written;
-  row.took = milliseconds(up_to(60'000));
-  if (one_in(3)) {
-    row.status = 200;
-    return row;
-  }
-  row.attempt = static_cast<int>(1 + up_to(8));
-  row.status = one_in(2) ? 503 : 200;
-  if (row.status == 503 || row.attempt == 1) row.error = "no";
-  row.response = "busy";
-  if (one_in(2)) row.phases = webhook::Phases{.exchange = Micros(up_to(1000))};
-  return row;
-}
-
-Progress Engines::any_progress() {
-  Progress p;
-  if (one_in(2)) {
-    const SlotMark mark{SlotSet::of_core(static_cast<uint32_t>(up_to(2)), 3), any_position()};
-    p.mark = mark;
-  }
-  for (auto n = up_to(2); n > 0; --n) {
-    LaneRow row{any_lane(), any_domain(), {}};
-    for (auto k = up_to(2); k > 0; --k) {
-      SegmentRow s{webhook::Class::kBulk, any_position(), any_position(), any_position(), {}};
-      s.replay = up_to(3);
-      s.paused = one_in(2);
-      row.segments.push_back(s);
-    }
-    p.lanes.push_back(row);
-  }
-  if (one_in(4)) p.settled_lanes.push_back(any_lane());
-  for (auto n = up_to(8); n > 0; --n) {
-    if (one_in(3)) {
-      p.end_exception(any_lane(), any_position());
-    } else {
-      p.exceptions.push_back(exception_row(any_lane(), any_position_left(), one_in(2), any_hook()));
-    }
-  }
-  if (one_in(12)) p.ended_lanes.push_back(any_lane());
-  if (one_in(3)) {
-    EndpointRow row;
-    row.url = "http://" + std::to_string(up_to(3)) + "/";
-    row.state = EndpointRow::State::kParked;
-    row.reason = std::to_string(up_to(100));
-    p.endpoints.push_back(row);
-  }
-  if (one_in(5)) p.well_endpoints.push_back("http://" + std::to_string(up_to(3)) + "/");
-  // No two attempts are written in one microsecond.
-  const SystemTime now = memory_.store().kept_clock().now();
-  for (auto n = up_to(6); n > 0; --n)
-    p.attempts.push_back(any_attempt(now - Micros(static_cast<int64_t>(n))));
-  return p;
-}
-
-LaneQuery Engines::any_lane_query() {
-  LaneQuery q;
-  q.domain = any_domain();
-  q.cls = static_cast<webhook::Class>(up_to(webhook::kClasses - 1));
-  if (one_in(2)) q.after = any_position();
-  if (one_in(2)) q.to = any_position();
-  for (auto& since : q.since) {
-    if (!one_in(5)) since = one_in(3) ? any_position() : kNoPosition;
-  }
-  if (one_in(3)) q.source = SegmentRow::Source::kMissed;
-  q.lane = any_lane();
-  q.max_events = 1 + up_to(20);
-  if (one_in(2)) q.max_bytes = 1 + up_to(500);
-  return q;
-}
-
-PageQuery Engines::any_page_query() {
-  PageQuery q;
-  q.domain = any_domain();
-  q.ascending = one_in(2);
-  const auto any_us = [&] { return kBaseUs - 1 + static_cast<int64_t>(up_to(19)); };
-  const bool all = one_in(2);
-  q.first_us = all ? 0 : any_us();
-  q.last_us = all ? INT64_MAX : any_us();
-  if (q.ascending != (q.first_us < q.last_us)) std::swap(q.first_us, q.last_us);
-  if (one_in(4)) q.beyond = PageCursor{any_us(), "e" + std::to_string(up_to(50))};
-  q.max_scan = 1 + up_to(30);
-  q.max_events = 1 + up_to(20);
-  if (one_in(3)) q.max_bytes = 1 + up_to(500);
-  if (one_in(3)) q.may_match = [](auto name, auto) { return name == event::Name::kDelivered; };
-  if (one_in(3)) q.matches = [](auto bytes) { return bytes.size() % 2 == 0; };
-  if (one_in(4)) q.give_up = [] { return true; };
-  return q;
-}
-
 void Engines::commit() {
-  const auto set = any_set();
+  const auto set = any_.set();
   std::string what = "commit";
   for (const auto& a : set.appends) what += " " + a.event.event.id;
   for (const auto& e : set.edits) what += " edit " + e.name;
@@ -356,10 +101,10 @@ void Engines::save() {
   memory_.clock.advance(milliseconds(1));
   rocks_.clock.advance(milliseconds(1));
   std::vector<Progress> progress;
-  for (auto n = 1 + up_to(1); n > 0; --n) {
+  for (auto n = 1 + any_.up_to(1); n > 0; --n) {
     memory_.clock.advance(milliseconds(1));
     rocks_.clock.advance(milliseconds(1));
-    progress.push_back(any_progress());
+    progress.push_back(any_.progress());
   }
   std::vector<const Progress*> all;
   for (const auto& p : progress) all.push_back(&p);
@@ -375,18 +120,19 @@ void Engines::flush() {
 }
 
 void Engines::replace_marks() {
-  const std::vector<SlotMark> marks = {{SlotSet::all(), any_position()},
-                                       {SlotSet::of_core(1, 3), any_position()}};
+  const std::vector<SlotMark> marks = {{SlotSet::all(), any_.position()},
+                                       {SlotSet::of_core(1, 3), any_.position()}};
   both("replace marks",
        [&](TestEngine& engine) { return text(engine.store().replace_marks(marks)); });
 }
 
 void Engines::save_values() {
-  const auto kind = up_to(2);
+  const auto kind = any_.up_to(2);
   ValueChanges changes;
-  for (auto n = up_to(3); n > 0; --n) {
-    const std::string key = fmt::format("k{}", up_to(12));
-    changes.emplace_back(key, one_in(3) ? std::nullopt : std::optional(std::to_string(up_to(99))));
+  for (auto n = any_.up_to(3); n > 0; --n) {
+    const std::string key = fmt::format("k{}", any_.up_to(12));
+    changes.emplace_back(
+        key, any_.one_in(3) ? std::nullopt : std::optional(std::to_string(any_.up_to(99))));
   }
   both("save values", [&](TestEngine& engine) {
     if (kind == 0) return text(engine.store().save_values(changes));
@@ -397,7 +143,8 @@ void Engines::save_values() {
 }
 
 void Engines::pass_time() {
-  const Micros by = one_in(2) ? Micros(milliseconds(up_to(3000))) : Micros(hours(up_to(120)));
+  const Micros by =
+      any_.one_in(2) ? Micros(milliseconds(any_.up_to(3000))) : Micros(hours(any_.up_to(120)));
   both(fmt::format("{} ms pass", by / milliseconds(1)), [&](TestEngine& engine) {
     engine.clock.advance(by);
     return std::to_string(engine.store().kept_clock().watch().ahead.count());
@@ -405,7 +152,7 @@ void Engines::pass_time() {
 }
 
 void Engines::jump() {
-  const Micros by = seconds(up_to(4000)) - seconds(1000);
+  const Micros by = seconds(any_.up_to(4000)) - seconds(1000);
   both(fmt::format("wall time jumps by {} ms", by / milliseconds(1)), [&](TestEngine& engine) {
     engine.clock.jump_wall(by);
     return std::to_string(engine.store().kept_clock().watch().ahead.count());
@@ -415,7 +162,7 @@ void Engines::jump() {
 // What is not indexed yet stays, and what is not compacted may be found: so both before it is
 // looked at.
 void Engines::expire() {
-  const Micros age = hours(1 + up_to(100));
+  const Micros age = hours(1 + any_.up_to(100));
   both(fmt::format("expire {} h", age / hours(1)), [&](TestEngine& engine) {
     engine.index_now();
     const auto cut = engine.store().kept_clock().cut(age);
@@ -431,7 +178,7 @@ void Engines::index() {
 }
 
 void Engines::reopen() {
-  const Micros off = one_in(2) ? Micros(0) : Micros(seconds(up_to(9000)));
+  const Micros off = any_.one_in(2) ? Micros(0) : Micros(seconds(any_.up_to(9000)));
   both(fmt::format("reopen, off for {} ms", off / milliseconds(1)), [&](TestEngine& engine) {
     if (off > Micros(0)) engine.clock.power_off(off);
     engine.reopen();
@@ -452,7 +199,7 @@ void Engines::fail_and_recover() {
     engine.fail_one_sync();
     return std::string();
   });
-  if (one_in(2)) {
+  if (any_.one_in(2)) {
     commit();
   } else {
     flush();
@@ -466,15 +213,16 @@ void Engines::fail_and_recover() {
 }
 
 void Engines::read_log() {
-  const Position after = any_position();
-  const auto max = up_to(20);
+  const Position after = any_.position();
+  const auto max = any_.up_to(20);
   std::vector<Position> positions;
-  for (auto n = up_to(12); n > 0; --n) positions.push_back({up_to(memory_.store().head().value)});
-  if (one_in(2)) std::sort(positions.begin(), positions.end());
+  for (auto n = any_.up_to(12); n > 0; --n)
+    positions.push_back({any_.up_to(memory_.store().head().value)});
+  if (any_.one_in(2)) std::sort(positions.begin(), positions.end());
   std::vector<std::string> ids;
-  for (auto n = up_to(5); n > 0; --n) ids.push_back(fmt::format("e{}", up_to(ids_ + 3)));
-  const auto domain = any_domain();
-  const auto time = any_time();
+  for (auto n = any_.up_to(5); n > 0; --n) ids.push_back(any_.id());
+  const auto domain = any_.domain();
+  const auto time = any_.time();
   both(fmt::format("read heads after {}, events, ids, time {}", after.value, to_micros(time)),
        [&](TestEngine& engine) {
          auto& store = engine.store();
@@ -494,7 +242,7 @@ void Engines::read_log() {
 }
 
 void Engines::read_lane() {
-  const auto query = any_lane_query();
+  const auto query = any_.lane_query();
   both(fmt::format("read lane {} of {} after {} to {}", query.lane.value, query.domain.value,
                    query.after.value, query.to ? query.to->value : 0),
        [&](TestEngine& engine) {
@@ -526,7 +274,7 @@ void Engines::read_lane() {
 }
 
 void Engines::read_page() {
-  const auto query = any_page_query();
+  const auto query = any_.page_query();
   both(fmt::format("read page of {} {} {} {}", query.domain.value, query.ascending ? "up" : "down",
                    query.first_us, query.last_us),
        [&](TestEngine& engine) {
@@ -546,10 +294,10 @@ void Engines::read_page() {
 }
 
 void Engines::read_progress() {
-  const auto lane = any_lane();
-  const auto after = any_position();
-  const auto max = up_to(10);
-  const bool missed_only = one_in(2);
+  const auto lane = any_.lane();
+  const auto after = any_.position();
+  const auto max = any_.up_to(10);
+  const bool missed_only = any_.one_in(2);
   both(fmt::format("read progress, exceptions of {} after {}", lane.value, after.value),
        [&](TestEngine& engine) {
          return text(engine.store().load_progress()) + " " +
@@ -558,11 +306,10 @@ void Engines::read_progress() {
 }
 
 void Engines::read_attempts() {
-  const auto lane = any_lane();
-  const auto position =
-      attempted_.empty() ? any_position() : attempted_[up_to(attempted_.size() - 1)];
-  const auto committed = one_in(2) ? SystemTime() : any_time();
-  const auto max = up_to(5);
+  const auto lane = any_.lane();
+  const auto position = any_.attempted();
+  const auto committed = any_.one_in(2) ? SystemTime() : any_.time();
+  const auto max = any_.up_to(5);
   both(fmt::format("read attempts of {} at {}", lane.value, position.value),
        [&](TestEngine& engine) {
          auto& store = engine.store();
@@ -580,7 +327,7 @@ void Engines::read_attempts() {
 }
 
 void Engines::read_values() {
-  const std::string prefix = one_in(2) ? "k" : fmt::format("k{}", up_to(3));
+  const std::string prefix = any_.one_in(2) ? "k" : fmt::format("k{}", any_.up_to(3));
   both("read values " + prefix, [&](TestEngine& engine) {
     const auto values = engine.store().load_values(prefix);
     if (!values) return text_of_error(values.error());
@@ -611,7 +358,7 @@ void Engines::step() {
     for (const auto& [weight, op] : kOps) out += weight;
     return out;
   }();
-  auto dice = static_cast<int>(up_to(static_cast<uint64_t>(all) - 1));
+  auto dice = static_cast<int>(any_.up_to(static_cast<uint64_t>(all) - 1));
   for (const auto& [weight, op] : kOps) {
     dice -= weight;
     if (dice < 0) return (this->*op)();
