@@ -75,6 +75,38 @@ TEST(RocksStore, C5BallastIsGivenUpWhenTheStoreCannotBeReopened) {
   EXPECT_TRUE(std::filesystem::exists(ballast));
 }
 
+// C4: RocksDB keeps a log of which it read nothing, and gives the numbers of its writes once more.
+TEST(RocksStore, C4ALogThatBeginsWithATornWriteIsNoCopyOfTheNextOne) {
+  for (const uint64_t torn : {300, 40'000}) {
+    const TempDir dir;
+    const FakeClock clock;
+    FaultEnv env;
+    auto store = open_rocks(dir, clock, &env);
+    store.reset();
+    store = open_rocks(dir, clock, &env);  // with a log that is empty
+    Progress progress;
+    EndpointRow row;
+    row.url = "http://a/";
+    row.reason = std::string(100'000, 'x');
+    progress.endpoints = {row};
+    const Progress* const one[] = {&progress};
+    ASSERT_TRUE(store->save(one));
+    env.set_fault(FaultEnv::Fault::kDead);
+    store.reset();
+    env.lose_unsynced(torn);
+    env.set_fault(FaultEnv::Fault::kNone);
+    store = open_rocks(dir, clock, &env);
+    WriteSet event;
+    event.appends.push_back({make_event("a"), {}, nullptr});
+    ASSERT_TRUE(store->commit(event));
+    store.reset();
+    store = open_rocks(dir, clock, &env);
+    ASSERT_TRUE(store);
+    EXPECT_EQ(store->load_progress()->endpoints.size(), 0U);
+    EXPECT_EQ(store->read_heads(kNoPosition, 9)->size(), 1U);
+  }
+}
+
 // C13: the kept clock is saved with attempts as well, when no event arrives.
 TEST(RocksStore, C13TheKeptClockIsNeverBehindTheStampOfAnAttempt) {
   const TempDir dir;

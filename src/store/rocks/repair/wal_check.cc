@@ -120,8 +120,22 @@ Result<Logs> logs_in(const std::filesystem::path& directory) {
   return out;
 }
 
-// The sequence number of the first write: what a record holds begins with it.
+// Whether the first write of a log is there to its end. Its parts, if it has several, fill their
+// blocks.
+Result<bool> begins_whole(const std::filesystem::path& file) {
+  for (uint64_t offset = 0;; offset += kBlock) {
+    TRY(const std::string block, read_block(file, offset));
+    if (block.size() < kHeader || !is_whole(block, length_of(block))) return false;
+    if (type_of(block) == kFull || type_of(block) == kLast) return true;
+  }
+}
+
+// The sequence number of the first write: what a record holds begins with it. 0 when there is none,
+// or only the beginning of one that a power cut tore, because RocksDB drops that and gives its
+// number once more.
 Result<uint64_t> first_write(const std::filesystem::path& file) {
+  TRY(const bool whole, begins_whole(file));
+  if (!whole) return 0;
   TRY(const std::string block, read_block(file, 0));
   if (block.size() < kHeader + 8) return 0;
   uint64_t out = 0;
