@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
+#include <exception>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -23,6 +24,10 @@ namespace {
 using std::chrono::hours;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
+
+// Rows that tell the number of the write that they came with.
+constexpr LaneId kNumbered{99};
+constexpr const char* kNumberedKey = "number";
 
 constexpr int kSteps = 250;
 constexpr int kFixedSeeds = 6;  // some two seconds each
@@ -59,6 +64,7 @@ class Engines {
   void index();
   void reopen();
   void cut_power();
+  void tear();
   void fail_and_recover();
 
   void read_log();
@@ -73,6 +79,7 @@ class Engines {
   MemoryEngine memory_;
   RandomInputs any_;
   std::vector<std::string> done_;
+  uint64_t writes_ = 0;  // that were not synced when they were made, each with its number in it
 };
 
 void Engines::commit() {
@@ -106,6 +113,7 @@ void Engines::save() {
     rocks_.clock.advance(milliseconds(1));
     progress.push_back(any_.progress());
   }
+  progress.back().lanes.push_back({kNumbered, {++writes_}, {}});
   std::vector<const Progress*> all;
   for (const auto& p : progress) all.push_back(&p);
   both("save", [&](TestEngine& engine) {
@@ -134,6 +142,8 @@ void Engines::save_values() {
     changes.emplace_back(
         key, any_.one_in(3) ? std::nullopt : std::optional(std::to_string(any_.up_to(99))));
   }
+  if (kind == 0 && !memory_.store().failed())
+    changes.emplace_back(kNumberedKey, std::to_string(++writes_));
   both("save values", [&](TestEngine& engine) {
     if (kind == 0) return text(engine.store().save_values(changes));
     if (changes.empty()) return std::string();
@@ -192,6 +202,24 @@ void Engines::cut_power() {
     engine.cut_power();
     return std::to_string(engine.store().head().value);
   });
+}
+
+// What is left is the beginning of what was written: the numbers tell how much.
+void Engines::tear() {
+  const uint64_t bytes = any_.up_to(4000);
+  done_.push_back(fmt::format("cut power, {} bytes stay of {} writes", bytes, memory_.unsynced()));
+  rocks_.cut_power_in(bytes);
+  uint64_t found = writes_ - memory_.unsynced();
+  const auto progress = rocks_.store().load_progress();
+  const auto value = rocks_.store().load_value(kNumberedKey);
+  ASSERT_TRUE(progress && value);
+  for (const auto& lane : progress->lanes)
+    if (lane.lane == kNumbered) found = std::max(found, lane.domain.value);
+  if (*value) found = std::max<uint64_t>(found, std::stoull(**value));
+  ASSERT_LE(found, writes_);
+  memory_.cut_power_behind(memory_.unsynced() - (writes_ - found));
+  read_progress();
+  read_values();
 }
 
 void Engines::fail_and_recover() {
@@ -345,14 +373,26 @@ void Engines::read_clock() {
 }
 
 void Engines::step() {
-  static const std::vector<std::pair<int, Op>> kOps = {
-      {30, &Engines::commit},        {20, &Engines::save},          {2, &Engines::flush},
-      {2, &Engines::replace_marks},  {4, &Engines::save_values},    {10, &Engines::pass_time},
-      {1, &Engines::jump},           {3, &Engines::expire},         {4, &Engines::index},
-      {2, &Engines::reopen},         {2, &Engines::cut_power},      {2, &Engines::fail_and_recover},
-      {15, &Engines::read_log},      {20, &Engines::read_lane},     {15, &Engines::read_page},
-      {10, &Engines::read_progress}, {10, &Engines::read_attempts}, {3, &Engines::read_values},
-      {4, &Engines::read_clock}};
+  static const std::vector<std::pair<int, Op>> kOps = {{30, &Engines::commit},
+                                                       {20, &Engines::save},
+                                                       {2, &Engines::flush},
+                                                       {2, &Engines::replace_marks},
+                                                       {4, &Engines::save_values},
+                                                       {10, &Engines::pass_time},
+                                                       {1, &Engines::jump},
+                                                       {3, &Engines::expire},
+                                                       {4, &Engines::index},
+                                                       {2, &Engines::reopen},
+                                                       {1, &Engines::cut_power},
+                                                       {3, &Engines::tear},
+                                                       {2, &Engines::fail_and_recover},
+                                                       {15, &Engines::read_log},
+                                                       {20, &Engines::read_lane},
+                                                       {15, &Engines::read_page},
+                                                       {10, &Engines::read_progress},
+                                                       {10, &Engines::read_attempts},
+                                                       {3, &Engines::read_values},
+                                                       {4, &Engines::read_clock}};
   static const int all = [] {
     int out = 0;
     for (const auto& [weight, op] : kOps) out += weight;
@@ -367,7 +407,11 @@ void Engines::step() {
 
 void run(uint32_t seed) {
   Engines engines(seed);
-  for (int step = 0; step < kSteps && !testing::Test::HasFailure(); ++step) engines.step();
+  try {
+    for (int step = 0; step < kSteps && !testing::Test::HasFailure(); ++step) engines.step();
+  } catch (const std::exception& e) {  // a store that does not open
+    ADD_FAILURE() << e.what();
+  }
   if (!testing::Test::HasFailure()) return;
   std::string done;
   for (const auto& line : engines.done()) done += "\n  " + line;

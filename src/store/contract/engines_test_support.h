@@ -19,13 +19,16 @@ class RocksEngine final : public TestEngine {
 
   void reopen() override {
     store_.reset();
-    store_ = open_rocks(dir_, clock, &env_);
+    store_ = expect(RocksStore::open(rocks_options(dir_, &env_), clock));
   }
 
-  void cut_power() override {
+  void cut_power() override { cut_power_in(0); }
+
+  /// The log is cut off so many bytes behind what was synced.
+  void cut_power_in(uint64_t bytes) {
     env_.set_fault(FaultEnv::Fault::kDead);
     store_.reset();
-    env_.lose_unsynced();
+    env_.lose_unsynced(bytes);
     env_.set_fault(FaultEnv::Fault::kNone);
     reopen();
   }
@@ -53,10 +56,15 @@ class MemoryEngine final : public TestEngine {
     open();
   }
 
-  void cut_power() override {
-    disk_.power_cut();
+  void cut_power() override { cut_power_behind(0); }
+
+  /// So many writes that were not synced stay.
+  void cut_power_behind(size_t writes) {
+    disk_.power_cut(writes);
     open();
   }
+
+  size_t unsynced() const { return disk_.unsynced(); }
 
   void fail_one_sync() override { faults_.fail_one_sync = true; }
 
