@@ -169,27 +169,24 @@ Task<http::Reply> remove_secret(Services& services, Changes& changes, http::Requ
 std::vector<http::Route> endpoint_settings_routes(Services& services) {
   using SettingsHandler = Task<http::Reply> (*)(Services&, Changes&, http::RequestContext&, By);
   const auto changes = std::make_shared<Changes>();
-  const auto row = [&](const char* method, const char* below, SettingsHandler handler, By by) {
-    const auto run = [&services, changes, handler, by](http::RequestContext& context) {
-      return handler(services, *changes, context, by);
+  std::vector<http::Route> routes;
+  for (const By by : {By::kUrl, By::kId}) {
+    const std::string base =
+        by == By::kUrl ? "/eventhorn/v1/endpoints" : "/eventhorn/v1/endpoints/{id}";
+    const auto add = [&](const char* method, const char* below, SettingsHandler handler) {
+      const auto run = [&services, changes, handler, by](http::RequestContext& context) {
+        return handler(services, *changes, context, by);
+      };
+      routes.push_back({method, base + below, Access::kKey, kFormBody, run});
     };
-    return http::Route{method, std::string("/eventhorn/v1/endpoints") + below, Access::kKey,
-                       kFormBody, run};
-  };
-  return {
-      row("GET", "/settings", get, By::kUrl),
-      row("PUT", "/settings", put, By::kUrl),
-      row("DELETE", "/settings", remove, By::kUrl),
-      row("GET", "/{id}/settings", get, By::kId),
-      row("PUT", "/{id}/settings", put, By::kId),
-      row("DELETE", "/{id}/settings", remove, By::kId),
-      row("GET", "/secrets", list_secrets, By::kUrl),
-      row("POST", "/secrets", add_secret, By::kUrl),
-      row("DELETE", "/secrets/{secret}", remove_secret, By::kUrl),
-      row("GET", "/{id}/secrets", list_secrets, By::kId),
-      row("POST", "/{id}/secrets", add_secret, By::kId),
-      row("DELETE", "/{id}/secrets/{secret}", remove_secret, By::kId),
-  };
+    add("GET", "/settings", get);
+    add("PUT", "/settings", put);
+    add("DELETE", "/settings", remove);
+    add("GET", "/secrets", list_secrets);
+    add("POST", "/secrets", add_secret);
+    add("DELETE", "/secrets/{secret}", remove_secret);
+  }
+  return routes;
 }
 
 }  // namespace eventhorn::api

@@ -249,8 +249,9 @@ Task<http::Reply> get(Services& services, ReplayRecords& records, http::RequestC
   co_return out;
 }
 
-Task<http::Reply> hold(Services& services, ReplayRecords& records, http::RequestContext& context,
-                       ReplayAction action, std::string_view done) {
+Task<http::Reply> pause_or_resume(Services& services, ReplayRecords& records,
+                                  http::RequestContext& context, ReplayAction action,
+                                  std::string_view done) {
   CO_TRY(const auto record, co_await find_record(services, records, context));
   const auto live = co_await find_live(services);
   const auto state = state_of(record, live);
@@ -261,15 +262,15 @@ Task<http::Reply> hold(Services& services, ReplayRecords& records, http::Request
 }
 
 Task<http::Reply> pause(Services& services, ReplayRecords& records, http::RequestContext& context) {
-  auto out =
-      co_await hold(services, records, context, ReplayAction::kPause, "Replay has been paused");
+  auto out = co_await pause_or_resume(services, records, context, ReplayAction::kPause,
+                                      "Replay has been paused");
   co_return out;
 }
 
 Task<http::Reply> resume(Services& services, ReplayRecords& records,
                          http::RequestContext& context) {
-  auto out =
-      co_await hold(services, records, context, ReplayAction::kResume, "Replay has been resumed");
+  auto out = co_await pause_or_resume(services, records, context, ReplayAction::kResume,
+                                      "Replay has been resumed");
   co_return out;
 }
 
