@@ -32,9 +32,9 @@ class RandomInputs {
 
   /// Of what retention has left. Of what is forgotten, the engines may still know different things.
   Position position_left() {
-    const auto first = engine_.store().read_heads(kNoPosition, 1);
-    if (!first || first->empty()) return position();
-    return std::max(first->front().position, position());
+    const auto left = engine_.store().read_heads(kNoPosition, 1);
+    const bool none = !left || left->empty();
+    return std::max(none ? engine_.store().head() : left->front().position, position());
   }
 
   LaneId lane() { return {1 + up_to(3)}; }
