@@ -119,6 +119,7 @@ TEST_P(StoreContract, C5AFailedCommitIsSeenOnlyOnceItIsRecovered) {
   EXPECT_TRUE(store().failed());
   EXPECT_EQ(store().head(), head);
   EXPECT_EQ(store().read_heads(kNoPosition, 9)->size(), 1U);
+  EXPECT_EQ(store().read_events({just_after(head)})->front(), nullptr);
   EXPECT_EQ(store().find_events(kDomain, {"a"})->front(), kNoPosition);
   EXPECT_EQ(store().load_domains()->size(), 0U);
   EXPECT_EQ(*store().position_before(engine_->clock.now() + std::chrono::hours(1)), head);

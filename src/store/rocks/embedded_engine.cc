@@ -186,6 +186,10 @@ Result<std::vector<EventPtr>> EmbeddedEngine::read_events(const std::vector<Posi
   std::vector<EventPtr> out;
   out.reserve(positions.size());
   TRY_STATUS(tables_.log.read(positions, LogTable::kAllBytes, out));
+  // What lies behind the head is written and may yet be lost.
+  const Position end = head();
+  for (size_t i = 0; i < positions.size(); ++i)
+    if (positions[i] > end) out[i] = nullptr;
   return out;
 }
 
