@@ -49,7 +49,10 @@ Status EmbeddedEngine::start() {
     return fail(Errc::kUnavailable, "cannot create data directory " + options_.directory.string() +
                                         ": " + ec.message());
   }
-  TRY_STATUS(open_database());
+  {
+    const auto alone = database_.alone();
+    TRY_STATUS(open_database());
+  }
   ballast_.keep();
   indexer_.start();
   return {};
