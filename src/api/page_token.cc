@@ -8,7 +8,6 @@
 namespace eventhorn::api {
 namespace {
 
-constexpr uint64_t kVersion = 1;
 constexpr size_t kMaxCursorIdBytes = event::kMaxIdBytes;
 
 enum Flag : uint64_t { kAscending = 1, kForward = 2, kPretty = 4, kCursor = 8, kAllFlags = 15 };
@@ -21,7 +20,7 @@ size_t size_of(const event::Filter::Terms& terms) {
 
 std::optional<PageToken> parse_payload(std::string_view payload) {
   TokenReader in(payload);
-  if (in.number(1) != kVersion) return std::nullopt;
+  if (!in.is_of(TokenList::kEvents)) return std::nullopt;
   const uint64_t flags = in.number(1);
   PageToken page;
   page.range.ascending = (flags & kAscending) != 0;
@@ -64,7 +63,7 @@ Status check_terms_size(const event::Filter::Terms& terms) {
 std::string encode_page_token(const PageToken& page, DomainUid domain, const crypto::HmacKey& key) {
   CHECK(page.limit > 0 && page.limit <= kMaxPageLimit && check_terms_size(page.terms));
   std::string out;
-  put_number(out, kVersion, 1);
+  put_list(out, TokenList::kEvents);
   put_number(out,
              (page.range.ascending ? kAscending : 0U) | (page.forward ? kForward : 0U) |
                  (page.pretty ? kPretty : 0U) | (page.cursor ? kCursor : 0U),

@@ -21,6 +21,10 @@ std::string sign(std::string_view payload, DomainUid domain, const crypto::HmacK
 
 }  // namespace
 
+void put_list(std::string& out, TokenList list) {
+  put_number(out, static_cast<uint64_t>(list), 1);
+}
+
 void put_number(std::string& out, uint64_t value, size_t bytes) {
   for (size_t i = bytes; i-- > 0;) out.push_back(static_cast<char>(value >> (8 * i)));
 }

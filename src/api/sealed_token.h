@@ -17,6 +17,11 @@
 
 namespace eventhorn::api {
 
+/// The first of a token's bytes: the list that it is of, and the form of the rest. Numbers are
+/// never given twice, because clients keep tokens.
+enum class TokenList : uint8_t { kEvents = 1, kUnacked = 2 };
+
+/// `bytes` begin with put_list().
 std::string seal_token(std::string bytes, DomainUid domain, const crypto::HmacKey& key);
 
 /// What seal_token() was given. The signature is compared, in constant time, before anything else
@@ -27,6 +32,7 @@ Result<std::string> open_token(std::string_view token, DomainUid domain,
 /// kInvalidArgument "Invalid page token".
 tl::unexpected<Error> refused_token();
 
+void put_list(std::string& out, TokenList list);
 /// The low `bytes` bytes of the value.
 void put_number(std::string& out, uint64_t value, size_t bytes);
 /// Behind its length, a number of `length_bytes`.
@@ -37,6 +43,8 @@ void put_text(std::string& out, std::string_view text, size_t length_bytes);
 class TokenReader {
  public:
   explicit TokenReader(std::string_view rest) : rest_(rest) {}
+
+  bool is_of(TokenList list) { return number(1) == static_cast<uint64_t>(list); }
 
   uint64_t number(size_t bytes);
 

@@ -6,7 +6,7 @@
 //                                       ^           ^                         |
 //             LogReader (behind) -------'           '------- Outcomes <-------'
 //                                                               |
-//                                                             Saver -> store
+//                                                             Saver -> store::ProgressSaver
 //
 //   Router       which lanes want an event, as of what was handed over
 //   Lanes        those that have something unsettled; Endpoints: their URLs

@@ -25,8 +25,6 @@ namespace {
 constexpr size_t kMaxPageBytes = size_t{8} << 20;
 constexpr size_t kEventsPerRead = 64;
 constexpr size_t kBytesPerRead = 256 << 10;  // a lane has up to 16 segments of each class
-// Of the payload of page tokens: that of the Events API is 1.
-constexpr uint64_t kTokenVersion = 2;
 
 struct Token {
   size_t limit = 100;
@@ -39,7 +37,7 @@ struct Token {
 
 std::string encode(const Token& token, DomainUid domain, const crypto::HmacKey& key) {
   std::string bytes;
-  put_number(bytes, kTokenVersion, 1);
+  put_list(bytes, TokenList::kUnacked);
   put_number(bytes, token.limit, 2);
   put_number(bytes, token.lane.value, 8);
   put_number(bytes, token.bound->value, 8);
@@ -50,7 +48,7 @@ std::string encode(const Token& token, DomainUid domain, const crypto::HmacKey& 
 Result<Token> decode(std::string_view text, DomainUid domain, const crypto::HmacKey& key) {
   TRY(const auto bytes, open_token(text, domain, key));
   TokenReader in(bytes);
-  const bool is_ours = in.number(1) == kTokenVersion;
+  const bool is_ours = in.is_of(TokenList::kUnacked);
   Token out;
   out.limit = in.number(2);
   out.lane = {in.number(8)};

@@ -4,8 +4,9 @@
 // written in order and its files never overlap. The indexes are written in bulk behind it
 // (indexer.h); what they lack is in the tail.
 //
-// Each kind of row is a table (tables/), which alone knows its bytes. Each public function holds
-// the database in use, and recover() has it alone, so the parts need no lock against its closing.
+// Each kind of row is a table (tables/), which alone knows its bytes. Each public function that
+// reads or writes holds the database in use, and recover() has it alone, so the parts need no lock
+// against its closing.
 #pragma once
 
 #include "store/rocks/ballast.h"

@@ -20,8 +20,9 @@ struct Floors;
 enum class Family : size_t { kMeta, kLog, kIds, kTimes, kClasses, kAttempts, kTries };
 
 /// On disk: do not change. In the order of Family.
-inline constexpr std::array<const char*, 7> kFamilyNames = {"default", "log",      "ids",  "times",
-                                                            "classes", "attempts", "tries"};
+inline constexpr std::array kFamilyNames = {"default", "log",      "ids",  "times",
+                                            "classes", "attempts", "tries"};
+static_assert(kFamilyNames.size() == static_cast<size_t>(Family::kTries) + 1);
 
 /// `env` null is the machine's.
 rocksdb::DBOptions db_options(rocksdb::Env* env);

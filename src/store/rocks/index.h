@@ -1,5 +1,6 @@
 // What the indexer writes of each run of the tail. An index is a table in a file of its own
-// (tables/): it makes the rows, reads them, and says which of them retention has dropped.
+// (tables/), or a class over one (counts.h). The table reads the rows, and its expired() says which
+// of them retention has dropped: retention_filter.cc asks it.
 //
 // A reader takes Tail::runs() first and opens its iterator after: an event that is in no run any
 // more is in every index. All indexes share one mark of how far they go (NumberTable), so an index
