@@ -26,8 +26,8 @@ struct WriteSet {
     NewEvent event;
     /// Of an id that the domain has already: kDuplicate with the bytes of the original,
     /// kConflicting with others. The domain has it from its first append, which may be an earlier
-    /// one of the set, until 7 days after expire() dropped the event. kUnreadable: whether it has
-    /// it cannot be read; the event was not stored.
+    /// one of the set, until expire() is called with a time 7 days beyond the event's commit.
+    /// kUnreadable: whether it has it cannot be read; the event was not stored.
     enum class Outcome { kStored, kDuplicate, kConflicting, kUnreadable };
     Outcome outcome = Outcome::kStored;
     EventPtr stored;  // null unless kStored

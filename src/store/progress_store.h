@@ -38,6 +38,7 @@ class ProgressReader {
  public:
   virtual ~ProgressReader() = default;
 
+  /// Before the first save(): beside one, rows of before and after it may be mixed.
   virtual Result<LoadedProgress> load_progress() = 0;
 
   /// Puts these marks in place of all that are stored, durably. At the start, before any other

@@ -33,10 +33,11 @@ class Upkeep {
   virtual KeptClock& kept_clock() = 0;
 
   /// Drops events committed before `events_before` from the log and the pages, attempts written
-  /// before `attempts_before`, both of KeptClock::cut(); and 7 days later than their events ids,
-  /// counts and missed rows: whole ranges at once, the space comes back with compaction, and until
-  /// then ids, missed rows and attempts may still be found. What the indexes do not have yet stays
-  /// for a later call. Returns the number of positions dropped from the log.
+  /// before `attempts_before`, both of KeptClock::cut(); and ids, counts and missed rows of events
+  /// committed 7 days before `events_before`, so that they outlive their events by 7 days while the
+  /// retention is not shortened: whole ranges at once, the space comes back with compaction, and
+  /// until then ids, missed rows and attempts may still be found. What the indexes do not have yet
+  /// stays for a later call. Returns the number of positions dropped from the log.
   virtual Result<uint64_t> expire(SystemTime events_before, SystemTime attempts_before) = 0;
 };
 

@@ -50,16 +50,13 @@ struct LaneReader::Candidates {
 };
 
 Status LaneReader::find_in_index(Candidates& found) const {
-  const auto take = [&](Position position, webhook::Hook hook) -> Result<bool> {
-    if (found.full()) {
-      found.stop();
-      return false;
-    }
-    found.look_at(position, hook);
-    return true;
+  const auto has_room = [&] {
+    if (found.full()) found.stop();
+    return !found.full();
   };
+  const auto take = [&](Position position, webhook::Hook hook) { found.look_at(position, hook); };
   const auto& q = found.query;
-  return parts_.classes.scan(q.domain, q.cls, q.after, found.to, take);
+  return parts_.classes.scan(q.domain, q.cls, q.after, found.to, has_room, take);
 }
 
 void LaneReader::find_in_tail(const Tail::Runs& runs, Candidates& found) {

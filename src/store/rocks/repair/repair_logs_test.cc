@@ -1,5 +1,6 @@
 // C4: stores whose write-ahead logs are damaged, missing or copied, and what is made of them.
 #include "store/rocks/repair/repair_test_support.h"
+#include "store/rocks/repair/wal_check.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -140,6 +141,19 @@ TEST_F(RepairTest, C4CopiesOfFiles) {
   EXPECT_THAT(report.damage, SizeIs(1));
   EXPECT_EQ(report.events_lost, 0U);
   expect_whole(all, all);
+}
+
+// What is torn begins no log, but what is damaged does.
+TEST_F(RepairTest, C4ACopyIsFoundBesideADamagedOriginal) {
+  add_events("a", 100);
+  add_events("b", 100);
+  rig.close();
+  const auto store = rig.dir.path() / "store";
+  const auto original = largest_file(rig.dir, ".log");
+  fs::copy_file(original, store / "009999.log");
+  EXPECT_THAT(*find_repeated_logs(store), SizeIs(1));
+  flip_bit(original, 100);
+  EXPECT_THAT(*find_repeated_logs(store), SizeIs(1));
 }
 
 TEST_F(RepairTest, C1AFirstStartThatWasCutShortIsNoDamage) {

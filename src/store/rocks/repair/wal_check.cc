@@ -130,19 +130,6 @@ Result<bool> begins_whole(const std::filesystem::path& file) {
   }
 }
 
-// The sequence number of the first write: what a record holds begins with it. 0 when there is none,
-// or only the beginning of one that a power cut tore, because RocksDB drops that and gives its
-// number once more.
-Result<uint64_t> first_write(const std::filesystem::path& file) {
-  TRY(const bool whole, begins_whole(file));
-  if (!whole) return 0;
-  TRY(const std::string block, read_block(file, 0));
-  if (block.size() < kHeader + 8) return 0;
-  uint64_t out = 0;
-  for (size_t i = 8; i-- > 0;) out = out << 8 | byte_at(block, kHeader + i);
-  return out;
-}
-
 // Zeros end a log, as a power cut may leave them: unless whole records follow.
 Result<bool> goes_on(const std::filesystem::path& file, std::string_view rest_of_block,
                      uint64_t next_block) {
@@ -152,6 +139,22 @@ Result<bool> goes_on(const std::filesystem::path& file, std::string_view rest_of
     if (block.size() < kHeader) return false;
     if (is_whole(block, length_of(block))) return true;
   }
+}
+
+// The sequence number of the first write: what a record holds begins with it. 0 when there is none,
+// or only one that a power cut tore, because RocksDB drops that and gives its number once more.
+// With whole records behind it, it is damaged, and was not torn.
+Result<uint64_t> first_write(const std::filesystem::path& file) {
+  TRY(const bool whole, begins_whole(file));
+  TRY(const std::string block, read_block(file, 0));
+  if (block.size() < kHeader + 8) return 0;
+  if (!whole) {
+    TRY(const bool damaged, goes_on(file, std::string_view(block).substr(1), kBlock));
+    if (!damaged) return 0;
+  }
+  uint64_t out = 0;
+  for (size_t i = 8; i-- > 0;) out = out << 8 | byte_at(block, kHeader + i);
+  return out;
 }
 
 // A record that the end of the file cuts off is a torn tail, unless whole ones follow in its place,

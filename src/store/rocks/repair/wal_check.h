@@ -27,7 +27,7 @@ Result<std::vector<WalDamage>> find_wal_damage(const std::filesystem::path& dire
 
 /// What RocksDB 7.8 would open without a word, or dies of: logs or CURRENT that are not there; a
 /// log that is a copy of another; whole records behind zeros, or behind one that it would cut off
-/// as a torn tail. Reads all logs, without their checksums.
+/// as a torn tail. Reads all logs, of checksums only a few.
 Result<std::vector<WalDamage>> find_hidden_wal_damage(const std::filesystem::path& directory);
 
 /// Logs that begin no later than the one before them, as a copy under another number does.

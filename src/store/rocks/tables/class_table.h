@@ -82,15 +82,18 @@ class ClassTable {
 
   std::unique_ptr<rocksdb::Iterator> rows() const { return database_.rows(Family::kClasses); }
 
-  /// Calls `each(position, hook)` for the rows in (after, to], in order, until it returns false.
-  template <class F>
-  Status scan(DomainUid domain, webhook::Class cls, Position after, Position to, F each) const {
+  /// Calls `each(position, hook)` for the rows in (after, to], in order, while `goes_on()`. A row
+  /// that it does not come to may be damaged.
+  template <class F, class G>
+  Status scan(DomainUid domain, webhook::Class cls, Position after, Position to, G goes_on,
+              F each) const {
     const std::string begin = prefix(domain, cls);
     const auto take = [&](std::string_view row, std::string_view value) -> Result<bool> {
       const Position position{format::get_u64_be(row.data() + begin.size())};
-      if (position > to) return false;
+      if (position > to || !goes_on()) return false;
       TRY(const auto decoded, decode(value));
-      return each(position, decoded.hook);
+      each(position, decoded.hook);
+      return true;
     };
     return scan_prefix(rows(), begin, key(domain, cls, just_after(after)),
                        "reading the catch-up index", take);
