@@ -44,7 +44,8 @@ Task<double> run(outbound::Client& client, const webhook::TargetUrl& url, const 
   const std::string body = R"({"event-data":{"filler":")" + std::string(1130, 'x') + "\"}";
   const auto begin = std::chrono::steady_clock::now();
   const auto end = begin + std::chrono::microseconds(static_cast<int64_t>(options.seconds * 1e6));
-  TaskGroup group(executor);
+  const SystemClock clock;
+  TaskGroup group(executor, clock);
   for (size_t i = 0; i < options.connections; ++i)
     group.spawn("worker", worker(client, target, body, end, tally));
   co_await group.join(Deadline::max());
