@@ -29,7 +29,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!form) return 0;
   CHECK(form->fields().size() <= kMaxFormFields);
   std::string again;
-  for (const Field& field : form->fields()) {
+  for (const FormField& field : form->fields()) {
     CHECK(field.name.size() <= kMaxFieldNameBytes);
     CHECK(form->first(field.name).has_value());
     again += encode(field.name) + "=" + encode(field.value) + "&";
