@@ -29,7 +29,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   CHECK(form->fields().size() <= kMaxFormFields);
   size_t total = 0;
-  for (const Field& field : form->fields()) {
+  for (const FormField& field : form->fields()) {
     CHECK(field.name.size() <= kMaxFieldNameBytes);
     CHECK(one_line(field.content_type) && one_line(field.filename.value_or("")));
     total += field.name.size() + field.value.size();
