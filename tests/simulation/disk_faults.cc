@@ -2,12 +2,16 @@
 
 #include "base/check.h"
 
+#include <vector>
+
 namespace eventhorn::simulation {
 namespace {
 
 using Operation = store::MemoryFaults::Operation;
 
 constexpr uint64_t kOneIn = 8;  // of what fails now and then
+const std::vector<Micros> kHoldUps = {std::chrono::milliseconds(5), std::chrono::seconds(1),
+                                      std::chrono::minutes(1)};
 
 bool is_write(Operation operation) {
   switch (operation) {
@@ -44,6 +48,8 @@ const char* to_string(DiskFaults::Mode mode) {
       return "reads fail";
     case DiskFaults::Mode::kEverything:
       return "everything fails now and then";
+    case DiskFaults::Mode::kSlow:
+      return "slow";
   }
   CHECK(false);
 }
@@ -58,6 +64,7 @@ bool DiskFaults::fails(Operation operation) {
   const bool reads = !is_write(operation) && !is_sync(operation) && !is_opening(operation);
   switch (mode_) {
     case Mode::kNone:
+    case Mode::kSlow:
       return false;
     case Mode::kFull:
       return is_write(operation);
@@ -69,6 +76,11 @@ bool DiskFaults::fails(Operation operation) {
       return random_.once_in(kOneIn);
   }
   CHECK(false);
+}
+
+Micros DiskFaults::hold_up() {
+  if (mode_ != Mode::kSlow || pauses_ > 0 || random_.once_in(2)) return Micros(0);
+  return random_.between(Micros(1), random_.pick(kHoldUps));
 }
 
 Status DiskFaults::on(Operation operation) {

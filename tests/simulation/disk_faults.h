@@ -16,6 +16,7 @@ class DiskFaults final : public store::MemoryFaults {
     kSyncsFail,   // what was written before them may be lost
     kReadsFail,   // now and then
     kEverything,  // anything fails, now and then
+    kSlow,        // a thread that uses it is held up, now and then
   };
 
   explicit DiskFaults(World& world) : world_(world), random_(world.fork_random()) {}
@@ -23,6 +24,9 @@ class DiskFaults final : public store::MemoryFaults {
   void set(Mode mode);
 
   Mode mode() const { return mode_; }
+
+  /// For how long a thread is held up before it does the next thing.
+  Micros hold_up();
 
   /// While it lives nothing fails: for the model's own reads.
   class Pause {

@@ -47,6 +47,16 @@ TEST_F(DiskFaultsTest, SyncsFailAlone) {
   EXPECT_EQ(failures(Operation::kReadHeads), 0);
 }
 
+TEST_F(DiskFaultsTest, ASlowDiskHoldsUpAndFailsNothing) {
+  EXPECT_EQ(faults_.hold_up(), Micros(0));
+  faults_.set(Mode::kSlow);
+  EXPECT_EQ(failures(Operation::kCommit), 0);
+  int held_up = 0;
+  for (int i = 0; i < 100; ++i) held_up += faults_.hold_up() > Micros(0) ? 1 : 0;
+  EXPECT_GT(held_up, 10);
+  EXPECT_LT(held_up, 90);
+}
+
 TEST_F(DiskFaultsTest, ReadsFailNowAndThen) {
   faults_.set(Mode::kReadsFail);
   EXPECT_GT(failures(Operation::kReadEvents), 0);

@@ -83,9 +83,11 @@ void Machine::go_wrong() {
 void Machine::break_disk() {
   static const std::vector<DiskFaults::Mode> modes = {
       DiskFaults::Mode::kFull, DiskFaults::Mode::kSyncsFail, DiskFaults::Mode::kReadsFail,
-      DiskFaults::Mode::kEverything};
+      DiskFaults::Mode::kEverything, DiskFaults::Mode::kSlow};
   faults_.set(random_.pick(modes));
-  model_.on_disk(faults_.mode() != DiskFaults::Mode::kReadsFail);
+  const bool slow = faults_.mode() == DiskFaults::Mode::kSlow;
+  model_.on_slow_disk(slow);
+  model_.on_disk(!slow && faults_.mode() != DiskFaults::Mode::kReadsFail);
   world_.after(about(random_, options_.outage), "", [this] { mend_disk(); });
 }
 
@@ -122,6 +124,7 @@ void Machine::disturb_clock() {
 void Machine::mend_disk() {
   faults_.set(DiskFaults::Mode::kNone);
   model_.on_disk(false);
+  model_.on_slow_disk(false);
 }
 
 void Machine::end(Model::End how) {

@@ -149,7 +149,8 @@ class Session {
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began_;
     const double days = std::chrono::duration<double, std::ratio<86400>>(all_.time).count();
     fmt::print(
-        "{} seeds, {} failed; {} steps, {:.2f} virtual days, {} events, {} settled, {} repeated, {} kills, {} "
+        "{} seeds, {} failed; {} steps, {:.2f} virtual days, {} events, {} settled, {} repeated, "
+        "{} kills, {} "
         "restarts in {:.1f} s",
         seeds_, failed_, all_.steps, days, all_.events, all_.settled, all_.repeated, all_.kills,
         all_.restarts, took.count());

@@ -17,6 +17,8 @@ constexpr size_t kReadAtOnce = 1000;
 constexpr std::chrono::seconds kHeard{1};
 // After the disk is well again everything is written anew, and durable.
 constexpr std::chrono::seconds kMended{10};
+// With more of a URL than that open, a lane may have more than it keeps in order.
+constexpr size_t kCrowd = 500;
 // An attempt that has its place reads its event before it is sent.
 constexpr std::chrono::seconds kBegun{1};
 
@@ -100,6 +102,14 @@ void Model::on_opened(store::Store& store) {
     through_ = positions.back();
   }
   through_ = std::max(through_, store.head());
+  for (const auto& [url, of_url] : of_url_) {
+    if (of_url.open > 0) turns_.disturb(url);
+  }
+}
+
+void Model::on_operator(const std::string& url) {
+  of_url_[url].held_until = {};
+  if (of_url_[url].open > 0) turns_.disturb(url);
 }
 
 void Model::compare(const std::vector<store::DomainPtr>& domains, Position at) {
@@ -132,6 +142,7 @@ void Model::drop(DomainUid domain, LaneId lane, Hook hook) {
     if (event.domain != domain || event.hook != hook) continue;
     for (auto& delivery : event.deliveries) {
       if (delivery.lane != lane || delivery.dropped) continue;
+      if (!delivery.settled()) close(delivery);
       delivery.dropped = true;
       delivery.dropped_at = world_.clock().steady_now();
     }
@@ -144,6 +155,7 @@ void Model::add(const store::StoredEvent& event) {
   Event out;
   out.position = event.position;
   out.domain = event.domain;
+  out.key = event.event.order_key;
   out.bytes = event.event.bytes;
   out.committed_since = last_batch_;
   out.committed_until = world_.clock().steady_now();
@@ -156,6 +168,8 @@ void Model::add(const store::StoredEvent& event) {
       Delivery delivery;
       delivery.lane = one.lane;
       delivery.url = domain->second->find_lane(one.lane)->url;
+      auto& of_url = of_url_[delivery.url];
+      if (++of_url.open > kCrowd || !options_.has_room) turns_.disturb(delivery.url);
       out.deliveries.push_back(std::move(delivery));
     }
   }
@@ -187,6 +201,21 @@ void Model::check_bounds(const std::string& url) {
     break_with("an attempt began before Retry-After was over: " + url);
 }
 
+// Only of those that are sure to be first attempts of the lane's own.
+void Model::check_turn(const Event& event, const Delivery& delivery) {
+  const bool first = !delivery.settled() && !delivery.failed && !delivery.dropped &&
+                     !delivery.optional && delivery.replays == 0;
+  if (!first || of_url_[delivery.url].open > kCrowd) return;
+  const auto wrong = turns_.begin(delivery.url, delivery.lane, event.key, event.position);
+  if (wrong) break_with(fmt::format("{} began {}: {}", event.bytes, *wrong, delivery.url));
+}
+
+void Model::close(const Delivery& delivery) {
+  if (delivery.optional) return;
+  auto& of_url = of_url_[delivery.url];
+  if (--of_url.open == 0 && options_.has_room) turns_.calm(delivery.url);
+}
+
 void Model::on_attempt(const std::string& url, const std::string& bytes) {
   check_bounds(url);
   auto* event = find(bytes);
@@ -198,6 +227,7 @@ void Model::on_attempt(const std::string& url, const std::string& bytes) {
   if (delivery == nullptr)
     return break_with(fmt::format("sent to a URL that was not subscribed: {} to {}", bytes, url));
   if (delivery->replays > 0) return;
+  check_turn(*event, *delivery);
   if (delivery->dropped && world_.clock().steady_now() > delivery->dropped_at + kHeard)
     break_with(fmt::format("sent after its webhook was removed: {} to {}", bytes, url));
 }
@@ -216,32 +246,43 @@ void Model::on_answer(const std::string& url, const std::string& bytes,
     of_url.held_since = world_.clock().steady_now();
     of_url.held_until = std::max(of_url.held_until, of_url.held_since + *result.retry_after);
   }
-  if (verdict != Verdict::kSuccess && verdict != Verdict::kRejected) return;
   auto* event = find(bytes);
   auto* delivery = event == nullptr ? nullptr : find(*event, url);
   if (delivery == nullptr) return;  // on_attempt() has told
-  if (!delivery->settled) {
-    ++settled_;
-  } else if (may_be_replayed(*event, url)) {
-    return;
-  } else if (delivery->replays > 0) {
-    --delivery->replays;  // what the ends of processes since then may repeat is still to come
-    return;
-  } else {
-    ++repeated_;
-    if (!repeats_crash(*delivery))
-      return break_with(fmt::format("settled twice without reason: {} at {}", bytes, url));
+  turns_.end(delivery->lane, event->key, event->position);
+  if (verdict != Verdict::kSuccess && verdict != Verdict::kRejected) {
+    delivery->failed = true;
+    return turns_.disturb(url);
   }
-  delivery->settled = true;
-  delivery->life = lives_.size();
-  delivery->settled_at = world_.clock().steady_now();
+  settle(*event, *delivery);
 }
 
-bool Model::repeats_crash(const Delivery& delivery) {
-  for (size_t i = delivery.life; i < lives_.size(); ++i) {
+void Model::settle(const Event& event, Delivery& delivery) {
+  const Settlement now{lives_.size(), world_.clock().steady_now()};
+  if (!delivery.settled()) {
+    ++settled_;
+    if (!delivery.dropped) close(delivery);
+    return delivery.settlements.push_back(now);
+  }
+  if (may_be_replayed(event, delivery.url)) return;
+  if (delivery.replays > 0) {
+    --delivery.replays;  // what the ends of processes since then may repeat is still to come
+    return delivery.settlements.push_back(now);
+  }
+  ++repeated_;
+  for (auto& settlement : delivery.settlements) {
+    if (!repeats_crash(settlement)) continue;
+    settlement = now;
+    return;
+  }
+  break_with(fmt::format("settled twice without reason: {} at {}", event.bytes, delivery.url));
+}
+
+bool Model::repeats_crash(const Settlement& settlement) {
+  for (size_t i = settlement.life; i < lives_.size(); ++i) {
     auto& life = lives_[i];
     if (life.end == End::kStop) continue;
-    if (delivery.settled_at >= life.lossy_since) return true;
+    if (settlement.at >= life.lossy_since) return true;
     if (life.repeats == life.max_repeats) continue;
     ++life.repeats;
     return true;
@@ -252,14 +293,18 @@ bool Model::repeats_crash(const Delivery& delivery) {
 void Model::on_end(End end) {
   const auto now = world_.clock().steady_now();
   auto lossy_since = SteadyTime::max();
-  if (end == End::kPowerCut) lossy_since = now - options_.durable_after;
+  if (end == End::kPowerCut) {
+    const bool slow = disk_is_slow_ || now - slow_until_ < kMended;
+    lossy_since = (slow ? slow_since_ : now) - options_.durable_after;
+  }
   // A store that is recovered loses what was not durable, and a kill takes it before it is written
   // again.
   if (end != End::kStop && (disk_fails_ || now - disk_changed_ < kMended))
     lossy_since = std::min(lossy_since, disk_failed_since_ - options_.durable_after);
   lives_.push_back({end, lossy_since, cores_ * options_.max_in_flight + options_.max_unsaved});
-  of_url_.clear();
+  for (auto& [url, of_url] : of_url_) of_url = {.open = of_url.open};
   in_flight_ = 0;
+  turns_.clear();
 }
 
 void Model::on_wall_clock(Micros ahead) {
@@ -277,6 +322,12 @@ void Model::on_disk(bool fails) {
   if (fails) disk_failed_since_ = disk_changed_;
 }
 
+void Model::on_slow_disk(bool slow) {
+  if (slow == disk_is_slow_) return;
+  disk_is_slow_ = slow;
+  (slow ? slow_since_ : slow_until_) = world_.clock().steady_now();
+}
+
 Result<std::optional<std::string>> Model::find_open(store::Store& store) const {
   std::map<LaneId, std::set<Position>> missed;
   for (const auto& [uid, domain] : domains_) {
@@ -292,7 +343,7 @@ Result<std::optional<std::string>> Model::find_open(store::Store& store) const {
   }
   for (const auto& event : log_) {
     for (const auto& delivery : event.deliveries) {
-      if (delivery.settled || delivery.dropped || delivery.optional) continue;
+      if (delivery.settled() || delivery.dropped || delivery.optional) continue;
       if (missed[delivery.lane].contains(event.position) || is_old(event)) continue;
       return fmt::format("{} for {}", event.bytes, delivery.url);
     }

@@ -10,6 +10,7 @@
 //     again: of all URLs together at most the documented number, or, after a power cut, also what
 //     was not durable yet.
 //   - Attempts under way keep to their bounds, and no attempt begins before Retry-After is over.
+//   - First attempts of one message and recipient take turns (turns.h).
 //   - An event is in the log until its retention, and not much longer.
 //   - In the end (check_end) each event is settled or missed for each URL that it was for, unless
 //     the webhook was removed or retention was faster.
@@ -17,6 +18,7 @@
 // The first thing that does not hold is kept; the run ends with it.
 #pragma once
 
+#include "simulation/turns.h"
 #include "simulation/world.h"
 #include "store/append_queue.h"
 #include "store/feed.h"
@@ -43,6 +45,8 @@ struct ModelOptions {
   Micros durable_after{};
   /// Events are kept so long, and not much longer.
   Micros retention{};
+  /// Events in memory are never so many bytes that lanes fall behind for it.
+  bool has_room = false;
 };
 
 class Model {
@@ -60,7 +64,7 @@ class Model {
   void on_replay(DomainUid domain, const std::string& url, webhook::Class cls);
 
   /// An operator asks for something about the URL: what it asked for itself counts no more.
-  void on_operator(const std::string& url) { of_url_[url].held_until = {}; }
+  void on_operator(const std::string& url);
 
   // The log.
 
@@ -88,6 +92,8 @@ class Model {
   void on_wall_clock(Micros ahead);
   /// The disk begins to fail writes or syncs, or is well again.
   void on_disk(bool fails);
+  /// The disk begins to take long, or is quick again.
+  void on_slow_disk(bool slow);
 
   // The verdict.
 
@@ -106,23 +112,31 @@ class Model {
   const std::optional<std::string>& violation() const { return violation_; }
 
  private:
+  /// That a delivery was settled: in which life, and when.
+  struct Settlement {
+    size_t life = 0;
+    SteadyTime at;
+  };
+
   /// An event for one URL.
   struct Delivery {
     std::string url;
     LaneId lane;
-    bool settled = false;
-    bool dropped = false;  // the webhook was removed, then
+    std::vector<Settlement> settlements;  // the last of itself, and of each of its replays
+    bool dropped = false;                 // the webhook was removed, then
     SteadyTime dropped_at{};
-    size_t life = 0;  // in which it was settled last, and when
-    SteadyTime settled_at;
     bool optional = false;  // only a replay wants it
     size_t replays = 0;     // asked for, and not yet settled
+    bool failed = false;    // once: what follows are retries
+
+    bool settled() const { return !settlements.empty(); }
   };
 
   struct Event {
     Position position;
     DomainUid domain;
     std::optional<webhook::Hook> hook;  // nullopt: it is for no URL
+    uint64_t key = 0;
     std::string bytes;
     std::vector<Delivery> deliveries;
     SteadyTime committed_since;  // and handed over,
@@ -133,6 +147,7 @@ class Model {
     size_t in_flight = 0;
     SteadyTime held_since{};  // by Retry-After,
     SteadyTime held_until{};  // till then
+    size_t open = 0;          // deliveries that are neither settled nor dropped
   };
 
   /// How a process ended, and what was settled again of what had been settled before.
@@ -150,13 +165,16 @@ class Model {
   Event* find(const std::string& bytes);
   bool is_old(const Event& event) const;
   void check_bounds(const std::string& url);
+  void check_turn(const Event& event, const Delivery& delivery);
+  void close(const Delivery& delivery);
+  void settle(const Event& event, Delivery& delivery);
   static Delivery* find(Event& event, const std::string& url);
   /// An event that is neither settled nor missed, in words.
   Result<std::optional<std::string>> find_open(store::Store& store) const;
   bool may_be_replayed(const Event& event, const std::string& url) const;
   static void replay(Event& event, const std::string& url, LaneId lane);
-  /// A process that has ended since then may have lost that it was settled.
-  bool repeats_crash(const Delivery& delivery);
+  /// A process that has ended since then may have lost it.
+  bool repeats_crash(const Settlement& settlement);
   void break_with(std::string what);
 
   World& world_;
@@ -171,11 +189,15 @@ class Model {
   size_t cores_ = 0;
   std::map<std::string, OfUrl> of_url_;
   size_t in_flight_ = 0;
+  Turns turns_;
   std::optional<Micros> ahead_;  // of all that the wall clock moved ahead; nullopt: it never jumped
   SteadyTime last_batch_{};
   bool disk_fails_ = false;
   SteadyTime disk_changed_{};       // since when it does, or is well again
   SteadyTime disk_failed_since_{};  // the last time
+  bool disk_is_slow_ = false;
+  SteadyTime slow_since_{};  // the last time
+  SteadyTime slow_until_{};
   size_t settled_ = 0;
   size_t repeated_ = 0;
   std::optional<std::string> violation_;

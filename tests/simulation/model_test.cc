@@ -25,6 +25,7 @@ ModelOptions options() {
   out.max_unsaved = 1;
   out.durable_after = 1s;
   out.retention = 24h;
+  out.has_room = true;
   return out;
 }
 
@@ -53,11 +54,12 @@ class ModelTest : public ::testing::Test {
   }
 
   /// Commits an event whose bytes are its id.
-  void commit(const std::string& id) {
+  void commit(const std::string& id, uint64_t key = 0) {
     auto event = std::make_shared<store::StoredEvent>();
     event->position = head_ = {head_.value + 100};
     event->domain = {1};
     event->event.id = id;
+    event->event.order_key = key;
     event->event.bytes = id;
     event->event.name = event::Name::kDelivered;
     store::CommittedBatch batch;
@@ -190,6 +192,20 @@ TEST_F(ModelTest, AReplaySettlesOnceMore) {
   EXPECT_THAT(broken(), HasSubstr("settled twice without reason"));
 }
 
+TEST_F(ModelTest, AnEventAndItsReplayMayBothBeLost) {
+  subscribe();
+  commit("a");
+  send("a", 200);
+  model_.on_replay(kUrl, {1}, "a");
+  send("a", 200);
+  model_.on_end(Model::End::kPowerCut);
+  model_.on_boot(1);
+  for (int i = 0; i < 2; ++i) send("a", 200);
+  EXPECT_EQ(broken(), "");
+  send("a", 200);
+  EXPECT_THAT(broken(), HasSubstr("settled twice without reason"));
+}
+
 TEST_F(ModelTest, AttemptsKeepToTheConcurrencyOfTheUrl) {
   subscribe();
   commit("a");
@@ -212,6 +228,39 @@ TEST_F(ModelTest, RetryAfterIsKept) {
   world_.clock().advance(30s);
   model_.on_attempt(kUrl, "a");
   EXPECT_THAT(broken(), HasSubstr("before Retry-After was over"));
+}
+
+TEST_F(ModelTest, FirstAttemptsOfAKeyTakeTurns) {
+  subscribe();
+  for (const char* id : {"a", "b"}) commit(id, 7);
+  commit("c", 8);
+  model_.on_attempt(kUrl, "a");
+  model_.on_attempt(kUrl, "c");
+  EXPECT_EQ(broken(), "") << "of another key";
+  model_.on_answer(kUrl, "c", {.status = 200});
+  model_.on_attempt(kUrl, "b");
+  EXPECT_THAT(broken(), HasSubstr("beside another first attempt"));
+}
+
+TEST_F(ModelTest, FirstAttemptsOfAKeyFollowArrival) {
+  subscribe();
+  for (const char* id : {"a", "b"}) commit(id, 7);
+  send("b", 200);
+  EXPECT_EQ(broken(), "");
+  send("a", 200);
+  EXPECT_THAT(broken(), HasSubstr("after a later one"));
+}
+
+TEST_F(ModelTest, RetriesTakeNoTurns) {
+  subscribe();
+  for (const char* id : {"a", "b", "c"}) commit(id, 7);
+  send("a", 500);
+  model_.on_attempt(kUrl, "c");
+  model_.on_attempt(kUrl, "a");
+  model_.on_answer(kUrl, "c", {.status = 200});
+  model_.on_answer(kUrl, "a", {.status = 200});
+  send("b", 200);
+  EXPECT_EQ(broken(), "") << "a lane that has failed may have fallen behind";
 }
 
 // What is said at the end is said of a store.

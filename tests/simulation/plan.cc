@@ -57,6 +57,7 @@ ModelOptions model_options(const ProcessOptions& options) {
   // Its turn of the saving thread may come late.
   out.durable_after = options.writers.durable_after + Micros(1s);
   out.retention = options.retention.events;
+  out.has_room = options.engine.max_live_bytes > 1 << 20;
   return out;
 }
 

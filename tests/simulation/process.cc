@@ -25,7 +25,7 @@ Process::Process(World& world, std::string name, store::MemoryDisk& disk, DiskFa
       name_(std::move(name)),
       disk_(disk),
       lines_(world),
-      workers_(lines_, name_),
+      workers_(lines_, name_, [&faults] { return faults.hold_up(); }),
       main_(World::executor(lines_.make(name_ + "/main")), world.clock()),
       readers_(World::executor(lines_.make(name_ + "/readers", kReaderThreads))),
       wire_(world, receivers, model) {

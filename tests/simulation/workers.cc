@@ -7,8 +7,8 @@ namespace {
 
 class LineWorker final : public Worker {
  public:
-  LineWorker(World& world, Line& line, Turn turn)
-      : state_(std::make_shared<State>(world, line, std::move(turn))) {}
+  LineWorker(World& world, Line& line, Turn turn, const LineWorkers::HoldUp& hold_up)
+      : state_(std::make_shared<State>(world, line, std::move(turn), hold_up)) {}
 
   ~LineWorker() override { stop(); }
 
@@ -23,11 +23,20 @@ class LineWorker final : public Worker {
  private:
   // Work that waits on the line, or for its time, holds it weakly: the worker may be gone then.
   struct State {
-    State(World& w, Line& l, Turn t) : world(w), line(l), turn(std::move(t)) {}
+    State(World& w, Line& l, Turn t, LineWorkers::HoldUp h)
+        : world(w), line(l), turn(std::move(t)), hold_up(std::move(h)) {}
 
     static void wake(const std::shared_ptr<State>& state) {
       if (state->stopped || std::exchange(state->woken, true)) return;
       state->line.work.emplace_back([weak = std::weak_ptr(state)] {
+        if (const auto worker = weak.lock(); worker && !worker->stopped) begin_turn(worker);
+      });
+    }
+
+    static void begin_turn(const std::shared_ptr<State>& state) {
+      const Micros time = state->hold_up();
+      if (time == Micros(0)) return take_turn(state);
+      state->world.after(time, "", [weak = std::weak_ptr(state)] {
         if (const auto worker = weak.lock(); worker && !worker->stopped) take_turn(worker);
       });
     }
@@ -48,6 +57,7 @@ class LineWorker final : public Worker {
     World& world;
     Line& line;
     const Turn turn;
+    const LineWorkers::HoldUp hold_up;
     bool woken = false;
     bool stopped = false;
     uint64_t turns = 0;
@@ -60,7 +70,7 @@ class LineWorker final : public Worker {
 
 std::unique_ptr<Worker> LineWorkers::make(const char* name, Worker::Turn turn) {
   auto& line = lines_.make(process_ + "/" + name);
-  return std::make_unique<LineWorker>(lines_.world(), line, std::move(turn));
+  return std::make_unique<LineWorker>(lines_.world(), line, std::move(turn), hold_up_);
 }
 
 }  // namespace eventhorn::simulation

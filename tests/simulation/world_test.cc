@@ -144,7 +144,7 @@ TEST_F(WorldTest, WhatWaitsOnADroppedLineIsDestroyed) {
 
 TEST_F(WorldTest, AWorkerTakesTurns) {
   LineSet lines(world_);
-  LineWorkers workers(lines, "p");
+  LineWorkers workers(lines, "p", [] { return Micros(0); });
   std::vector<SteadyTime> turns;
   const auto begin = world_.clock().steady_now();
   const auto worker = workers.make("test", [&]() -> std::optional<Micros> {
@@ -168,9 +168,25 @@ TEST_F(WorldTest, AWorkerTakesTurns) {
   EXPECT_EQ(turns.size(), 4U);
 }
 
+TEST_F(WorldTest, AThreadThatIsHeldUpTakesItsTurnLater) {
+  LineSet lines(world_);
+  LineWorkers workers(lines, "p", [] { return Micros(1h); });
+  std::vector<SteadyTime> turns;
+  const auto begin = world_.clock().steady_now();
+  const auto worker = workers.make("test", [&]() -> std::optional<Micros> {
+    turns.push_back(world_.clock().steady_now());
+    return std::nullopt;
+  });
+  worker->wake();
+  run();
+  ASSERT_EQ(turns.size(), 1U);
+  EXPECT_GE(turns[0], begin + 1h);
+  worker->stop();
+}
+
 TEST_F(WorldTest, AWorkerThatIsWokenTakesNoTurnForItsOldTime) {
   LineSet lines(world_);
-  LineWorkers workers(lines, "p");
+  LineWorkers workers(lines, "p", [] { return Micros(0); });
   int turns = 0;
   const auto worker = workers.make("test", [&]() -> std::optional<Micros> {
     return ++turns == 1 ? std::optional(Micros(1h)) : std::nullopt;
