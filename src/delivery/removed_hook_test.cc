@@ -87,6 +87,34 @@ TEST_F(RemovedHookTest, WhatWaitsForARetry) {
   EXPECT_THAT(*life.store().read_exceptions(lane.id, kNoPosition, 10, false), IsEmpty());
 }
 
+// A power cut takes back that it was dropped, but not the change.
+TEST_F(RemovedHookTest, WhatWaitsForARetryIsGoneAfterACrashToo) {
+  LaneId lane;
+  {
+    auto life = start();
+    set_both(life);
+    life.append("a.example", {"d"});
+    ASSERT_TRUE(sender_.wait_for(1));
+    const Position event = life.store().head();
+    life.set_hook("a.example", Hook::kDelivered, {});
+    lane = life.domain("a.example")->lanes.front().id;
+    ASSERT_TRUE(life.wait_until_saved());
+    store::Progress lost;
+    lost.exceptions = {
+        {lane, event, false, 1, SystemClock().now(), std::chrono::hours(1), 500, Hook::kDelivered}};
+    const store::Progress* const rows[] = {&lost};
+    ASSERT_TRUE(life.store().save(rows));
+  }
+  auto life = start();
+  const auto none = [&] {
+    return life.store().read_exceptions(lane, kNoPosition, 10, false)->empty();
+  };
+  EXPECT_TRUE(life.until(none));
+  life.set_hook("a.example", Hook::kDelivered, {kUrl});
+  const auto uid = life.domain("a.example")->uid;
+  EXPECT_EQ(life.run(life.deliveries().lane(lane, uid, kUrl)).waiting, 0U);
+}
+
 TEST_F(RemovedHookTest, WhatFailsOnItsWay) {
   sender_.script(kUrl, "d", {500});
   sender_.hold(true);

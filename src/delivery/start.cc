@@ -89,6 +89,12 @@ void Engine::load_lanes(const store::LoadedProgress& progress,
   for (const auto& row : progress.waiting) {
     const auto lane = load(row.lane);
     if (!lane) continue;
+    // A process that died after its webhook was removed may not have saved that it was dropped.
+    // Were it kept until then, it would be sent once the webhook is set again.
+    if (!lane->wants(nullptr, row.hook, row.position)) {
+      saver_.end_exception(row.lane, row.position);
+      continue;
+    }
     Waiting waiting;
     waiting.attempts = row.attempts;
     waiting.last_attempt = row.last_attempt;
