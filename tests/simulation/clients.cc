@@ -67,19 +67,22 @@ void Clients::act() {
   const auto known = process->directory().find(domain.name);
   if (!known) return begin_edit(domain);
   if (known->uid != domain.uid) domain = Domain{domain.name, known->uid, {}, {}};
-  const uint64_t what = options_.edits ? random_.below(20) : 10;
-  if (what == 0) return begin_edit(domain);
-  if (what == 1) {
+  const uint64_t what = random_.below(20);
+  const auto may = [&](uint64_t number, Ingredient one) {
+    return what == number && options_.ingredients.has(one);
+  };
+  if (may(0, Ingredient::kEdits)) return begin_edit(domain);
+  if (may(1, Ingredient::kPauses)) {
     const auto& url = random_.pick(receivers_.urls());
     const bool paused = random_.once_in(2);
     world_.trace().add(paused ? "pause" : "resume", url);
     return tasks_.spawn("pause", set_paused(machine_.life(), url, paused));
   }
-  if (what == 2 && random_.once_in(5)) {
+  if (may(2, Ingredient::kRemovals) && random_.once_in(5)) {
     world_.trace().add("remove", domain.name);
     return tasks_.spawn("remove", remove(machine_.life(), domain.name));
   }
-  if (what == 3 && !known->lanes.empty()) return begin_replay(domain, known);
+  if (may(3, Ingredient::kReplays) && !known->lanes.empty()) return begin_replay(domain, known);
   begin_append(domain);
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "async/task_group.h"
+#include "simulation/ingredients.h"
 #include "simulation/machine.h"
 
 #include <set>
@@ -17,8 +18,7 @@ struct ClientOptions {
   /// Between two things that happen, on average.
   Micros pace = std::chrono::seconds(1);
   size_t max_burst = 20;  // events
-  /// Webhooks change, and endpoints are paused.
-  bool edits = true;
+  Ingredients ingredients;
 };
 
 class Clients {

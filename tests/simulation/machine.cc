@@ -25,10 +25,9 @@ Machine::Machine(World& world, Receivers& receivers, Model& model, ProcessOption
       process_options_(std::move(process)),
       options_(options),
       random_(world.fork_random()),
-      faults_(world),
-      calm_(!options.faults) {
+      faults_(world) {
   boot();
-  if (!calm_) go_wrong_later();
+  go_wrong_later();
 }
 
 void Machine::boot() {
@@ -54,23 +53,28 @@ void Machine::go_wrong_later() {
 }
 
 void Machine::go_wrong() {
-  const uint64_t what = random_.below(5);
-  if (what == 3) return break_disk();
-  if (what == 4) return disturb_clock();
-  if (!process_) return;
+  const Ingredient what{static_cast<uint8_t>(random_.below(5))};
+  if (!options_.ingredients.has(what)) return;
   switch (what) {
-    case 0:
+    case Ingredient::kDisk:
+      return break_disk();
+    case Ingredient::kClocks:
+      return disturb_clock();
+    case Ingredient::kStops:
+      if (!process_) return;
       if (process_->state() != Process::State::kUp) return;
       ++restarts_;
       world_.trace().add("stop");
       process_->stop(random_.between(Micros(0), Micros(20s)));
       return;
-    case 1:
+    case Ingredient::kKills:
+      if (!process_) return;
       ++kills_;
       world_.trace().add("kill");
       end(Model::End::kKill);
       return;
     default:
+      if (!process_) return;
       ++kills_;
       world_.trace().add("power cut");
       disk_.power_cut(random_.below(disk_.unsynced() + 1));

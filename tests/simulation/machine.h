@@ -4,6 +4,7 @@
 #pragma once
 
 #include "simulation/disk_faults.h"
+#include "simulation/ingredients.h"
 #include "simulation/process.h"
 
 #include <cstdint>
@@ -12,7 +13,7 @@
 namespace eventhorn::simulation {
 
 struct MachineOptions {
-  bool faults = true;
+  Ingredients ingredients;
   Micros between_faults = std::chrono::minutes(1);  // on average
   Micros outage = std::chrono::seconds(10);         // of the machine or the disk, on average
 };
@@ -67,7 +68,7 @@ class Machine {
   Random random_;
   store::MemoryDisk disk_;
   DiskFaults faults_;
-  bool calm_;
+  bool calm_ = false;
   bool halted_ = false;
   std::unique_ptr<Process> process_;
   uint64_t life_ = 0;

@@ -1,6 +1,7 @@
 // The command line of the simulation: runs seeds, and tells what did not hold.
 #include "base/log.h"
 #include "simulation/runner.h"
+#include "simulation/shrink.h"
 
 #include <fmt/format.h>
 
@@ -35,11 +36,14 @@ decisions are printed. 2 for a wrong command line.
   --steps S      of each run, before it comes to rest (100000)
   --until STEP   ends each run after that step, without a verdict
   --trace        prints every decision
-  --no-faults    nothing goes wrong
+  --without WHAT leaves it out; may be repeated: stops, kills, power-cuts, disk, clocks, tempers, edits, pauses,
+                 removals, replays
+  --shrink       tells what the seed takes to fail, in place of running it once
   --first        ends with the first seed that fails
 
 examples:
   eventhorn_simulation --minutes 10
+  eventhorn_simulation --seed 4711 --shrink
   eventhorn_simulation --seed 4711 --until 20000 --trace
 )";
 
@@ -63,6 +67,7 @@ struct CommandLine {
   std::optional<std::chrono::minutes> time;
   std::string kept;
   bool first = false;
+  bool shrink = false;
 };
 
 std::optional<uint64_t> parse_number(std::string_view text) {
@@ -77,6 +82,11 @@ bool take(CommandLine& line, std::string_view name, const char* value) {
   if (name == "--kept" && value != nullptr) {
     line.kept = value;
     return true;
+  }
+  if (name == "--without" && value != nullptr) {
+    const auto ingredient = eventhorn::simulation::parse_ingredient(value);
+    if (ingredient) line.run.ingredients = line.run.ingredients.without(*ingredient);
+    return ingredient.has_value();
   }
   const auto number = value == nullptr ? std::nullopt : parse_number(value);
   if (!number) return false;
@@ -102,8 +112,8 @@ std::optional<CommandLine> parse(int argc, char** argv) {
     const std::string_view name = argv[i];
     if (name == "--trace") {
       out.run.print = stdout;
-    } else if (name == "--no-faults") {
-      out.run.faults = false;
+    } else if (name == "--shrink") {
+      out.shrink = true;
     } else if (name == "--first") {
       out.first = true;
     } else {
@@ -126,6 +136,23 @@ std::optional<std::vector<uint64_t>> read_kept(const std::string& file) {
     out.push_back(*seed);
   }
   return out;
+}
+
+/// The exit code. Each try is in a child, because a CHECK may end it.
+int tell_shrunk(RunOptions run) {
+  using namespace eventhorn::simulation;
+  run.print = nullptr;
+  if (!fails_in_child(run)) {
+    fmt::print("seed {} does not fail\n", run.seed);
+    return 0;
+  }
+  const auto small = shrink(run, fails_in_child);
+  fmt::print("it takes no more than: --seed {} --steps {}", small.seed, small.steps);
+  for (size_t i = 0; i < kIngredientNames.size(); ++i) {
+    if (!small.ingredients.has(Ingredient(i))) fmt::print(" --without {}", kIngredientNames[i]);
+  }
+  fmt::print("\n");
+  return 1;
 }
 
 class Session {
@@ -207,6 +234,7 @@ int main(int argc, char** argv) {
   std::signal(SIGABRT, on_abort);
   eventhorn::set_log_level(line->run.print != nullptr ? eventhorn::LogLevel::kInfo
                                                       : eventhorn::LogLevel::kError);
+  if (line->shrink) return tell_shrunk(line->run);
   Session session(line->run);
   const auto ended = [&] { return line->first && session.failed() > 0; };
   for (size_t i = 0; i < kept.size() && !ended(); ++i) session.run(kept[i]);

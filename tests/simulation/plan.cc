@@ -33,9 +33,8 @@ ProcessOptions process_options(Random& random) {
   return out;
 }
 
-MachineOptions machine_options(Random& random, const ClientOptions& clients, bool faults) {
+MachineOptions machine_options(Random& random, const ClientOptions& clients) {
   MachineOptions out;
-  out.faults = faults;
   out.between_faults = clients.pace * one_of(random, {20, 200, 2000});
   out.outage = out.between_faults / one_of(random, {1, 10, 100});
   return out;
@@ -63,14 +62,15 @@ ModelOptions model_options(const ProcessOptions& options) {
 
 }  // namespace
 
-Plan make_plan(Random& random, bool faults) {
+Plan make_plan(Random& random, Ingredients ingredients) {
   Plan out;
   const uint64_t urls = random.between(1, 8);
   for (uint64_t i = 0; i < urls; ++i)
     out.urls.push_back(fmt::format("http://host{}.test/{}", i / 2, i));
   out.process = process_options(random);
   out.clients = client_options(random);
-  out.machine = machine_options(random, out.clients, faults);
+  out.machine = machine_options(random, out.clients);
+  out.clients.ingredients = out.machine.ingredients = ingredients;
   out.model = model_options(out.process);
   return out;
 }

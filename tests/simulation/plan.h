@@ -18,7 +18,7 @@ struct Plan {
   ModelOptions model;
 };
 
-/// Without `faults` neither the machine fails nor any receiver.
-Plan make_plan(Random& random, bool faults);
+/// What is left out changes nothing else of what is drawn.
+Plan make_plan(Random& random, Ingredients ingredients);
 
 }  // namespace eventhorn::simulation

@@ -24,9 +24,9 @@ class Run {
       : options_(options),
         world_(options.seed, trace),
         random_(world_.fork_random()),
-        plan_(make_plan(random_, options.faults)),
+        plan_(make_plan(random_, options.ingredients)),
         model_(world_, plan_.model),
-        receivers_(world_, plan_.urls, options.faults),
+        receivers_(world_, plan_.urls, options.ingredients.has(Ingredient::kTempers)),
         machine_(world_, receivers_, model_, plan_.process, plan_.machine),
         clients_(world_, machine_, receivers_, model_, plan_.clients) {}
 

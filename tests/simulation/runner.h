@@ -6,6 +6,7 @@
 #pragma once
 
 #include "simulation/clients.h"
+#include "simulation/ingredients.h"
 
 #include <cstdint>
 #include <cstdio>
@@ -22,7 +23,7 @@ struct RunOptions {
   uint64_t until = 0;
   /// Gets the trace as it comes; null: nobody.
   std::FILE* print = nullptr;
-  bool faults = true;
+  Ingredients ingredients;
 };
 
 struct RunResult {

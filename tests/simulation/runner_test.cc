@@ -43,7 +43,7 @@ TEST_F(RunnerTest, WithoutFaultsEverythingIsSettledOnce) {
   uint64_t settled = 0;
   for (uint64_t seed = 1; seed < 5; ++seed) {
     auto options = quick(seed);
-    options.faults = false;
+    options.ingredients = Ingredients::without_faults();
     Trace trace;
     const auto result = run(options, trace);
     EXPECT_FALSE(result.violation) << "seed " << seed << ": " << *result.violation;
