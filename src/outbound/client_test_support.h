@@ -30,6 +30,7 @@ class ClientFixture : public ::testing::Test {
     forget();
     cores_.stop();
     client_.reset();
+    former_.clear();
   }
 
   /// With the names of `dns`, when it is there.
@@ -38,6 +39,7 @@ class ClientFixture : public ::testing::Test {
     std::vector<net::Cidr> networks;
     for (const auto& text : allow) networks.push_back(*net::parse_cidr(text));
     if (dns) options.dns_servers = {dns->address()};
+    if (client_) former_.push_back(std::move(client_));
     client_ = std::make_unique<Client>(cores_.at(0).get_executor(),
                                        net::AddressGuard(std::move(networks)), std::move(options));
   }
@@ -112,6 +114,7 @@ class ClientFixture : public ::testing::Test {
 
   Cores cores_{1};
   std::unique_ptr<Client> client_;
+  std::vector<std::unique_ptr<Client>> former_;  // alive as long as the core runs their timers
   std::shared_ptr<Client::Target> target_;
   std::string url_;
 };
