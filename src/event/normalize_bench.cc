@@ -11,7 +11,8 @@ namespace eventhorn::event {
 namespace {
 
 constexpr SystemTime kNow{Micros(1'773'222'400'123'456)};
-const NormalizeContext kContext{"mg.example.com", "5f1c9a2be77d4a0c31b8e6d2", kNow, 1 << 20};
+constexpr NormalizeContext kContext{"mg.example.com", "5f1c9a2be77d4a0c31b8e6d2", kNow, kNow,
+                                    1 << 20};
 
 // As a producer sends it: without the fields that ingest adds, and with a real mail's sizes.
 std::string make_item() {
