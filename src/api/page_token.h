@@ -1,9 +1,9 @@
 // Page tokens of the Events API: everything a page's URL must carry, since clients repeat no
 // parameter (spec: Events API, "Token"). Sealed (sealed_token.h). Pure.
 //
-// The bytes: TokenList::kEvents; flags: 1 ascending, 2 forward, 4 pretty, 8 cursor; limit, 2; range, 8 + 8;
-// with a cursor its timestamp, 8, and id, 1 + n; for each filter term its field, 1 + n, and
-// expression, 2 + n.
+// The bytes: TokenList::kEvents; flags: 1 ascending, 2 forward, 4 pretty, 8 cursor; limit, 2;
+// range, 8 + 8; with a cursor its timestamp, 8, and id, 1 + n; for each filter term its field, 1 +
+// n, and expression, 2 + n.
 #pragma once
 
 #include "api/event_range.h"
