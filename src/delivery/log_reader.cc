@@ -238,7 +238,13 @@ void LogReader::drop_pending(const LanePtr& lane, const Since& ended) {
   uint64_t in_memory = lane->drop(ended);
   std::vector<Position> waiting;
   for (const auto& [position, each] : lane->retries().all()) {
-    if (ended[static_cast<size_t>(each.hook)] && !each.in_flight) waiting.push_back(position);
+    if (!ended[static_cast<size_t>(each.hook)]) continue;
+    if (!each.in_flight) {
+      waiting.push_back(position);
+    } else {
+      // Settled when its attempt ends, which a kill may prevent.
+      parts_.saver.end_exception(lane->id(), position);
+    }
   }
   for (const Position position : waiting) parts_.retries.settle(*lane, position);
   in_memory += waiting.size();
