@@ -115,6 +115,27 @@ TEST_F(RemovedHookTest, WhatWaitsForARetryIsGoneAfterACrashToo) {
   EXPECT_EQ(life.run(life.deliveries().lane(lane, uid, kUrl)).waiting, 0U);
 }
 
+// A kill would prevent that its attempt settles it.
+TEST_F(RemovedHookTest, TheRowOfARetryUnderWayIsGoneAtOnce) {
+  options_.schedule = webhook::RetrySchedule({std::chrono::hours(1)}, 0);
+  sender_.script(kUrl, "d", {500});
+  auto life = start();
+  set_both(life);
+  life.append("a.example", {"d"});
+  const auto lane = life.domain("a.example")->lanes.front().id;
+  const auto rows = [&] {
+    return life.store().read_exceptions(lane, kNoPosition, 10, false)->size();
+  };
+  ASSERT_TRUE(life.until([&] { return rows() == 1; }));
+  sender_.hold(true);
+  ASSERT_TRUE(life.run(life.deliveries().pause(kUrl)));
+  ASSERT_TRUE(life.run(life.deliveries().resume(kUrl)));  // which brings retries forward
+  ASSERT_TRUE(sender_.wait([](const auto&, size_t in_flight) { return in_flight == 1; }));
+  life.set_hook("a.example", Hook::kDelivered, {});
+  EXPECT_TRUE(life.until([&] { return rows() == 0; })) << "while the attempt is under way";
+  sender_.hold(false);
+}
+
 TEST_F(RemovedHookTest, WhatFailsOnItsWay) {
   sender_.script(kUrl, "d", {500});
   sender_.hold(true);
