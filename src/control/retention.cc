@@ -65,7 +65,7 @@ void Retention::watch_clock() {
   ahead_gauge_.set(ahead.count());
   if (watch.state == watch.before) return;
   if (watch.state == State::kFollowing) {
-    log_info("retention",
+    log_info("control",
              "the wall clock and the clock of retention agree again ahead_seconds={:.3f}",
              ahead.count());
     return;
@@ -82,7 +82,7 @@ void Retention::watch_clock() {
                 format_duration(clock_hold(options_.events))
           : "the wall clock stayed ahead by " + gap +
                 ": retention catches up, 60 times as fast as time passes";
-  log_warn("retention", "{}", notice.reason);
+  log_warn("control", "{}", notice.reason);
   notices_.post(std::move(notice));
 }
 
@@ -97,7 +97,7 @@ Task<void> Retention::expire() {
   };
   const auto last = co_await run_blocking(pool_, work);
   if (!last) {
-    log_error("retention", "retention failed, will try again error={}", last.error().message);
+    log_error("control", "retention failed, will try again error={}", last.error().message);
     co_return;
   }
   co_await expired_(*last);
