@@ -55,33 +55,24 @@ void Machine::go_wrong_later() {
 void Machine::go_wrong() {
   const Ingredient what{static_cast<uint8_t>(random_.below(5))};
   if (!options_.ingredients.has(what)) return;
-  switch (what) {
-    case Ingredient::kDisk:
-      return break_disk();
-    case Ingredient::kClocks:
-      return disturb_clock();
-    case Ingredient::kStops:
-      if (!process_) return;
-      if (process_->state() != Process::State::kUp) return;
-      ++restarts_;
-      world_.trace().add("stop");
-      process_->stop(random_.between(Micros(0), Micros(20s)));
-      return;
-    case Ingredient::kKills:
-      if (!process_) return;
-      ++kills_;
-      world_.trace().add("kill");
-      end(Model::End::kKill);
-      return;
-    default:
-      if (!process_) return;
-      ++kills_;
-      world_.trace().add("power cut");
-      disk_.power_cut(random_.below(disk_.unsynced() + 1));
-      end(Model::End::kPowerCut);
-      if (random_.once_in(2)) be_off();
-      return;
+  if (what == Ingredient::kDisk) return break_disk();
+  if (what == Ingredient::kClocks) return disturb_clock();
+  if (!process_) return;
+  if (what == Ingredient::kStops) {
+    if (process_->state() != Process::State::kUp) return;
+    ++restarts_;
+    world_.trace().add("stop");
+    return process_->stop(random_.between(Micros(0), Micros(20s)));
   }
+  ++kills_;
+  if (what == Ingredient::kKills) {
+    world_.trace().add("kill");
+    return end(Model::End::kKill);
+  }
+  world_.trace().add("power cut");
+  disk_.power_cut(random_.below(disk_.unsynced() + 1));
+  end(Model::End::kPowerCut);
+  if (random_.once_in(2)) be_off();
 }
 
 void Machine::break_disk() {

@@ -40,6 +40,10 @@ MUTANTS = [
            "settled_ahead_ = std::move(settled);\n  while", "settled_ahead_.clear();\n  while"),
     Mutant("outcomes that are not saved have no bound", "delivery/scheduler.cc",
            "const bool unsaved_full = parts_.saver.full();", "const bool unsaved_full = false;"),
+    Mutant("a start keeps retries of webhooks that are no more", "delivery/start.cc",
+           "if (!lane->wants(nullptr, row.hook, row.position)) {", "if (false) {"),
+    Mutant("the row of a retry under way outlives its webhook", "delivery/log_reader.cc",
+           "parts_.saver.end_exception(lane->id(), position);", "(void)position;"),
     # Settle.
     Mutant("an answer of 410 settles the event", "delivery/outcomes.cc",
            "if (lane->outlived(job)) return drop_outlived(lane, job);\n      return lane->give_back(job);",
