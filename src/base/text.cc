@@ -142,6 +142,12 @@ std::string join_words(std::string_view folded) {
   return out;
 }
 
+uint8_t unicode_version() {
+  UVersionInfo version{};
+  u_getUnicodeVersion(version);
+  return version[0];
+}
+
 bool contains(std::string_view text, std::string_view part) {
   // Two-way search; std::string_view::find() looks at every place anew.
   return part.empty() || ::memmem(text.data(), text.size(), part.data(), part.size()) != nullptr;

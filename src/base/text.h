@@ -2,6 +2,7 @@
 // this header. Pure; thread-safe.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -20,6 +21,21 @@ std::string fold_text(std::string_view text);
 /// mark on one of these: "example.com" is two words. As UAX 29 has no words for Han, Hiragana and
 /// the scripts of South East Asia, each of their letters is a word.
 std::string join_words(std::string_view folded);
+
+/// Calls `each(word)` for the words of join_words(), in order.
+template <class F>
+void for_each_word(std::string_view words, F each) {
+  while (words.size() > 1) {
+    words.remove_prefix(1);
+    const auto end = words.find('\0');
+    each(words.substr(0, end));
+    words.remove_prefix(end);
+  }
+}
+
+/// The version of Unicode's tables that both go by, 1 to 255: with another one texts may fold, and
+/// fall into words, in another way.
+uint8_t unicode_version();
 
 /// Whether `part` is in `text`, in time linear in both, whatever they are.
 bool contains(std::string_view text, std::string_view part);

@@ -1,100 +1,28 @@
 #include "event/filter.h"
 
+#include "base/check.h"
 #include "base/strings.h"
 #include "base/text.h"
+#include "event/fields.h"
 #include "json/cursor.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
-#include <span>
 
 namespace eventhorn::event {
 namespace {
 
-using json::Kind;
 using Op = Expression::Op;
 
-// kClosed: whole, and one of few.
-enum class Match : uint8_t { kWhole, kClosed, kWords, kNumber };
-
-struct FilterField {
-  std::string_view name;
-  Match match;
-};
-
-enum FieldIndex : size_t {
-  kEvent,
-  kSeverity,
-  kMessageId,
-  kRecipient,
-  kList,
-  kTags,
-  kFrom,
-  kTo,
-  kSubject,
-  kAttachment,
-  kRecipients,
-  kSize,
-  kNoField,
-};
-
-constexpr std::array<FilterField, kNoField> kFields = {{
-    {"event", Match::kClosed},
-    {"severity", Match::kClosed},
-    {"message-id", Match::kWhole},
-    {"recipient", Match::kWhole},
-    {"list", Match::kWhole},
-    {"tags", Match::kWhole},
-    {"from", Match::kWords},
-    {"to", Match::kWords},
-    {"subject", Match::kWords},
-    {"attachment", Match::kWords},
-    {"recipients", Match::kWords},
-    {"size", Match::kNumber},
-}};
-
-// Where the fields are in an event. An array stands for each of its elements.
-struct Node {
-  std::string_view key;
-  FieldIndex field;
-  std::span<const Node> members;
-};
-
-constexpr Node kHeaderNodes[] = {{"to", kTo, {}},
-                                 {"message-id", kMessageId, {}},
-                                 {"from", kFrom, {}},
-                                 {"subject", kSubject, {}}};
-constexpr Node kAttachmentNodes[] = {{"filename", kAttachment, {}}};
-constexpr Node kMessageNodes[] = {{"headers", kNoField, kHeaderNodes},
-                                  {"attachments", kNoField, kAttachmentNodes},
-                                  {"recipients", kRecipients, {}},
-                                  {"size", kSize, {}}};
-constexpr Node kListNodes[] = {{"address", kList, {}}};
-constexpr Node kEventNodes[] = {{"event", kEvent, {}},
-                                {"severity", kSeverity, {}},
-                                {"recipient", kRecipient, {}},
-                                {"tags", kTags, {}},
-                                {"message", kNoField, kMessageNodes},
-                                {"mailing-list", kNoField, kListNodes}};
-constexpr Node kRoot{"", kNoField, kEventNodes};
-
-// A value of an event.
-struct Found {
-  FieldIndex field;
-  std::string text;   // folded; of a number: as it came
-  std::string words;  // where the field is matched by them
-};
-
-constexpr uint32_t bit(size_t field) {
-  return uint32_t{1} << field;
-}
+// Words of one term that are looked for: the longest say most, and all are compared anyway.
+constexpr size_t kWordsLookedFor = 8;
 
 size_t find_field(std::string_view name) {
-  const auto field = std::find_if(kFields.begin(), kFields.end(),
-                                  [name](const FilterField& f) { return f.name == name; });
+  const auto field = std::find_if(kFields.begin(), kFields.end(), [name](const FieldRule& f) {
+    return f.in_filters && f.name == name;
+  });
   return static_cast<size_t>(field - kFields.begin());
 }
 
@@ -131,43 +59,6 @@ Status prepare(Expression& expression, size_t field) {
   return {};
 }
 
-// The values of the `wanted` fields. Recursion is bounded: the cursor refuses more than kMaxDepth
-// levels.
-void collect(json::Cursor& cursor, const Node& node, uint32_t wanted, std::vector<Found>& found) {
-  const Kind kind = cursor.kind();
-  if (kind == Kind::kArray) {
-    for (cursor.enter(); cursor.next();) collect(cursor, node, wanted, found);
-  } else if (kind == Kind::kObject && !node.members.empty()) {
-    json::Text key;
-    for (cursor.enter(); cursor.next_key(key);) {
-      const auto member = std::find_if(node.members.begin(), node.members.end(),
-                                       [&key](const Node& n) { return n.key == key.raw; });
-      if (member == node.members.end()) {
-        cursor.skip();
-      } else {
-        collect(cursor, *member, wanted, found);
-      }
-    }
-  } else if ((wanted & bit(node.field)) == 0) {
-    cursor.skip();
-  } else if (kind == Kind::kString && node.field != kSize) {
-    Found& value = found.emplace_back(Found{node.field, {}, {}});
-    const json::Text string = cursor.string();
-    if (string.escaped) {
-      std::string plain;
-      json::append_unescaped(plain, string.raw);
-      value.text = fold_text(plain);
-    } else {
-      value.text = fold_text(string.raw);
-    }
-    if (kFields[node.field].match == Match::kWords) value.words = join_words(value.text);
-  } else if (kind == Kind::kNumber && node.field == kSize) {
-    found.push_back({kSize, std::string(cursor.number().raw), {}});
-  } else {
-    cursor.skip();
-  }
-}
-
 bool compares(double value, const Expression& term) {
   switch (term.op) {
     case Op::kLess:
@@ -183,7 +74,7 @@ bool compares(double value, const Expression& term) {
   }
 }
 
-bool term_matches(const Expression& term, const Found& value) {
+bool term_matches(const Expression& term, const FieldValue& value) {
   switch (kFields[value.field].match) {
     case Match::kWhole:
     case Match::kClosed:
@@ -197,7 +88,7 @@ bool term_matches(const Expression& term, const Found& value) {
   return false;
 }
 
-bool evaluate(const Expression& expression, size_t field, const std::vector<Found>& values) {
+bool evaluate(const Expression& expression, size_t field, const std::vector<FieldValue>& values) {
   const auto part_holds = [&](const Expression& part) { return evaluate(part, field, values); };
   const auto& parts = expression.parts;
   switch (expression.op) {
@@ -210,9 +101,57 @@ bool evaluate(const Expression& expression, size_t field, const std::vector<Foun
     default:
       break;
   }
-  return std::any_of(values.begin(), values.end(), [&](const Found& value) {
+  return std::any_of(values.begin(), values.end(), [&](const FieldValue& value) {
     return value.field == field && term_matches(expression, value);
   });
+}
+
+TermQuery words_query(size_t field, const std::string& words) {
+  std::vector<std::string_view> longest;
+  for_each_word(words, [&](std::string_view word) { longest.push_back(word); });
+  std::ranges::sort(longest, [](std::string_view a, std::string_view b) {
+    return a.size() != b.size() ? a.size() > b.size() : a < b;
+  });
+  longest.resize(std::min(longest.size(), kWordsLookedFor));
+  std::vector<TermQuery> parts;
+  for (const auto word : longest) parts.push_back(TermQuery::of(word_term(field, word)));
+  return TermQuery::all_of(std::move(parts));
+}
+
+TermQuery sizes_query(Op op, double number) {
+  const bool less = op == Op::kLess || op == Op::kLessEqual;
+  const bool greater = op == Op::kGreater || op == Op::kGreaterEqual;
+  const unsigned first = less ? 0 : size_bucket(number);
+  const unsigned last = greater ? kMaxSizeBucket : size_bucket(number);
+  std::vector<TermQuery> parts;
+  for (unsigned bucket = first; bucket <= last; ++bucket)
+    parts.push_back(TermQuery::of(size_term(bucket)));
+  return TermQuery::any_of(std::move(parts));
+}
+
+TermQuery query_of(const Expression& expression, size_t field) {
+  std::vector<TermQuery> parts;
+  for (const auto& part : expression.parts) parts.push_back(query_of(part, field));
+  switch (expression.op) {
+    case Op::kAnd:
+      return TermQuery::all_of(std::move(parts));
+    case Op::kOr:
+      return TermQuery::any_of(std::move(parts));
+    case Op::kNot:
+      return {};
+    default:
+      break;
+  }
+  switch (kFields[field].match) {
+    case Match::kWhole:
+    case Match::kClosed:
+      return TermQuery::of(whole_term(field, expression.text));
+    case Match::kWords:
+      return words_query(field, expression.words);
+    case Match::kNumber:
+      return sizes_query(expression.op, expression.number);
+  }
+  CHECK(false);
 }
 
 }  // namespace
@@ -241,22 +180,25 @@ Result<Filter> Filter::parse(Terms terms) {
 
 bool Filter::matches(std::string_view event_bytes) const {
   if (empty()) return true;
-  uint32_t wanted = bit(kEvent);
-  for (const Condition& condition : conditions_) wanted |= bit(condition.field);
-  std::vector<Found> values;
-  json::Cursor cursor(event_bytes);
-  collect(cursor, kRoot, wanted, values);
-  const auto is_failed = [](const Found& v) { return v.field == kEvent && v.text == "failed"; };
-  if (std::none_of(values.begin(), values.end(), is_failed)) {
-    std::erase_if(values, [](const Found& v) { return v.field == kSeverity; });
-  }
+  FieldSet wanted = 0;
+  for (const Condition& condition : conditions_) wanted |= field_bit(condition.field);
+  std::vector<FieldValue> values;
+  read_fields(event_bytes, wanted, values);
   return std::all_of(conditions_.begin(), conditions_.end(), [&](const Condition& condition) {
     return evaluate(condition.expression, condition.field, values);
   });
 }
 
+TermQuery Filter::term_query() const {
+  std::vector<TermQuery> parts;
+  for (const Condition& condition : conditions_)
+    parts.push_back(query_of(condition.expression, condition.field));
+  auto all = TermQuery::all_of(std::move(parts));
+  return all.any() ? all : TermQuery::any_of({std::move(all), TermQuery::of(kCrowded)});
+}
+
 bool Filter::may_match(Name name, Severity severity) const {
-  std::vector<Found> values = {{kEvent, std::string(to_string(name)), {}}};
+  std::vector<FieldValue> values = {{kEvent, std::string(to_string(name)), {}}};
   if (severity != Severity::kNone) {
     values.push_back({kSeverity, std::string(to_string(severity)), {}});
   }

@@ -15,6 +15,7 @@
 #include "base/result.h"
 #include "event/event.h"
 #include "event/expression.h"
+#include "event/terms.h"
 
 #include <cstdint>
 #include <string>
@@ -47,6 +48,9 @@ class Filter {
 
   /// False only if no event of that name and severity can match.
   bool may_match(Name name, Severity severity) const;
+
+  /// What every event that it matches has of terms.
+  TermQuery term_query() const;
 
   bool empty() const { return terms_.empty(); }
 
