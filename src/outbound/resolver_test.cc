@@ -65,6 +65,7 @@ class ResolverTest : public ::testing::Test {
   }
 
   Cores cores_{1};
+  std::atomic<int> phase_ = 0;  // of a script: questions come after a test's last line, too
   std::optional<DnsServer> server_;
   std::optional<DnsResolver> resolver_;
 };
@@ -129,12 +130,13 @@ TEST_F(ResolverTest, R23FailuresAreCached) {
 }
 
 TEST_F(ResolverTest, R23FailuresAreForgotten) {
-  std::atomic<bool> broken = true;
-  ask([&](const std::string&,
-          bool) { return broken ? DnsReply{.rcode = 3} : DnsReply{.addresses = {"192.0.2.1"}}; },
+  ask(
+      [this](const std::string&, bool) {
+        return phase_ == 0 ? DnsReply{.rcode = 3} : DnsReply{.addresses = {"192.0.2.1"}};
+      },
       {.failure_ttl = 10ms});
   EXPECT_FALSE(resolve("a.example"));
-  broken = false;
+  phase_ = 1;
   while (!resolve("a.example")) {
   }
 }
@@ -226,12 +228,11 @@ TEST_F(ResolverTest, R22AFamilyThatStallsIsNotWaitedFor) {
 
 // What a kept connection is told: the last answer counts until a newer one is here.
 TEST_F(ResolverTest, R21KeptConnectionsFollowTheName) {
-  std::atomic<int> phase = 0;
   ask(
-      [&](const std::string&, bool) {
-        if (phase == 0) return DnsReply{.addresses = {"192.0.2.1"}, .ttl = 0};
-        if (phase == 1) return DnsReply{.rcode = 2};
-        if (phase == 2) return DnsReply{.addresses = {"192.0.2.2"}, .ttl = 0};
+      [this](const std::string&, bool) {
+        if (phase_ == 0) return DnsReply{.addresses = {"192.0.2.1"}, .ttl = 0};
+        if (phase_ == 1) return DnsReply{.rcode = 2};
+        if (phase_ == 2) return DnsReply{.addresses = {"192.0.2.2"}, .ttl = 0};
         return DnsReply{.rcode = 3};
       },
       {.min_ttl = 1ms, .failure_ttl = 1ms});
@@ -239,15 +240,15 @@ TEST_F(ResolverTest, R21KeptConnectionsFollowTheName) {
   ASSERT_TRUE(resolve("a.example"));
   EXPECT_TRUE(still_has("a.example", "192.0.2.1"));
   EXPECT_FALSE(still_has("a.example", "192.0.2.2"));
-  phase = 1;
+  phase_ = 1;
   while (resolve("a.example")) {
   }
   EXPECT_TRUE(still_has("a.example", "192.0.2.1")) << "name servers that fail break nothing";
-  phase = 2;
+  phase_ = 2;
   while (still_has("a.example", "192.0.2.1")) {
   }
   EXPECT_TRUE(still_has("a.example", "192.0.2.2"));
-  phase = 3;
+  phase_ = 3;
   while (still_has("a.example", "192.0.2.2")) {
   }
 }
