@@ -51,6 +51,7 @@ struct Options {
 
 /// The store by what is asked of it: functions below the handlers take the one that they need.
 struct StoreAccess {
+  // NOLINTNEXTLINE(google-explicit-constructor): a whole store gives access to all of it
   StoreAccess(store::Store& of)
       : log(of), lanes(of), pages(of), progress(of), values(of), kept_clock(of.kept_clock()) {}
 

@@ -1,6 +1,7 @@
 #include "app/local_bins.h"
 
 #include "async/timer.h"
+#include "base/check.h"
 #include "bin/answer.h"
 #include "http/reply.h"
 
@@ -16,7 +17,8 @@ std::optional<Task<outbound::ClientReply>> LocalBins::post(const webhook::Target
 
 Task<outbound::ClientReply> LocalBins::answer(std::string path, std::string body,
                                               Deadline deadline) {
-  const std::string_view id = bin::find_id(path).value();
+  const auto id = bin::find_id(path);
+  CHECK(id);
   bin::Captured captured;
   captured.method = "POST";
   captured.path = path;
@@ -25,7 +27,7 @@ Task<outbound::ClientReply> LocalBins::answer(std::string path, std::string body
   captured.remote_address = "in process";
   captured.time = clock_.now();
   outbound::ClientReply reply;
-  const auto answer = bin::take_request(bins_, id, std::move(captured));
+  const auto answer = bin::take_request(bins_, *id, std::move(captured));
   if (!answer) {
     reply.result.status = http::Refusal(answer.error()).answer.status;
     reply.result.error = answer.error().message;

@@ -22,7 +22,7 @@ struct Disarm {
 Timer::Timer(asio::any_io_executor executor, const Clock& clock, SteadyTime when)
     : clock_(clock),
       moved_(dynamic_cast<const MovedClock*>(&clock)),
-      timer_(std::move(executor)),
+      timer_(executor),
       when_(when) {
   if (moved_ != nullptr) moved_->timers_.push_back(this);
 }

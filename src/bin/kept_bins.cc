@@ -122,13 +122,17 @@ Status KeptBins::load() {
     const auto slash = place.find('/');
     const std::string id(place.substr(0, slash));
     if (slash == std::string_view::npos) {
-      auto state = decode_state(id, value);
-      if (state) states.push_back(*std::move(state));
-      if (!state) unreadable.emplace_back(key, std::nullopt);
+      if (auto state = decode_state(id, value)) {
+        states.push_back(*std::move(state));
+      } else {
+        unreadable.emplace_back(key, std::nullopt);
+      }
     } else {
-      auto request = decode_request(value);
-      if (request) requests.emplace_back(id, *std::move(request));
-      if (!request) unreadable.emplace_back(key, std::nullopt);
+      if (auto request = decode_request(value)) {
+        requests.emplace_back(id, *std::move(request));
+      } else {
+        unreadable.emplace_back(key, std::nullopt);
+      }
     }
   }
   if (!unreadable.empty()) {

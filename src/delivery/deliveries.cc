@@ -19,7 +19,7 @@ Task<std::vector<store::AttemptRow>> read_recent(Engine& engine, std::string url
 
 Task<void> tell_settings(Engine& engine, std::string url, store::EndpointSettings settings,
                          uint64_t version) {
-  engine.operators().settings_changed(url, std::move(settings), version);
+  engine.operators().settings_changed(url, settings, version);
   co_return;
 }
 

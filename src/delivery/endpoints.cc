@@ -8,7 +8,7 @@
 namespace eventhorn::delivery {
 
 Endpoints::Endpoints(EndpointsOptions options, const Clock& clock, Sender& sender)
-    : options_(std::move(options)), clock_(clock), sender_(sender) {}
+    : options_(options), clock_(clock), sender_(sender) {}
 
 const EndpointPtr& Endpoints::of(const std::string& url) {
   auto& endpoint = by_url_[url];
@@ -36,11 +36,10 @@ const EndpointPtr* Endpoints::next(std::optional<store::EndpointId> after) const
   return it == by_id_.end() ? nullptr : &it->second;
 }
 
-void Endpoints::forget(const EndpointPtr& endpoint) {
-  const auto kept = endpoint;  // the caller's may be the one in a map
-  by_url_.erase(kept->url());
-  const auto listed = by_id_.find(kept->id());
-  if (listed != by_id_.end() && listed->second == kept) by_id_.erase(listed);
+void Endpoints::forget(EndpointPtr endpoint) {
+  by_url_.erase(endpoint->url());
+  const auto listed = by_id_.find(endpoint->id());
+  if (listed != by_id_.end() && listed->second == endpoint) by_id_.erase(listed);
 }
 
 void Endpoints::forget_hosts() {

@@ -39,8 +39,8 @@ class Endpoints {
   /// The first one after `after` (nullopt: of all) by id; null when there is none.
   const EndpointPtr* next(std::optional<store::EndpointId> after) const;
 
-  /// Forgets one that nobody holds.
-  void forget(const EndpointPtr& endpoint);
+  /// Forgets one that nobody else holds. By value: the caller's may be the one in a map.
+  void forget(EndpointPtr endpoint);
 
   /// Lets go of hosts that no endpoint has any more.
   void forget_hosts();

@@ -23,8 +23,10 @@ class LaneHooks {
   Since subscribe(const Since& since) {
     Since ended;
     for (size_t i = 0; i < since.size(); ++i) {
-      if (!since_[i] || (since[i] && *since[i] <= *since_[i])) continue;
-      ended[i] = since_[i];
+      const auto& before = since_[i];
+      const auto& now = since[i];
+      if (!before || (now && *now <= *before)) continue;
+      ended[i] = before;
       ++lives_[i];
     }
     since_ = since;

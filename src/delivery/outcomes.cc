@@ -1,5 +1,6 @@
 #include "delivery/outcomes.h"
 
+#include "base/check.h"
 #include "base/strings.h"
 #include "webhook/url.h"
 
@@ -49,8 +50,7 @@ Outcomes::Meters::Meters()
                                      "From commit to a success at the first attempt",
                                      metrics::latency_buckets())) {}
 
-Outcomes::Outcomes(Parts parts, OutcomesOptions options)
-    : parts_(parts), options_(std::move(options)) {}
+Outcomes::Outcomes(Parts parts, OutcomesOptions options) : parts_(parts), options_(options) {}
 
 void Outcomes::on_reply(const EndpointPtr& endpoint, const LanePtr& lane, const Job& job,
                         const SendReply& reply, SteadyTime started) {
@@ -182,7 +182,8 @@ void Outcomes::on_settled(const LanePtr& lane, const Job& job) {
 
 void Outcomes::on_failure(const LanePtr& lane, const Job& job,
                           const webhook::AttemptResult& result) {
-  const auto hook = *webhook::hook_for(job.event->event.name, job.event->event.severity);
+  const auto hook = webhook::hook_for(job.event->event.name, job.event->event.severity);
+  CHECK(hook);
   auto* known = lane->retries().find(job.position);
   lane->settle(job);
   const bool of_replay = known != nullptr && job.segment != nullptr;  // its own retry goes on
@@ -192,7 +193,7 @@ void Outcomes::on_failure(const LanePtr& lane, const Job& job,
   waiting.attempts = job.attempt;
   waiting.last_attempt = parts_.clock.now();
   waiting.last_status = result.status;
-  waiting.hook = hook;
+  waiting.hook = *hook;
   auto delay = std::optional(std::chrono::milliseconds(0));
   if (job.probe && lane->endpoint->health().parked()) {
     --waiting.attempts;  // it counts when another event gets through

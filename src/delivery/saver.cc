@@ -200,7 +200,8 @@ store::Progress Saver::gather(Changes& changes) {
 
 void Saver::on_saved() {
   CHECK(saving_);
-  const auto saved = *std::exchange(saving_, std::nullopt);
+  const auto saved = *std::move(saving_);
+  saving_.reset();
   give_back(saved.outcomes);
   missed_.add(static_cast<double>(saved.missed));  // who sees the count finds them listed
   for (const auto& waiter : saved.waits) waiter->cancel();

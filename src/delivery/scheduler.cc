@@ -28,7 +28,8 @@ Scheduler::Scheduler(Parts parts, size_t max_in_flight, std::chrono::millisecond
 
 void Scheduler::schedule(const LanePtr& lane) {
   if (lane->ended) return;
-  const auto endpoint = lane->endpoint->shared_from_this();
+  const auto endpoint = lane->endpoint->weak_from_this().lock();
+  CHECK(endpoint);
   // A parked endpoint is probed with what waits for a retry, too.
   const bool probed = endpoint->health().parked() && !lane->retries().empty();
   if (probed || lane->has_work(parts_.retries.allows(*lane))) endpoint->ring().push(lane);

@@ -21,8 +21,11 @@ Segment& SegmentSet::open(Class cls, Position after, bool caught_up) {
   const auto at = std::ranges::find_if(
       segments_, [&](const Segment& s) { return s.cls() > cls || s.replay() != 0; });
   // The one before it may reach further than the caller knows.
-  if (at != segments_.begin() && is_own(*std::prev(at), cls))
-    after = std::max(after, *std::prev(at)->to());
+  if (at != segments_.begin() && is_own(*std::prev(at), cls)) {
+    const auto to = std::prev(at)->to();
+    CHECK(to);
+    after = std::max(after, *to);
+  }
   auto& made = *segments_.emplace(at, cls, after, std::nullopt);
   if (caught_up) made.fill({{}, after, true});
   return made;

@@ -15,15 +15,14 @@ void Transitions::on_change(const EndpointPtr& endpoint, Health::Change change,
                             const std::string& reason) {
   if (change == Health::Change::kNone) return;
   auto& e = *endpoint;
-  const std::string why = reason;  // it may be the story's own
   e.story().since = parts_.clock.now();
-  e.story().reason = why;
+  e.story().reason = reason;  // which it may be already
   control::Notice told;
-  told.reason = why;
+  told.reason = reason;
   switch (change) {
     case Health::Change::kParked:
       log_warn("delivery", "endpoint parked: only probes are sent url={} failures={} reason={}",
-               webhook::masked(e.url()), e.health().failures_in_row(), escape_for_log(why));
+               webhook::masked(e.url()), e.health().failures_in_row(), escape_for_log(reason));
       tell(e, control::NoticeKind::kParked, std::move(told));
       spill(e);
       break;
@@ -31,13 +30,13 @@ void Transitions::on_change(const EndpointPtr& endpoint, Health::Change change,
       log_warn("delivery",
                "endpoint is gone: nothing is sent to it until it is resumed or its URL configured "
                "again url={} reason={}",
-               webhook::masked(e.url()), escape_for_log(why));
+               webhook::masked(e.url()), escape_for_log(reason));
       tell(e, control::NoticeKind::kGone, std::move(told));
       spill(e);
       break;
     default:
       log_info("delivery", "endpoint returned url={} reason={}", webhook::masked(e.url()),
-               escape_for_log(why));
+               escape_for_log(reason));
       tell(e, control::NoticeKind::kReturned, std::move(told));
       e.story().reason.clear();
       retime(e);

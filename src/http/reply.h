@@ -15,12 +15,16 @@ namespace eventhorn::http {
 /// on what a handler's step says.
 class Refusal {
  public:
+  // NOLINTBEGIN(google-explicit-constructor): for CO_TRY
+
   /// {"message": ...} with the status of the error's kind, and Retry-After 1 with 429 and 503.
   /// Details of kInternal and kCorruption go to the log only.
   Refusal(const Error& error);
 
   /// An answer in the words that clients of the call expect.
   Refusal(Response response) : answer(std::move(response)) {}
+
+  // NOLINTEND(google-explicit-constructor)
 
   Response answer;
 };

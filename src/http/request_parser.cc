@@ -174,7 +174,8 @@ struct RequestParser::Impl {
 
   // All of the body has come.
   Step finish() {
-    const auto whole = message->gzip ? message->gzip->finish() : Status();
+    auto& gzip = message->gzip;
+    const auto whole = gzip ? gzip->finish() : Status();
     return whole ? Step::kReady : refuse(whole.error());
   }
 

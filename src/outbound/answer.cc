@@ -100,7 +100,7 @@ Attempted<AnswerHead> read_head(AnswerParser& parser, std::string_view text, std
   if (ec) fault = "malformed head: " + ec.message();
   const bool interim = head && head->status / 100 == 1;
   // What follows an interim answer is another one: both must be sound to be told apart.
-  if (ec && (!head || interim))
+  if (!head || (ec && interim))
     return failed(FailureKind::kProtocol, "not a valid HTTP answer: " + ec.message());
   if (head->status < 100)
     return failed(FailureKind::kProtocol, "not a valid HTTP answer: status below 100");

@@ -105,11 +105,12 @@ Attempted<std::vector<net::IpAddress>> Dialer::vet(const std::vector<net::IpAddr
 
 Task<Attempted<Connected>> Dialer::connect(std::vector<net::IpAddress> addresses, uint16_t port,
                                            Deadline deadline) {
-  if (!options_.proxy) {
+  const auto& proxy = options_.proxy;
+  if (!proxy) {
     auto direct = co_await connect_first(std::move(addresses), port, options_.connect, deadline);
     co_return direct;
   }
-  const auto resolved = co_await resolver_.resolve(options_.proxy->host, deadline);
+  const auto resolved = co_await resolver_.resolve(proxy->host, deadline);
   if (!resolved)
     co_return Attempted<Connected>(tl::unexpect, at_proxy(not_resolved(resolved.error(), "")));
   Attempted<Connected> last = failed(FailureKind::kProxy, "proxy: no answer in time");
@@ -118,7 +119,7 @@ Task<Attempted<Connected>> Dialer::connect(std::vector<net::IpAddress> addresses
     if (now >= deadline) break;
     // One address that the proxy can't reach must not use up the time of the others.
     const auto share = (deadline - now) / static_cast<int64_t>(addresses.size() - i);
-    last = co_await tunnel(*resolved, addresses[i], port, now + share);
+    last = co_await tunnel(*proxy, *resolved, addresses[i], port, now + share);
     if (last || last.error().kind == FailureKind::kCancelled ||
         last.error().kind == FailureKind::kLocal) {
       break;
@@ -127,10 +128,11 @@ Task<Attempted<Connected>> Dialer::connect(std::vector<net::IpAddress> addresses
   co_return last;
 }
 
-Task<Attempted<Connected>> Dialer::tunnel(std::vector<net::IpAddress> proxy_addresses,
+Task<Attempted<Connected>> Dialer::tunnel(const Proxy& proxy,
+                                          std::vector<net::IpAddress> proxy_addresses,
                                           net::IpAddress to, uint16_t port, Deadline deadline) {
-  auto connected = co_await connect_first(std::move(proxy_addresses), options_.proxy->port,
-                                          options_.connect, deadline);
+  auto connected =
+      co_await connect_first(std::move(proxy_addresses), proxy.port, options_.connect, deadline);
   if (!connected)
     co_return Attempted<Connected>(tl::unexpect, at_proxy(std::move(connected.error())));
   bool timed_out = false;
@@ -143,7 +145,7 @@ Task<Attempted<Connected>> Dialer::tunnel(std::vector<net::IpAddress> proxy_addr
     };
     const auto executor = connected->socket.get_executor();
     const Watch watch(executor, deadline, close);
-    result = co_await open_tunnel(connected->socket, *options_.proxy, net::to_endpoint(to, port));
+    result = co_await open_tunnel(connected->socket, proxy, net::to_endpoint(to, port));
   }
   // The proxy took the connection: it waits for the receiver.
   if (timed_out)

@@ -54,8 +54,8 @@ class Dialer {
                                              uint16_t port) const;
   Task<Attempted<Connected>> connect(std::vector<net::IpAddress> addresses, uint16_t port,
                                      Deadline deadline);
-  Task<Attempted<Connected>> tunnel(std::vector<net::IpAddress> proxy_addresses, net::IpAddress to,
-                                    uint16_t port, Deadline deadline);
+  Task<Attempted<Connected>> tunnel(const Proxy& proxy, std::vector<net::IpAddress> proxy_addresses,
+                                    net::IpAddress to, uint16_t port, Deadline deadline);
 
   Resolver& resolver_;
   const net::AddressGuard guard_;

@@ -186,7 +186,7 @@ class AresQuery final : public DnsQuery, public std::enable_shared_from_this<Are
     }
     if (complete) return fail(Errc::kNotFound, "host not found");
     if (out_of_descriptors()) return fail(Errc::kInternal, "no file descriptor left");
-    if (families_left_ > 0 || *failure_ == ARES_ETIMEOUT)
+    if (families_left_ > 0 || failure_ == ARES_ETIMEOUT)
       return fail(Errc::kTimeout, "no name server answered in time");
     return fail(Errc::kUnavailable, "the name servers failed to answer");
   }

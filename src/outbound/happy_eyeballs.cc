@@ -20,7 +20,6 @@ namespace {
 
 using asio::ip::tcp;
 using boost::system::error_code;
-using webhook::AttemptResult;
 using webhook::FailureKind;
 
 /// The attempts at one host. Shared by the caller and the operations under way, which may end after

@@ -48,9 +48,8 @@ Result<Proxy> parse_proxy(std::string_view url) {
   if (!parsed || parsed->scheme != webhook::Scheme::kHttp || parsed->target != "/")
     return fail(Errc::kInvalidArgument, "must be http://[user:pass@]host:port");
   Proxy out{parsed->host, parsed->port};
-  if (parsed->user_info)
-    out.authorization =
-        http::basic_credentials(parsed->user_info->user, parsed->user_info->password);
+  if (const auto& info = parsed->user_info)
+    out.authorization = http::basic_credentials(info->user, info->password);
   return out;
 }
 

@@ -36,7 +36,7 @@ Task<Result<std::vector<net::IpAddress>>> DnsResolver::resolve(std::string host,
     co_return std::vector<net::IpAddress>(1, *literal);
   const auto found = hosts_.find(host);
   if (found != hosts_.end() && found->second.until > steady_clock::now()) {
-    if (found->second.failure) co_return fail(*found->second.failure);
+    if (const auto& failure = found->second.failure) co_return fail(*failure);
     co_return found->second.addresses;
   }
   const auto lookup = begin(host);
@@ -49,8 +49,8 @@ Task<Result<std::vector<net::IpAddress>>> DnsResolver::resolve(std::string host,
   const auto cancellation = co_await asio::this_coro::cancellation_state;
   if (cancellation.cancelled() != asio::cancellation_type::none)
     co_return fail(Errc::kCancelled, "interrupted");
-  if (!lookup->result) co_return fail(Errc::kTimeout, "no name server answered in time");
-  co_return *lookup->result;
+  if (const auto& result = lookup->result) co_return *result;
+  co_return fail(Errc::kTimeout, "no name server answered in time");
 }
 
 bool DnsResolver::still_has(const std::string& host, const net::IpAddress& address) {

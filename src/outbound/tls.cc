@@ -61,11 +61,11 @@ Status use_certificate(SSL_CTX& context, const std::string& certificate_pem,
   if (SSL_CTX_use_certificate(&context, first.get()) != 1)
     return refuse(kCertificate, "is of no use, perhaps its key or signature is too weak");
   for (;;) {
-    X509Ptr next(PEM_read_bio_X509(certificates.get(), nullptr, no_password, nullptr), X509_free);
+    const X509Ptr next(PEM_read_bio_X509(certificates.get(), nullptr, no_password, nullptr),
+                       X509_free);
     if (!next) break;
-    if (SSL_CTX_add0_chain_cert(&context, next.get()) != 1)
+    if (SSL_CTX_add1_chain_cert(&context, next.get()) != 1)
       return refuse(kCertificate, "has a chain that is of no use");
-    (void)next.release();
   }
   // The chain ends where no further PEM block begins; a damaged one must not be passed over.
   if (ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)

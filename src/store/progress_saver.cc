@@ -108,15 +108,17 @@ Status ProgressSaver::write_unwritten(StoreHealth::Generation generation) {
 }
 
 void ProgressSaver::forget_durable() {
-  while (!saves_.empty() && saves_.front().token && parts_.store.durable(*saves_.front().token))
-    saves_.pop_front();
+  const auto is_durable = [this](const Save& save) {
+    return save.token && parts_.store.durable(*save.token);
+  };
+  while (!saves_.empty() && is_durable(saves_.front())) saves_.pop_front();
 }
 
 void ProgressSaver::check_invariants() const {
   for (size_t i = 1; i < saves_.size(); ++i) {
-    const auto& before = saves_[i - 1];
-    CHECK(before.token || !saves_[i].token);
-    CHECK(!before.token || !saves_[i].token || *before.token <= *saves_[i].token);
+    const auto& before = saves_[i - 1].token;
+    const auto& token = saves_[i].token;
+    CHECK(!token || (before && *before <= *token));
   }
 }
 

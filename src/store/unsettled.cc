@@ -1,11 +1,14 @@
 #include "store/unsettled.h"
 
+#include "base/check.h"
+
 #include <algorithm>
 
 namespace eventhorn::store {
 
 Result<EventCount> count_unsettled(LaneLog& log, LaneQuery query,
                                    std::span<const PositionRange> settled) {
+  CHECK(query.to);
   TRY(auto count, log.count_lane(query));
   const Position after = query.after;
   const Position to = *query.to;

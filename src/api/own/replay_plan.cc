@@ -2,6 +2,7 @@
 
 #include "api/own/backlog.h"
 #include "api/own/write.h"
+#include "base/check.h"
 
 #include <algorithm>
 #include <cmath>
@@ -18,18 +19,20 @@ constexpr size_t kLanesPerStep = 32;
 Result<std::optional<SegmentRow>> whole_segment(const StoreAccess& store, const ReplayScope& scope,
                                                 LaneId lane) {
   SegmentRow out;
-  out.to = store.log.head();
+  Position to = store.log.head();
   if (scope.begin) {
+    CHECK(scope.end);
     TRY(out.after, store.log.position_before(*scope.begin));
     TRY(const auto last, store.log.position_before(*scope.end));
-    out.to = std::min(*out.to, last);
+    to = std::min(to, last);
   } else {
     TRY(const auto first, store.progress.read_exceptions(lane, kNoPosition, 1, true));
     if (first.empty()) return std::optional<SegmentRow>();
     out.after = store::just_before(first.front().position);
     out.source = SegmentRow::Source::kMissed;
   }
-  if (out.after >= *out.to) return std::optional<SegmentRow>();
+  if (out.after >= to) return std::optional<SegmentRow>();
+  out.to = to;
   out.acked_through = out.after;
   return std::optional(out);
 }
@@ -42,6 +45,7 @@ Result<PlannedLane> plan_lane(const StoreAccess& store, const ReplayScope& scope
   TRY(auto whole, whole_segment(store, scope, lane.config->id));
   if (!whole) return out;
   auto segment = *whole;
+  CHECK(segment.to);
   segment.replay = 1;
   for (const auto cls : kClasses) {
     segment.cls = cls;

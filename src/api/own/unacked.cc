@@ -11,6 +11,7 @@
 #include "api/own/backlog.h"
 #include "api/own/find_lanes.h"
 #include "api/sealed_token.h"
+#include "base/check.h"
 #include "base/strings.h"
 #include "json/writer.h"
 
@@ -36,6 +37,7 @@ struct Token {
 };
 
 std::string encode(const Token& token, DomainUid domain, const crypto::HmacKey& key) {
+  CHECK(token.bound);
   std::string bytes;
   put_list(bytes, TokenList::kUnacked);
   put_number(bytes, token.limit, 2);
@@ -81,10 +83,10 @@ class Source {
 class SegmentSource final : public Source {
  public:
   SegmentSource(store::LaneLog& log, store::SegmentRow segment, store::LaneQuery query)
-      : log_(log), segment_(std::move(segment)), query_(std::move(query)) {
+      : log_(log), segment_(std::move(segment)), query_(query) {
     query_.max_events = kEventsPerRead;
     query_.max_bytes = kBytesPerRead;
-    at_end_ = query_.after >= *query_.to;
+    at_end_ = query_.to && *query_.to <= query_.after;
   }
 
   Status fill() override {
@@ -138,12 +140,13 @@ std::vector<std::unique_ptr<Source>> make_sources(const StoreAccess& store,
                                                   const store::Domain& domain,
                                                   const control::LaneStatus& lane,
                                                   const Token& token) {
+  CHECK(token.bound);
   std::vector<std::unique_ptr<Source>> out;
   for (const auto& segment : lane.segments) {
     if (segment.replay != 0) continue;
     auto query = segment_query(domain, lane.id, segment, *token.bound);
     query.after = std::max(query.after, token.after);
-    out.push_back(std::make_unique<SegmentSource>(store.lanes, segment, std::move(query)));
+    out.push_back(std::make_unique<SegmentSource>(store.lanes, segment, query));
   }
   out.push_back(std::make_unique<ExceptionSource>(store, lane.id, token.after, *token.bound,
                                                   domain.since(lane.id)));

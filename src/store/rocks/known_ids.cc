@@ -67,8 +67,8 @@ void KnownIds::judge(std::vector<WriteSet::Append>& appends) const {
     if (!row) {
       append.outcome = Outcome::kUnreadable;
       unreadable_.note("an event id", row.error().message);
-    } else if (*row) {
-      judge_by(append, (*row)->content_hash);
+    } else if (const auto& known = *row) {
+      judge_by(append, known->content_hash);
     }
   }
   for (const size_t i : repeats) {

@@ -101,14 +101,16 @@ void Wal::note_failure() {
 
 bool Wal::cut_unsynced_end(const std::filesystem::path& directory) {
   const auto found = find_wal_damage(directory);
-  if (!found || found->size() != 1 || !found->front().offset) return false;
+  if (!found || found->size() != 1) return false;
   const auto& damage = found->front();
+  const auto offset = damage.offset;
+  if (!offset) return false;
   const uint64_t number = log_number(damage.file);
   std::error_code ec;
   for (const auto& entry : std::filesystem::directory_iterator(directory, ec))
     if (log_number(entry.path()) > number) return false;  // what follows would not fit any more
-  if (!failed_sync_.covers({number, *damage.offset})) return false;
-  std::filesystem::resize_file(damage.file, *damage.offset, ec);
+  if (!failed_sync_.covers({number, *offset})) return false;
+  std::filesystem::resize_file(damage.file, *offset, ec);
   if (ec) return false;
   log_warn("store", "cut off what was not synced, none of it acknowledged: {}", damage.text());
   return true;

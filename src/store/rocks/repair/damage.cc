@@ -216,9 +216,9 @@ std::optional<LogPlace> first_place(const std::vector<WalDamage>& logs, const st
   };
   for (const auto& log : logs)
     if (log.offset) take({number_of(log.file), *log.offset});
-  static const std::regex kMissing(R"(Missing WAL with log number: (\d+))");
+  static const std::regex missing(R"(Missing WAL with log number: (\d+))");
   std::smatch match;
-  if (std::regex_search(error, match, kMissing))
+  if (std::regex_search(error, match, missing))
     if (const auto number = parse_uint(match[1].str())) take({*number, 0});
   return out;
 }

@@ -61,11 +61,15 @@ bool ReadableRows::pass_damage() {
   std::string low = last_;
   low.resize(std::max(kWidth, last_.size() + 1), '\0');
   gaps_.push_back({last_, {}});
+  std::string damaged = low;
   for (size_t bit = 0; bit < low.size() * 8; ++bit) {
-    const auto beyond = plus(low, bit);
+    auto beyond = plus(low, bit);
     if (!beyond) return false;
-    if (!readable_from(*beyond)) continue;
-    if (bit > 0) low = *plus(low, bit - 1);
+    if (!readable_from(*beyond)) {
+      damaged = *std::move(beyond);
+      continue;
+    }
+    low = std::move(damaged);
     for (size_t finer = bit > 0 ? bit - 1 : 0; finer-- > 0;) {
       auto middle = plus(low, finer);
       if (middle && !readable_from(*middle)) low = std::move(*middle);
