@@ -297,10 +297,11 @@ uint64_t Random::next() {
   return x ^ (x >> 31);
 }
 
-Generator::Generator(uint64_t seed, SystemTime start, std::string domain)
+Generator::Generator(uint64_t seed, SystemTime start, std::string domain, Pace pace)
     : seed_(scramble(seed)),
       start_us_(to_micros(start)),
       domain_(std::move(domain)),
+      pace_(pace),
       subjects_(make_subjects()),
       client_infos_(make_client_infos()) {}
 
@@ -309,14 +310,22 @@ std::string Generator::event_id(uint64_t index) const {
   return make_id(random);
 }
 
+/// From numbers of its own, so that an event is the same at every pace but for its times.
+Micros Generator::lateness(uint64_t index) const {
+  Random random(scramble(~(seed_ ^ index)));
+  if (random.below(1000) >= pace_.late_per_mille) return Micros{0};
+  return Micros(random.below(static_cast<uint64_t>(pace_.late_by.count())));
+}
+
 void Generator::append_event(uint64_t index, std::string& out) const {
   Random random(scramble(seed_ ^ index));
   const std::string id = make_id(random);
   const Share& share = pick_share(random.below(1000));
   const uint64_t recipient = random.below(kRecipients);
   const Provider& provider = provider_of(recipient);
-  int64_t time =
-      start_us_ + static_cast<int64_t>(index * kSpacing.count() + random.below(2'000'000));
+  int64_t time = start_us_ +
+                 static_cast<int64_t>(index * pace_.spacing.count() + random.below(2'000'000)) -
+                 lateness(index).count();
   if (time % 1'000'000 == 0) ++time;  // a whole second has no fraction to print
   const int64_t seconds = time / 1'000'000;
   const Draft d{share.kind,

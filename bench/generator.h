@@ -70,11 +70,19 @@ class Random {
   uint64_t state_;
 };
 
+/// How the times of a stream go on.
+struct Pace {
+  Micros spacing = kSpacing;
+  /// So many of 1000 events happened up to `late_by` before their place in the stream.
+  unsigned late_per_mille = 0;
+  Micros late_by{1};
+};
+
 class Generator {
  public:
   /// `start`: when event 0 happened. The server refuses times more than events.max_ahead ahead and
   /// does not push those older than its retention.
-  Generator(uint64_t seed, SystemTime start, std::string domain);
+  Generator(uint64_t seed, SystemTime start, std::string domain, Pace pace = {});
 
   /// Appends event `index` as one minified JSON object without a newline, as a mail server sends it
   /// to ingest: without `account` and `domain`, which ingest sets. The id is random per (seed,
@@ -85,9 +93,12 @@ class Generator {
   std::string event_id(uint64_t index) const;
 
  private:
+  Micros lateness(uint64_t index) const;
+
   const uint64_t seed_;
   const int64_t start_us_;
   const std::string domain_;
+  const Pace pace_;
   const std::vector<std::string> subjects_;
   /// A `client-info` object for each user agent.
   const std::vector<std::string> client_infos_;

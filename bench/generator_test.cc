@@ -121,6 +121,18 @@ TEST(Generator, SubjectsUserAgentsAndRecipientsVary) {
   EXPECT_LT(recipients.size(), kSample - 500);
 }
 
+TEST(Generator, APaceChangesNothingButTheTimes) {
+  const std::regex times(R"(\d{10}\.(\d{6}|[0-9a-f]{16}@)|"delivered-at":\d+)");
+  const Generator usual(9, kStart, kDomain);
+  const Generator slow(9, kStart, kDomain, {std::chrono::seconds(1), 500, std::chrono::hours(1)});
+  for (uint64_t i = 0; i < 200; ++i) {
+    const auto event = event_of(slow, i);
+    EXPECT_NE(event, event_of(usual, i));
+    EXPECT_EQ(std::regex_replace(event, times, ""),
+              std::regex_replace(event_of(usual, i), times, ""));
+  }
+}
+
 TEST(Generator, TimestampsHaveAFractionAndFollowTheStart) {
   const Generator generator(8, kStart, kDomain);
   const std::regex shape(R"("timestamp":(\d+)\.(\d{6}),)");
