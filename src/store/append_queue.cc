@@ -97,7 +97,10 @@ Task<Result<std::vector<AppendQueue::Outcome>>> AppendQueue::append(std::vector<
   if (auto refused = parts_.health.status(); !refused) co_return fail(std::move(refused).error());
   if (events.empty()) co_return std::vector<Outcome>();
   AppendRequest request;
-  for (const auto& e : events) request.bytes += e.event.bytes.size() + 256;
+  for (auto& e : events) {
+    e.terms = event::terms_of(e.event.bytes);
+    request.bytes += e.event.bytes.size() + 256;
+  }
   request.events = std::move(events);
   auto start = [&](std::function<void()> resume) {
     request.resume = std::move(resume);

@@ -5,6 +5,7 @@
 #include "base/ids.h"
 #include "base/time.h"
 #include "event/event.h"
+#include "event/terms.h"
 #include "store/slots.h"
 #include "webhook/hook.h"
 #include "webhook/outcome.h"
@@ -26,6 +27,8 @@ struct NewEvent {
   /// False for items older than the id window: stored and listed, but no lane sees them.
   bool push = true;
   event::Event event;
+  /// event::terms_of() the event: what it is found by.
+  std::vector<event::Term> terms{};
 };
 
 /// An event in the log. Never changes after its commit.

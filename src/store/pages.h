@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/result.h"
+#include "event/terms.h"
 #include "store/model.h"
 
 #include <functional>
@@ -37,6 +38,8 @@ struct PageQuery {
   size_t max_bytes = SIZE_MAX;
   /// Looked at before the bytes are read; null takes all.
   std::function<bool(event::Name, event::Severity)> may_match;
+  /// What every event that `matches` takes has of terms: an engine need not look at others.
+  event::TermQuery terms{};
   /// Decides on the bytes; null takes all.
   std::function<bool(std::string_view bytes)> matches;
   /// Asked between two events that are looked at; true ends the slice there. Null goes on.

@@ -112,6 +112,7 @@ store::PageQuery store_query(DomainUid domain, const PageToken& token,
     query.may_match = [&filter](event::Name name, event::Severity severity) {
       return filter.may_match(name, severity);
     };
+    query.terms = filter.term_query();
     query.matches = [&filter](std::string_view bytes) { return filter.matches(bytes); };
   }
   return query;

@@ -1,6 +1,7 @@
 // What a store may be given, at random: few ids, lanes, domains and URLs, so that they meet again.
 #pragma once
 
+#include "event/filter.h"
 #include "store/contract/contract_test_support.h"
 
 #include <fmt/format.h>
@@ -80,7 +81,9 @@ inline NewEvent RandomInputs::event() {
   const auto id = one_in(2) ? ids_++ : static_cast<int>(up_to(static_cast<uint64_t>(ids_)));
   auto e = make_event("e" + std::to_string(id), kBaseUs + id % 17, kNames[up_to(5)], domain());
   e.push = !one_in(8);
+  e.event.bytes = R"({"id":")" + e.event.id + R"(","tags":["t)" + std::to_string(id % 5) + R"("]})";
   if (one_in(4)) e.event.bytes += std::string(up_to(200), ' ');
+  e.terms = event::terms_of(e.event.bytes);
   return e;
 }
 
@@ -205,6 +208,11 @@ inline PageQuery RandomInputs::page_query() {
   if (one_in(3)) q.max_bytes = 1 + up_to(500);
   if (one_in(3)) q.may_match = [](auto name, auto) { return name == event::Name::kDelivered; };
   if (one_in(3)) q.matches = [](auto bytes) { return bytes.size() % 2 == 0; };
+  if (one_in(3)) {
+    const auto filter = event::Filter::parse({{"tags", "t" + std::to_string(up_to(6)) + " OR t1"}});
+    q.terms = filter->term_query();
+    q.matches = [filter](auto bytes) { return filter->matches(bytes); };
+  }
   if (one_in(4)) q.give_up = [] { return true; };
   return q;
 }

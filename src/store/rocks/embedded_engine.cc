@@ -29,12 +29,14 @@ EmbeddedEngine::EmbeddedEngine(RocksOptions options, const Clock& clock)
       retention_(floors_, {database_, tables_.log, tables_.floors, tables_.numbers, kept_clock_,
                            clock_keeper_}),
       lanes_({tail_, tables_.classes, progress_.exceptions, tables_.log, *floors_}),
-      pages_({tail_, tables_.times, tables_.log, *floors_}),
+      term_rebuild_({database_, tables_.numbers, tables_.log, *floors_}),
+      pages_(
+          {tail_, tables_.times, tables_.terms, tables_.log, *floors_, term_rebuild_, unreadable_}),
       counts_(tables_.classes),
       indexer_({database_, tables_.numbers, tail_, clock,
                 options_.workers != nullptr ? *options_.workers : threads_},
-               {options_.directory, options_.index_idle, [this] { chores(); }},
-               {&tables_.ids, &tables_.times, &counts_}) {}
+               {options_.directory, options_.index_idle, [this] { return chores(); }},
+               {&tables_.ids, &tables_.times, &counts_, &terms_}) {}
 
 Result<std::unique_ptr<RocksStore>> RocksStore::open(RocksOptions options, const Clock& clock) {
   auto store = std::make_unique<EmbeddedEngine>(std::move(options), clock);
@@ -97,6 +99,8 @@ Status EmbeddedEngine::load() {
                                         ", which was acknowledged: is it an older copy of itself?");
   TRY_STATUS(start_clock());
   TRY_STATUS(domains_.load());
+  TRY(const auto indexed, tables_.numbers.load(NumberTable::kIndexedThrough));
+  TRY_STATUS(term_rebuild_.load({indexed.value_or(0)}));
   return rebuild_tail();
 }
 
@@ -136,7 +140,7 @@ Status EmbeddedEngine::rebuild_tail() {
   TRY(const auto indexed, tables_.numbers.load(NumberTable::kIndexedThrough));
   size_t count = 0;
   const auto take = [&](const EventPtr& event) {
-    tail_.append(TailEntry::of(*event));
+    tail_.append(TailEntry::of(*event, event::terms_of(event->event.bytes)));
     if (++count % 1'000'000 == 0)
       log_info("store", "reading the unindexed end of the log events={}", count);
   };
@@ -158,9 +162,10 @@ Status EmbeddedEngine::recover() {
 }
 
 // Of each turn of the indexer.
-void EmbeddedEngine::chores() {
+bool EmbeddedEngine::chores() {
   ballast_.keep();
   change_compactions(opening_.compactions(), database_, clock_.steady_now(), unreadable_);
+  return term_rebuild_.step();
 }
 
 Status EmbeddedEngine::may_append() const {

@@ -24,6 +24,8 @@
 #include "store/rocks/rocks_store.h"
 #include "store/rocks/tables/tables.h"
 #include "store/rocks/tail.h"
+#include "store/rocks/term_index.h"
+#include "store/rocks/term_rebuild.h"
 #include "store/rocks/unreadable_reads.h"
 #include "store/rocks/wal.h"
 
@@ -115,7 +117,7 @@ class EmbeddedEngine final : public RocksStore {
   void publish(const WriteSet& set);
 
   Position indexed_through() const;
-  void chores();
+  bool chores();
 
   const RocksOptions options_;
   const Clock& clock_;
@@ -139,9 +141,11 @@ class EmbeddedEngine final : public RocksStore {
   const ProgressRows progress_;
   Retention retention_;
   const LaneReader lanes_;
+  TermRebuild term_rebuild_;
   const PageReader pages_;
 
   RunningCounts counts_;
+  TermIndex terms_;
   WorkerThreads threads_;  // unless the options have others
   Indexer indexer_;        // last: its turns use all others
 };

@@ -57,7 +57,7 @@ Status EmbeddedEngine::put_appends(WriteSet& set, rocksdb::WriteBatch& batch) {
 void EmbeddedEngine::publish(const WriteSet& set) {
   domains_.publish(set.edits);
   for (const auto& a : set.appends) {
-    if (a.stored) tail_.append(TailEntry::of(*a.stored));
+    if (a.stored) tail_.append(TailEntry::of(*a.stored, a.event.terms));
   }
   CHECK(next_position_ > head().value);
   head_.store(next_position_ - 1, std::memory_order_release);

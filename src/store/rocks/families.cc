@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "store/rocks/retention_filter.h"
+#include "store/rocks/tables/term_table.h"
 
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
@@ -94,6 +95,7 @@ std::vector<rocksdb::ColumnFamilyDescriptor> family_descriptors(
     const Family family{i};
     auto options = family_options(cache, family == Family::kLog,
                                   family == Family::kIds || family == Family::kMeta);
+    if (family == Family::kTerms) options.merge_operator = TermTable::merge_operator();
     if (floors && family != Family::kLog) {  // of the log whole ranges go at once
       options.compaction_filter_factory = make_retention_filter(family, floors);
       options.periodic_compaction_seconds = static_cast<uint64_t>(rewrite_after.count());

@@ -17,12 +17,12 @@ namespace eventhorn::store {
 
 struct Floors;
 
-enum class Family : size_t { kMeta, kLog, kIds, kTimes, kClasses, kAttempts, kTries };
+enum class Family : size_t { kMeta, kLog, kIds, kTimes, kClasses, kAttempts, kTries, kTerms };
 
 /// On disk: do not change. In the order of Family.
-inline constexpr std::array kFamilyNames = {"default", "log",      "ids",  "times",
-                                            "classes", "attempts", "tries"};
-static_assert(kFamilyNames.size() == static_cast<size_t>(Family::kTries) + 1);
+inline constexpr std::array kFamilyNames = {"default", "log",      "ids",   "times",
+                                            "classes", "attempts", "tries", "terms"};
+static_assert(kFamilyNames.size() == static_cast<size_t>(Family::kTerms) + 1);
 
 /// `env` null is the machine's.
 rocksdb::DBOptions db_options(rocksdb::Env* env);

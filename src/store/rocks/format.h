@@ -28,6 +28,9 @@ inline constexpr std::string_view kNextPositionKey = "n";
 inline constexpr std::string_view kIndexedThroughKey = "i";
 inline constexpr std::string_view kClassesFloorKey = "c";
 inline constexpr std::string_view kKeptClockKey = "k";
+// Their beginnings: the version of the terms follows.
+inline constexpr std::string_view kTermsSinceKey = "t";
+inline constexpr std::string_view kTermsThroughKey = "T";
 
 /// The error of a row that is not of its form; `what` names its kind.
 tl::unexpected<Error> damaged(const char* what);

@@ -28,6 +28,10 @@ class Index {
 
   virtual Family family() const = 0;
 
+  /// Whether rows are joined to those with the same keys that are there, by the family's merge
+  /// operator; otherwise they take their place.
+  virtual bool merges() const { return false; }
+
   /// What to do about a part of the index that add_rows() has to read and cannot.
   enum class Reads {
     kMustSucceed,  // it is an error, because the same run is tried again

@@ -21,15 +21,17 @@ constexpr size_t kBatchLimit = 4096;
 // Tries to write a run before it is done without reading what is in the index.
 constexpr uint32_t kPatience = 10;
 
-Status write_file(const Database& database, Family family, const std::string& path,
+Status write_file(const Database& database, const Index& index, const std::string& path,
                   std::vector<IndexRow>& rows) {
   std::sort(rows.begin(), rows.end(),
             [](const IndexRow& a, const IndexRow& b) { return a.key < b.key; });
-  auto* handle = database.family(family);
+  auto* handle = database.family(index.family());
   rocksdb::SstFileWriter writer({}, database->GetOptions(handle), handle);
   TRY_STATUS(to_status(writer.Open(path), "opening an index file"));
   for (const auto& row : rows)
-    TRY_STATUS(to_status(writer.Put(row.key, row.value), "writing an index file"));
+    TRY_STATUS(to_status(
+        index.merges() ? writer.Merge(row.key, row.value) : writer.Put(row.key, row.value),
+        "writing an index file"));
   return to_status(writer.Finish(), "finishing an index file");
 }
 
@@ -103,16 +105,17 @@ std::optional<Micros> Indexer::turn() {
     wanted = wanted_;
     requested = wanted > served_;
   }
-  if (const auto use = parts_.database.use()) work(requested);
+  bool more = false;
+  if (const auto use = parts_.database.use()) more = work(requested);
   const MutexLock lock(mutex_);
   if (requested) {
     served_ = wanted;
     done_.notify_all();
   }
-  return options_.idle;
+  return more ? Micros(0) : options_.idle;
 }
 
-void Indexer::work(bool requested) {
+bool Indexer::work(bool requested) {
   auto& tail = parts_.tail;
   const bool idle = parts_.clock.steady_now() - looked_ >= options_.idle;
   const bool rests = idle && failures_ == 0 && tail.size() == tail_was_;
@@ -122,7 +125,7 @@ void Indexer::work(bool requested) {
   tail_was_ = tail.size();
   looked_ = parts_.clock.steady_now();
   lag_.set(static_cast<double>(tail_was_));
-  if (options_.chores) options_.chores();
+  return options_.chores && options_.chores();
 }
 
 void Indexer::index_closed_runs() {
@@ -163,7 +166,13 @@ Status Indexer::write_batch(const TailRun& run, Index::Reads reads) {
     std::vector<IndexRow> rows;
     TRY_STATUS(index->add_rows(run, reads, rows));
     auto* family = parts_.database.family(index->family());
-    for (const auto& row : rows) batch.Put(family, row.key, row.value);
+    for (const auto& row : rows) {
+      if (index->merges()) {
+        batch.Merge(family, row.key, row.value);
+      } else {
+        batch.Put(family, row.key, row.value);
+      }
+    }
   }
   return parts_.database.write(batch, "writing the indexes");
 }
@@ -179,7 +188,7 @@ Status Indexer::write_files(const TailRun& run, Index::Reads reads) {
     if (rows.empty()) continue;
     const std::string path = base + kFamilyNames[static_cast<size_t>(index->family())];
     files.paths.push_back(path);
-    TRY_STATUS(write_file(parts_.database, index->family(), path, rows));
+    TRY_STATUS(write_file(parts_.database, *index, path, rows));
     rocksdb::IngestExternalFileArg arg;
     arg.column_family = parts_.database.family(index->family());
     arg.external_files = {path};

@@ -40,8 +40,8 @@ class Indexer {
     std::filesystem::path directory;
     /// An open run that has not grown for so long is indexed. A turn comes so often at least.
     Micros idle{};
-    /// Other work of each turn, with the database in use.
-    std::function<void()> chores;
+    /// Other work of each turn, with the database in use. True when it has more to do now.
+    std::function<bool()> chores;
   };
 
   /// `indexes` are written together, and must outlive this.
@@ -67,7 +67,7 @@ class Indexer {
 
  private:
   std::optional<Micros> turn();
-  void work(bool requested);
+  bool work(bool requested);
   void index_closed_runs();
   Status index_run(const TailRun& run);
   Status write_run(const TailRun& run);

@@ -59,10 +59,12 @@ class IndexerTest : public TableTest {
   NumberTable numbers{database};
   LetterIndex letters;
   int chores = 0;
+  int more_until = 0;  // chores say that there is more to do before they were done so often
   uint64_t last = 0;
-  Indexer indexer{{database, numbers, tail, clock, workers},
-                  {dir.path(), std::chrono::milliseconds(200), [this] { ++chores; }},
-                  {&letters}};
+  Indexer indexer{
+      {database, numbers, tail, clock, workers},
+      {dir.path(), std::chrono::milliseconds(200), [this] { return ++chores < more_until; }},
+      {&letters}};
 };
 
 TEST_F(IndexerTest, AFullRunIsIndexedAtOnce) {
@@ -76,6 +78,12 @@ TEST_F(IndexerTest, AFullRunIsIndexedAtOnce) {
   EXPECT_EQ(count(Family::kTimes), TailRun::kCapacity);
   EXPECT_EQ(chores, 1);
   EXPECT_EQ(files(), 0U);
+}
+
+TEST_F(IndexerTest, ChoresThatHaveMoreToDoHaveTheNextTurnAtOnce) {
+  more_until = 3;
+  EXPECT_EQ(workers.run(), std::chrono::milliseconds(200));
+  EXPECT_EQ(chores, 3);
 }
 
 TEST_F(IndexerTest, AnOpenRunIsIndexedOnceItRests) {

@@ -1,5 +1,8 @@
 #include "store/rocks/page_reader.h"
 
+#include "store/rocks/page_rows.h"
+#include "store/rocks/term_rows.h"
+
 #include <algorithm>
 #include <cstdint>
 #include <optional>
@@ -15,82 +18,14 @@ namespace {
 // Rows of a page whose events are fetched together.
 constexpr size_t kRowsAtOnce = 256;
 
-// Rows of the tail inside the query's range and beyond its cursor, in the direction of travel, at
-// most max_scan.
-std::vector<TimeRow> tail_rows(const Tail::Runs& runs, const PageQuery& q) {
-  std::vector<const TailEntry*> found;
-  for (const auto& run : runs) {
-    const size_t n = run->size();
-    for (size_t i = 0; i < n; ++i) {
-      const auto& e = (*run)[i];
-      if (e.domain != q.domain) continue;
-      const bool in_range = q.ascending
-                                ? e.timestamp_us >= q.first_us && e.timestamp_us < q.last_us
-                                : e.timestamp_us <= q.first_us && e.timestamp_us > q.last_us;
-      if (!in_range) continue;
-      if (q.beyond) {
-        const auto at = std::tie(e.timestamp_us, e.id);
-        const std::string_view beyond_id = q.beyond->id;
-        const auto cursor = std::tie(q.beyond->timestamp_us, beyond_id);
-        if (q.ascending ? at <= cursor : at >= cursor) continue;
-      }
-      found.push_back(&e);
-    }
-  }
-  const auto before = [&](const TailEntry* a, const TailEntry* b) {
-    const auto ka = std::tie(a->timestamp_us, a->id);
-    const auto kb = std::tie(b->timestamp_us, b->id);
-    return q.ascending ? ka < kb : kb < ka;
-  };
-  const size_t keep = std::min(found.size(), q.max_scan);
-  std::partial_sort(found.begin(), found.begin() + static_cast<std::ptrdiff_t>(keep), found.end(),
-                    before);
-  std::vector<TimeRow> out;
-  out.reserve(keep);
-  for (size_t i = 0; i < keep; ++i) {
-    const auto& e = *found[i];
-    out.push_back({e.timestamp_us, std::string(e.id), e.position, e.name, e.severity});
-  }
-  return out;
+bool takes(const PageQuery& q, const event::Event& event) {
+  return (!q.may_match || q.may_match(event.name, event.severity)) &&
+         (!q.matches || q.matches(event.bytes));
 }
 
-// The rows of the tail and of the index in the direction of travel.
-class MergedRows {
- public:
-  /// `runs` were taken before.
-  MergedRows(const TimeTable& times, const Tail::Runs& runs, const PageQuery& q)
-      : walk_(times, q), tail_(tail_rows(runs, q)), ascending_(q.ascending) {}
-
-  /// nullopt at the end of the range. An index that cannot be read is an error, whatever the tail
-  /// still has.
-  Result<std::optional<TimeRow>> next() {
-    const bool have_tail = tail_next_ < tail_.size();
-    if (!walk_.valid()) {
-      TRY_STATUS(walk_.status());
-      return have_tail ? std::optional(std::move(tail_[tail_next_++])) : std::nullopt;
-    }
-    TimeRow row = walk_.row();
-    if (have_tail) {
-      auto& tail = tail_[tail_next_];
-      const bool same = row.place() == tail.place();  // seen on its way from the tail to the index
-      const bool tail_first =
-          same || (ascending_ ? tail.place() < row.place() : row.place() < tail.place());
-      if (same) walk_.next();
-      if (tail_first) {
-        ++tail_next_;
-        return std::optional(std::move(tail));
-      }
-    }
-    walk_.next();
-    return std::optional(std::move(row));
-  }
-
- private:
-  TimeTable::Walk walk_;
-  std::vector<TimeRow> tail_;
-  const bool ascending_;
-  size_t tail_next_ = 0;
-};
+bool is_beyond(const PageCursor& a, const PageCursor& b, bool ascending) {
+  return ascending ? a > b : a < b;
+}
 
 }  // namespace
 
@@ -118,14 +53,17 @@ Result<bool> PageReader::fetch(const PageQuery& q, Wanted& wanted, PageSlice& ou
       each = parts_.log.read_each(wanted.positions, q.max_bytes - wanted.bytes, events);
     for (size_t i = 0; i < events.size(); ++i) {
       auto& event = events[i];
+      auto& cursor = wanted.cursors[taken++];
+      if (cursor.id.empty()) {
+        TRY(cursor.id, id_of(q.domain, cursor, event, wanted.positions[i]));
+      }
       if (!each.empty() && !each[i]) {
         if (each[i].error().code != Errc::kCorruption) return fail(each[i].error());
-        out.damaged.push_back(wanted.cursors[taken].id);
+        out.damaged.push_back(cursor.id);
       }
-      out.reached = std::move(wanted.cursors[taken++]);
+      out.reached = std::move(cursor);
       if (event) wanted.bytes += event->event.bytes.size();
-      if (event && (!q.matches || q.matches(event->event.bytes)))
-        out.events.push_back(std::move(event));
+      if (event && takes(q, event->event)) out.events.push_back(std::move(event));
       if (out.events.size() == q.max_events || wanted.bytes >= q.max_bytes) return true;
       if (q.give_up && taken < wanted.cursors.size() && q.give_up()) return true;
     }
@@ -136,25 +74,52 @@ Result<bool> PageReader::fetch(const PageQuery& q, Wanted& wanted, PageSlice& ou
   return false;
 }
 
+// Of a row without an id (term_rows.h).
+Result<std::string> PageReader::id_of(DomainUid domain, const PageCursor& row,
+                                      const EventPtr& event, Position position) const {
+  if (event) return event->event.id;
+  return TermRows::find_id(parts_.times, domain, {row.timestamp_us, {}, position, {}, {}});
+}
+
 Result<PageSlice> PageReader::read(const PageQuery& q) const {
   const auto runs = parts_.tail.runs();
-  MergedRows merged(parts_.times, runs, q);
   const uint64_t floor = parts_.floors.events;
+  if (!q.terms.any() && parts_.rebuild.done()) {
+    TermRows rows({parts_.terms, parts_.times, floor}, runs, q);
+    auto slice = read_rows(q, rows, floor);
+    if (slice) return slice;
+    // What the index does not tell, the events do.
+    if (slice.error().code != Errc::kInvalidArgument)
+      parts_.unreadable.note("the index of terms", slice.error().message);
+  }
+  AllRows rows(parts_.times, runs, q);
+  return read_rows(q, rows, floor);
+}
+
+Result<PageSlice> PageReader::read_rows(const PageQuery& q, PageRows& rows, uint64_t floor) const {
   PageSlice out;
   Wanted wanted;
   // Rows that need no bytes, because their events are refused or gone, count as reached.
   std::optional<PageCursor> passed;
   for (size_t scanned = 0; scanned < q.max_scan && !out.at_end; ++scanned) {
-    TRY(auto row, merged.next());
-    if (!row) {
+    auto row = rows.next();
+    if (!row && row.error().code == Errc::kCancelled) {
+      TRY(const bool ended, fetch(q, wanted, out));
+      auto at = rows.given_up_at();
+      if (!ended && (!out.reached || is_beyond(at, *out.reached, q.ascending)))
+        out.reached = std::move(at);
+      return out;
+    }
+    if (!row) return fail(std::move(row).error());
+    if (!*row) {
       out.at_end = true;
-    } else if (row->position.value < floor ||
-               (q.may_match && !q.may_match(row->name, row->severity))) {
-      passed = PageCursor{row->timestamp_us, std::move(row->id)};
+    } else if ((*row)->position.value < floor || (rows.knows_kinds() && q.may_match &&
+                                                  !q.may_match((*row)->name, (*row)->severity))) {
+      passed = PageCursor{(*row)->timestamp_us, std::move((*row)->id)};
       continue;
     } else {
       passed.reset();
-      wanted.add(std::move(*row));
+      wanted.add(std::move(**row));
       const size_t enough = std::min(kRowsAtOnce, q.max_events - out.events.size());
       if (wanted.positions.size() < enough) continue;
     }

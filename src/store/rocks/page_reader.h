@@ -1,14 +1,16 @@
-// Pages of a domain's events by time: the rows of the index `times` and of the tail, merged, and
-// their events from the log. A read takes the tail's runs first and opens its iterator after, so
-// that an event that moves from the tail to the index meanwhile is seen (once or twice, never not
-// at all).
+// Pages of a domain's events by time: their rows (page_rows.h: all, or those that have the terms
+// of a filter), and the events from the log.
 #pragma once
 
 #include "store/pages.h"
 #include "store/rocks/floors.h"
+#include "store/rocks/page_rows.h"
 #include "store/rocks/tables/log_table.h"
+#include "store/rocks/tables/term_table.h"
 #include "store/rocks/tables/time_table.h"
 #include "store/rocks/tail.h"
+#include "store/rocks/term_rebuild.h"
+#include "store/rocks/unreadable_reads.h"
 
 namespace eventhorn::store {
 
@@ -19,8 +21,11 @@ class PageReader {
   struct Parts {
     const Tail& tail;
     const TimeTable& times;
+    const TermTable& terms;
     const LogTable& log;
     const Floors& floors;
+    const TermRebuild& rebuild;
+    UnreadableReads& unreadable;
   };
 
   explicit PageReader(const Parts& parts) : parts_(parts) {}
@@ -30,7 +35,11 @@ class PageReader {
 
  private:
   struct Wanted;
+  Result<PageSlice> read_rows(const PageQuery& query, PageRows& rows, uint64_t floor) const;
   Result<bool> fetch(const PageQuery& query, Wanted& wanted, PageSlice& out) const;
+
+  Result<std::string> id_of(DomainUid domain, const PageCursor& row, const EventPtr& event,
+                            Position position) const;
 
   const Parts parts_;
 };

@@ -1,6 +1,8 @@
 #include "store/rocks/page_reader.h"
 
+#include "event/filter.h"
 #include "store/rocks/table_test_support.h"
+#include "store/rocks/term_index.h"
 
 #include <gtest/gtest.h>
 
@@ -16,18 +18,54 @@ class PageReaderTest : public TableTest {
   enum class In { kIndex, kTail, kBoth };
 
   void put_event(uint64_t position, const std::string& id, int64_t us, In in) {
-    const auto event = make_event(id, kBaseUs + us);
+    auto event = make_event(id, kBaseUs + us);
+    event.event.bytes = R"({"event":"opened","recipient":")" + id + R"(@x.example"})";
+    const auto found_by = event::terms_of(event.event.bytes);
     write([&](auto& batch) { EXPECT_TRUE(log.put({position}, event, {}, batch)); });
     if (in != In::kTail) {
       put(Family::kTimes, TimeTable::key(kDomain, kBaseUs + us, id),
           TimeTable::encode({position}, event.event.name, event.event.severity));
+    }
+    if (in != In::kTail) {
+      TailRun run;
+      StoredEvent of_run;
+      of_run.position = {position};
+      of_run.domain = kDomain;
+      of_run.event = event.event;
+      run.append(TailEntry::of(of_run, found_by));
+      std::vector<IndexRow> rows;
+      EXPECT_TRUE(TermIndex().add_rows(run, Index::Reads::kMustSucceed, rows));
+      write([&](rocksdb::WriteBatch& batch) {
+        for (const auto& row : rows)
+          batch.Merge(database.family(Family::kTerms), row.key, row.value);
+      });
     }
     if (in == In::kIndex) return;
     StoredEvent stored;
     stored.position = {position};
     stored.domain = kDomain;
     stored.event = event.event;
-    tail.append(TailEntry::of(stored));
+    tail.append(TailEntry::of(stored, found_by));
+  }
+
+  /// Events that `matches` took, of those that it was asked about.
+  struct Search {
+    Ids found;
+    size_t looked_at = 0;
+  };
+
+  Search search(const std::string& field, const std::string& expression, bool ascending) {
+    const auto filter = expect(event::Filter::parse({{field, expression}}));
+    Search out;
+    auto q = query(ascending);
+    q.terms = filter.term_query();
+    q.may_match = [](event::Name, event::Severity) { return true; };
+    q.matches = [&](std::string_view bytes) {
+      ++out.looked_at;
+      return filter.matches(bytes);
+    };
+    out.found = walk(q);
+    return out;
   }
 
   static PageQuery query(bool ascending) {
@@ -54,7 +92,12 @@ class PageReaderTest : public TableTest {
   Tail tail;
   TimeTable times{database};
   LogTable log{database};
-  PageReader reader{{tail, times, log, *floors}};
+  TermTable terms{database};
+  NumberTable numbers{database};
+  TermRebuild rebuild{{database, numbers, log, *floors}};
+  FakeClock clock;
+  UnreadableReads unreadable{dir.path(), clock};
+  PageReader reader{{tail, times, terms, log, *floors, rebuild, unreadable}};
 };
 
 TEST_F(PageReaderTest, MergesTheIndexAndTheTail) {
@@ -101,6 +144,52 @@ TEST_F(PageReaderTest, AnIndexThatCannotBeReadIsAnErrorWhateverTheTailHas) {
                   .ok());
   put_event(2, "b", 20, In::kTail);
   EXPECT_FALSE(reader.read(query(true)));
+}
+
+TEST_F(PageReaderTest, ASearchLooksAtWhatHasItsTermsOnly) {
+  ASSERT_TRUE(rebuild.load(kNoPosition));
+  for (uint64_t i = 1; i <= 60; ++i)
+    put_event(i, "e" + std::to_string(i), static_cast<int64_t>(i / 3), In{static_cast<int>(i % 3)});
+  for (const bool ascending : {true, false}) {
+    const auto one = search("recipient", "e7@x.example", ascending);
+    EXPECT_EQ(one.found, Ids{"e7"});
+    EXPECT_EQ(one.looked_at, 1U);
+    EXPECT_EQ(search("recipient", "nobody@x.example", ascending).looked_at, 0U);
+    EXPECT_EQ(search("event", "opened", ascending).found, walk(query(ascending)));
+  }
+}
+
+TEST_F(PageReaderTest, UntilTheIndexOfTermsIsMadeASearchLooksAtEverything) {
+  put_event(1, "a", 10, In::kIndex);
+  put_event(2, "b", 20, In::kIndex);
+  ASSERT_TRUE(rebuild.load({2}));
+  const auto one = search("recipient", "a@x.example", true);
+  EXPECT_EQ(one.found, Ids{"a"});
+  EXPECT_EQ(one.looked_at, 2U);
+}
+
+TEST_F(PageReaderTest, WithADamagedIndexOfTermsASearchLooksAtEverything) {
+  ASSERT_TRUE(rebuild.load(kNoPosition));
+  put_event(1, "a", 10, In::kIndex);
+  put_event(2, "b", 20, In::kIndex);
+  for (const auto& [key, value] : raw(Family::kTerms)) put(Family::kTerms, key, "\xff");
+  auto counted = metrics::counter("eventhorn_store_unreadable_total", "");
+  const auto before = counted.value();
+  EXPECT_EQ(search("recipient", "a@x.example", false).found, Ids{"a"});
+  EXPECT_GT(counted.value(), before);
+}
+
+TEST_F(PageReaderTest, ASearchNamesWhatIsDamaged) {
+  ASSERT_TRUE(rebuild.load(kNoPosition));
+  put_event(1, "a", 10, In::kIndex);
+  put_event(2, "b", 20, In::kIndex);
+  put(Family::kLog, LogTable::key({1}), "damaged");
+  const auto filter = expect(event::Filter::parse({{"event", "opened"}}));
+  auto q = query(true);
+  q.terms = filter.term_query();
+  const auto slice = expect(reader.read(q));
+  EXPECT_EQ(ids_of(slice.events), Ids{"b"});
+  EXPECT_EQ(slice.damaged, Ids{"a"});
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 // C9: progress that the versions before slots wrote.
+#include "store/rocks/families.h"
 #include "store/rocks/tables/mark_table.h"
 #include "store/rocks_test_support.h"
 
@@ -14,9 +15,7 @@ namespace {
 
 // What `change` makes of the family of progress, by RocksDB alone.
 void change_raw(const TempDir& dir, const std::function<void(rocksdb::DB&)>& change) {
-  std::vector<rocksdb::ColumnFamilyDescriptor> families;
-  for (const char* name : {"default", "log", "ids", "times", "classes", "attempts", "tries"})
-    families.emplace_back(name, rocksdb::ColumnFamilyOptions());
+  const auto families = family_descriptors(nullptr);
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* opened = nullptr;
   const auto s =

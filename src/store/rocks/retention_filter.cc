@@ -5,6 +5,7 @@
 #include "store/rocks/tables/class_table.h"
 #include "store/rocks/tables/exception_table.h"
 #include "store/rocks/tables/id_table.h"
+#include "store/rocks/tables/term_table.h"
 #include "store/rocks/tables/time_table.h"
 #include "store/rocks/tables/try_table.h"
 
@@ -31,6 +32,8 @@ bool expired(Family family, std::string_view key, std::string_view value, const 
       return AttemptTable::expired(key, value, floors);
     case Family::kTries:
       return TryTable::expired(key, value, floors);
+    case Family::kTerms:
+      return TermTable::expired(key, value, floors);
   }
   CHECK(false);
 }
@@ -45,6 +48,11 @@ class RetentionFilter final : public rocksdb::CompactionFilter {
   bool Filter(int, const rocksdb::Slice& key, const rocksdb::Slice& value, std::string*,
               bool*) const override {
     return expired(family_, key.ToStringView(), value.ToStringView(), *floors_);
+  }
+
+  bool FilterMergeOperand(int, const rocksdb::Slice& key,
+                          const rocksdb::Slice& operand) const override {
+    return expired(family_, key.ToStringView(), operand.ToStringView(), *floors_);
   }
 
  private:

@@ -11,10 +11,12 @@ namespace {
 
 constexpr size_t kTableSize = TailRun::kCapacity * 2;
 constexpr size_t kArenaBlock = 64 * 1024;
+constexpr size_t kTermBlock = 16 * 1024;
+static_assert(event::kMaxTerms <= kTermBlock);
 
 }  // namespace
 
-TailEntry TailEntry::of(const StoredEvent& e) {
+TailEntry TailEntry::of(const StoredEvent& e, std::span<const event::Term> terms) {
   return {e.position,
           e.domain,
           e.event.timestamp_us,
@@ -23,7 +25,8 @@ TailEntry TailEntry::of(const StoredEvent& e) {
           e.event.name,
           e.event.severity,
           e.push,
-          static_cast<uint32_t>(e.event.bytes.size())};
+          static_cast<uint32_t>(e.event.bytes.size()),
+          terms};
 }
 
 TailRun::TailRun() : entries_(new TailEntry[kCapacity]), table_(new uint32_t[kTableSize]()) {}
@@ -43,10 +46,22 @@ std::string_view TailRun::keep(std::string_view id) {
   return {at, id.size()};
 }
 
+std::span<const event::Term> TailRun::keep(std::span<const event::Term> terms) {
+  if (term_arena_.empty() || terms_used_ + terms.size() > kTermBlock) {
+    term_arena_.emplace_back(new event::Term[kTermBlock]);
+    terms_used_ = 0;
+  }
+  auto* at = term_arena_.back().get() + terms_used_;
+  std::ranges::copy(terms, at);
+  terms_used_ += terms.size();
+  return {at, terms.size()};
+}
+
 void TailRun::append(TailEntry entry) {
   const size_t index = count_.load(std::memory_order_relaxed);
   CHECK(index < kCapacity);
   entry.id = keep(entry.id);
+  entry.terms = keep(entry.terms);
   entries_[index] = entry;
   for (size_t slot = id_hash(entry.domain, entry.id) % kTableSize;;
        slot = (slot + 1) % kTableSize) {
@@ -68,7 +83,7 @@ const TailEntry* TailRun::find(DomainUid domain, std::string_view id) const {
 
 size_t TailRun::memory() const {
   return kCapacity * sizeof(TailEntry) + kTableSize * sizeof(uint32_t) +
-         arena_.size() * kArenaBlock;
+         arena_.size() * kArenaBlock + term_arena_.size() * kTermBlock * sizeof(event::Term);
 }
 
 size_t TailRun::first_after(Position position) const {

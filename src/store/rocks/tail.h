@@ -4,11 +4,13 @@
 #pragma once
 
 #include "base/mutex.h"
+#include "event/terms.h"
 #include "store/model.h"
 
 #include <atomic>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -24,9 +26,10 @@ struct TailEntry {
   event::Severity severity{};
   bool push = true;
   uint32_t bytes = 0;  // of the event
+  std::span<const event::Term> terms{};
 
-  /// `id` is the event's: it lives as long as that.
-  static TailEntry of(const StoredEvent& event);
+  /// `id` and `terms` are those given: they live as long.
+  static TailEntry of(const StoredEvent& event, std::span<const event::Term> terms = {});
 
   /// The hook whose lanes see the event; nullopt when none does.
   std::optional<webhook::Hook> hook() const {
@@ -42,7 +45,7 @@ class TailRun {
 
   TailRun();
 
-  /// From the appending thread. The entry's id is copied.
+  /// From the appending thread. The entry's id and terms are copied.
   void append(TailEntry entry);
   /// Not beside append(). Null when there is none.
   const TailEntry* find(DomainUid domain, std::string_view id) const;
@@ -63,11 +66,14 @@ class TailRun {
  private:
   static uint64_t id_hash(DomainUid domain, std::string_view id);
   std::string_view keep(std::string_view id);
+  std::span<const event::Term> keep(std::span<const event::Term> terms);
 
   std::unique_ptr<TailEntry[]> entries_;
   std::unique_ptr<uint32_t[]> table_;  // open addressing; index + 1, 0 when free
   std::vector<std::unique_ptr<char[]>> arena_;
   size_t arena_used_ = 0;
+  std::vector<std::unique_ptr<event::Term[]>> term_arena_;
+  size_t terms_used_ = 0;
   std::atomic<size_t> count_{0};
 };
 

@@ -19,6 +19,11 @@ class NumberTable {
   static constexpr std::string_view kIndexedThrough = format::kIndexedThroughKey;
   /// Rows of `classes` and missed events below this position may be gone.
   static constexpr std::string_view kClassesFloor = format::kClassesFloorKey;
+  /// With the two bytes of event::terms_version(): events after this position were indexed with
+  /// their terms.
+  static constexpr std::string_view kTermsSince = format::kTermsSinceKey;
+  /// With the same: those up to this position have got theirs later.
+  static constexpr std::string_view kTermsThrough = format::kTermsThroughKey;
 
   /// `database` must outlive this.
   explicit NumberTable(const Database& database) : database_(database) {}

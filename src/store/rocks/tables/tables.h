@@ -13,6 +13,7 @@
 #include "store/rocks/tables/log_table.h"
 #include "store/rocks/tables/mark_table.h"
 #include "store/rocks/tables/number_table.h"
+#include "store/rocks/tables/term_table.h"
 #include "store/rocks/tables/time_table.h"
 #include "store/rocks/tables/try_table.h"
 #include "store/rocks/tables/value_table.h"
@@ -28,6 +29,7 @@ struct Tables {
         classes(database),
         attempts(database),
         tries(database),
+        terms(database),
         domains(database),
         lanes(database),
         exceptions(database),
@@ -45,6 +47,7 @@ struct Tables {
   ClassTable classes;
   AttemptTable attempts;
   TryTable tries;
+  TermTable terms;
   // Of the family `default`.
   DomainTable domains;
   LaneTable lanes;

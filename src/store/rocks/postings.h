@@ -1,0 +1,56 @@
+// Walks over the postings that a query of terms asks for, in the order of time.
+//
+// A walk goes in one direction and never back. An AND leaps: each part in turn goes to where the
+// others are already, so it costs what its rarest part does. An OR merges.
+#pragma once
+
+#include "store/rocks/tables/term_table.h"
+
+#include <functional>
+#include <memory>
+#include <optional>
+
+namespace eventhorn::store {
+
+/// One direction of travel.
+struct Direction {
+  bool ascending = true;
+
+  /// Whether `a` comes before `b`.
+  bool before(const Posting& a, const Posting& b) const { return ascending ? a < b : b < a; }
+
+  /// The least that comes after `posting`.
+  Posting beyond(const Posting& posting) const {
+    return {posting.timestamp_us, {posting.position.value + (ascending ? 1 : -1)}};
+  }
+};
+
+/// One thread.
+class Postings {
+ public:
+  virtual ~Postings() = default;
+
+  /// Goes to the first posting at `target` or beyond. `target` never goes back. After kCancelled
+  /// there is none before current(), and the walk is not to be used any more.
+  virtual Status seek(const Posting& target) = 0;
+
+  /// nullopt at the end.
+  const std::optional<Posting>& current() const { return current_; }
+
+ protected:
+  std::optional<Posting> current_;
+};
+
+struct PostingsQuery {
+  DomainUid domain;
+  Direction direction{};
+  /// Asked now and then while a walk looks for its next posting, with how far it has come; true
+  /// ends that with kCancelled. Null goes on.
+  std::function<bool(const Posting&)> give_up;
+};
+
+/// `table` must outlive the walk. `query` is not kAny.
+std::unique_ptr<Postings> walk_postings(const TermTable& table, const PostingsQuery& query,
+                                        const event::TermQuery& terms);
+
+}  // namespace eventhorn::store

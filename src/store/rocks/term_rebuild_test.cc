@@ -1,0 +1,80 @@
+#include "store/rocks/term_rebuild.h"
+
+#include "store/rocks/table_test_support.h"
+
+#include <gtest/gtest.h>
+
+namespace eventhorn::store {
+namespace {
+
+class TermRebuildTest : public TableTest {
+ protected:
+  void put_events(uint64_t first, uint64_t last) {
+    write([&](rocksdb::WriteBatch& batch) {
+      for (uint64_t i = first; i <= last; ++i) {
+        auto event = make_event("e" + std::to_string(i), kBaseUs + static_cast<int64_t>(i));
+        event.event.bytes = R"({"event":"opened"})";
+        EXPECT_TRUE(log.put({i}, event, {}, batch));
+      }
+    });
+  }
+
+  size_t postings() const {
+    std::vector<Posting> out;
+    for (const auto& [key, value] : raw(Family::kTerms))
+      EXPECT_TRUE(TermTable::decode(value, 0, out));
+    return out.size();
+  }
+
+  NumberTable numbers{database};
+  LogTable log{database};
+};
+
+TEST_F(TermRebuildTest, ANewStoreNeedsNone) {
+  TermRebuild rebuild({database, numbers, log, *floors});
+  ASSERT_TRUE(rebuild.load(kNoPosition));
+  EXPECT_TRUE(rebuild.done());
+  EXPECT_FALSE(rebuild.step());
+  TermRebuild again({database, numbers, log, *floors});
+  ASSERT_TRUE(again.load({500}));
+  EXPECT_TRUE(again.done()) << "what was indexed since then has its terms";
+}
+
+TEST_F(TermRebuildTest, EventsOfAnOlderStoreGetTheirTermsStepByStep) {
+  const uint64_t last = TermRebuild::kAtOnce + 100;
+  put_events(1, last + 50);
+  TermRebuild rebuild({database, numbers, log, *floors});
+  ASSERT_TRUE(rebuild.load({last}));
+  EXPECT_FALSE(rebuild.done());
+  EXPECT_TRUE(rebuild.step());
+  EXPECT_EQ(postings(), TermRebuild::kAtOnce);
+  EXPECT_FALSE(rebuild.done());
+
+  TermRebuild restarted({database, numbers, log, *floors});
+  ASSERT_TRUE(restarted.load({last + 50}));
+  EXPECT_FALSE(restarted.step());
+  EXPECT_TRUE(restarted.done());
+  EXPECT_EQ(postings(), last);
+}
+
+TEST_F(TermRebuildTest, WhatRetentionDroppedNeedsNone) {
+  TermRebuild rebuild({database, numbers, log, *floors});
+  ASSERT_TRUE(rebuild.load({10}));
+  EXPECT_FALSE(rebuild.done());
+  floors->events = 11;
+  EXPECT_FALSE(rebuild.step());
+  EXPECT_TRUE(rebuild.done());
+}
+
+TEST_F(TermRebuildTest, ADamagedEventIsLeftOut) {
+  put_events(1, 5);
+  put(Family::kLog, LogTable::key({3}), "damaged");
+  TermRebuild rebuild({database, numbers, log, *floors});
+  ASSERT_TRUE(rebuild.load({5}));
+  EXPECT_FALSE(rebuild.step());
+  EXPECT_TRUE(rebuild.done());
+  EXPECT_EQ(postings(), 4U);
+}
+
+}  // namespace
+}  // namespace eventhorn::store
