@@ -37,6 +37,8 @@ struct Options {
   size_t max_batch_items = 10'000;
   /// Items whose own timestamp is further ahead of the clock are refused.
   std::chrono::milliseconds max_ahead = std::chrono::minutes(5);
+  /// For one page of a search.
+  std::chrono::milliseconds query_timeout{10'000};
   /// Bytes of a request's body that a bin takes.
   size_t bin_body_bytes = size_t{64} << 10;
   /// Webhook configuration calls per minute; 0 is no limit.

@@ -17,6 +17,7 @@ api::Options api_options(const config::Config& config) {
   out.max_item_bytes = config.events.max_item_bytes;
   out.max_batch_items = config.events.max_batch_items;
   out.max_ahead = config.events.max_ahead;
+  out.query_timeout = config.events.query_timeout;
   // One more than a bin keeps, because it cuts between characters and so looks at the next byte.
   out.bin_body_bytes = config.bins.max_body_bytes + 1;
   out.webhook_rate_limit = config.api.webhook_rate_limit;

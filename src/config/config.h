@@ -154,6 +154,8 @@ struct Events {
   /// An event whose timestamp is further ahead of the clock is refused: a poller that follows
   /// `next` past it would not see what happens until then.
   milliseconds max_ahead = std::chrono::minutes(5);
+  /// How long one page of a search may take; it is refused then, unless it has found something.
+  milliseconds query_timeout = std::chrono::seconds(10);
 
   friend bool operator==(const Events&, const Events&) = default;
 };

@@ -100,6 +100,8 @@ constexpr Field kFields[] = {
      1e6},
     // An event without a timestamp may get one that is almost a second ahead.
     {"events.max_ahead", [](Config& c) -> FieldRef { return &c.events.max_ahead; }, kSecond, kDay},
+    {"events.query_timeout", [](Config& c) -> FieldRef { return &c.events.query_timeout; }, 100,
+     10 * kMinute},
     {"attempts.retention", [](Config& c) -> FieldRef { return &c.attempts.retention; }, kSecond,
      3650 * kDay},
     {"api.webhook_rate_limit", [](Config& c) -> FieldRef { return &c.api.webhook_rate_limit; }, 0,

@@ -153,10 +153,12 @@ Task<Result<Page>> read_page(const Services& services, DomainUid domain, const P
   std::vector<store::EventPtr> events;
   std::vector<std::string> damaged;
   std::optional<PageCursor> stopped_at;
+  const Deadline deadline = std::min<Deadline>(
+      context.deadline, services.clock.steady_now() + services.options.query_timeout);
   SteadyTime slice_end{};
   query.give_up = [&] { return services.clock.steady_now() >= slice_end; };
   const auto read = [&] {
-    slice_end = std::min<SteadyTime>(context.deadline, services.clock.steady_now() + kMaxSliceTime);
+    slice_end = std::min<SteadyTime>(deadline, services.clock.steady_now() + kMaxSliceTime);
     return services.store.pages.read_page(query);
   };
   auto& readers = filter.empty() ? services.readers : services.searchers;
@@ -172,11 +174,12 @@ Task<Result<Page>> read_page(const Services& services, DomainUid domain, const P
     CHECK(slice.reached);
     query.beyond = std::move(slice.reached);
     if (context.client_gone()) co_return fail(Errc::kCancelled, "the client is gone");
-    if (services.clock.steady_now() < context.deadline) continue;
+    if (services.clock.steady_now() < deadline) continue;
     if (events.empty()) {
       co_return fail(
           Errc::kInvalidArgument,
-          "the range is too wide to search with this filter in time: narrow begin and end");
+          "the search takes too long: narrow the range with begin and end, or add a filter on "
+          "recipient, message-id, tags, subject, from, to, list or attachment");
     }
     stopped_at = query.beyond;
     break;
