@@ -11,18 +11,32 @@ namespace {
 
 constexpr uint64_t kFewSteps = 100;
 
-}  // namespace
-
-RunOptions shrink(RunOptions run, const std::function<bool(const RunOptions&)>& fails) {
+// Whether there was something to leave out.
+bool leave_out(RunOptions& run, const std::function<bool(const RunOptions&)>& fails) {
+  bool any = false;
   for (size_t i = 0; i < kIngredientNames.size(); ++i) {
+    if (!run.ingredients.has(Ingredient(i))) continue;
     auto less = run;
     less.ingredients = run.ingredients.without(Ingredient(i));
-    if (fails(less)) run = less;
-  }
-  for (auto less = run; less.steps > kFewSteps;) {
-    less.steps /= 2;
-    if (!fails(less)) break;
+    if (!fails(less)) continue;
     run = less;
+    any = true;
+  }
+  return any;
+}
+
+}  // namespace
+
+// What one try needs another one may not: each is made again until none gets any further.
+RunOptions shrink(RunOptions run, const std::function<bool(const RunOptions&)>& fails) {
+  for (bool more = true; more;) {
+    more = leave_out(run, fails);
+    for (auto less = run; less.steps > kFewSteps;) {
+      less.steps /= 2;
+      if (!fails(less)) break;
+      run = less;
+      more = true;
+    }
   }
   return run;
 }

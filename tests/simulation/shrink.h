@@ -7,8 +7,9 @@
 
 namespace eventhorn::simulation {
 
-/// `run` fails. The same with as few ingredients and steps as it fails with, by `fails`: each
-/// ingredient is tried once, then half of the steps, as long as that still fails.
+/// `run` fails. The same with as few ingredients and steps as it fails with, by `fails`: without
+/// each ingredient, then with half of the steps, and all of that again until nothing more can be
+/// left out.
 RunOptions shrink(RunOptions run, const std::function<bool(const RunOptions&)>& fails);
 
 /// Whether the run fails, in a process of its own, which a CHECK may end.

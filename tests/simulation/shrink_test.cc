@@ -23,6 +23,19 @@ TEST(Shrink, LeavesWhatItTakes) {
   }
 }
 
+TEST(Shrink, TriesAgainWhatItTookBefore) {
+  RunOptions run;
+  run.steps = 1000;
+  // Stops are taken only as long as there are replays, and those only in a long run.
+  const auto fails = [](const RunOptions& r) {
+    const bool replays = r.ingredients.has(Ingredient::kReplays);
+    return (r.ingredients.has(Ingredient::kStops) || !replays) && (replays || r.steps < 1000);
+  };
+  const auto small = shrink(run, fails);
+  EXPECT_FALSE(small.ingredients.has(Ingredient::kReplays));
+  EXPECT_FALSE(small.ingredients.has(Ingredient::kStops));
+}
+
 TEST(Shrink, ARunWithoutAnIngredientHasNone) {
   uint64_t kills = 0;
   for (uint64_t seed = 1; seed < 6; ++seed) {
