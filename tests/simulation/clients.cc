@@ -15,6 +15,10 @@ using webhook::Hook;
 constexpr int64_t kFirstTimestamp = 1'773'222'000'000'001;  // microseconds
 constexpr uint64_t kRecipients = 5;
 constexpr uint64_t kMaxReplay = 5;  // events by their ids
+constexpr Micros kClosely = std::chrono::milliseconds(5);
+constexpr int64_t kBetweenEvents = 1000;        // microseconds, as they are numbered
+constexpr int64_t kApart = 3'600'000'000;       // what comes late or early, at most
+constexpr uint64_t kSmall = 40, kLarge = 4000;  // bytes that an event has beyond its id
 
 struct Kind {
   event::Name name;
@@ -92,6 +96,13 @@ void Clients::begin_edit(Domain& domain) {
   world_.trace().add(
       "edit", fmt::format("{} {} {}", domain.name, webhook::to_string(hook), fmt::join(urls, " ")));
   tasks_.spawn("edit", edit(machine_.life(), domain.name, hook, std::move(urls)));
+  // Events follow it closely, now and then.
+  if (random_.once_in(2)) return;
+  world_.after(random_.between(Micros(1), kClosely), "", [this, &domain] {
+    auto* process = machine_.process();
+    const auto known = process == nullptr ? nullptr : process->directory().find(domain.name);
+    if (known && known->uid == domain.uid && !calm_) begin_append(domain);
+  });
 }
 
 std::vector<std::string> Clients::some_urls() {
@@ -144,16 +155,20 @@ void Clients::begin_append(Domain& domain) {
 
 store::NewEvent Clients::make_event(const Domain& domain, const std::string& id) {
   const uint64_t number = std::stoull(id);
+  Random of_number(number);  // the same when it is sent again
   const auto& kind = kKinds[number % kKinds.size()];
   store::NewEvent out;
   out.domain = domain.uid;
   out.shard = shard_of(domain.name);
   out.event.id = id;
-  out.event.timestamp_us = kFirstTimestamp + static_cast<int64_t>(number);
+  out.event.timestamp_us = kFirstTimestamp + static_cast<int64_t>(number) * kBetweenEvents;
+  if (of_number.once_in(4))
+    out.event.timestamp_us += static_cast<int64_t>(of_number.below(2 * kApart)) - kApart;
   out.event.name = kind.name;
   out.event.severity = kind.severity;
   out.event.order_key = number % kRecipients;
-  out.event.bytes = fmt::format(R"({{"id":"{}"}})", id);
+  const uint64_t more = of_number.below(of_number.once_in(16) ? kLarge : kSmall);
+  out.event.bytes = fmt::format(R"({{"id":"{}","more":"{}"}})", id, std::string(more, 'x'));
   return out;
 }
 
@@ -217,12 +232,14 @@ Task<void> Clients::remove(uint64_t life, std::string name) {
 Task<void> Clients::set_paused(uint64_t life, std::string url, bool paused) {
   auto* to = process(life);
   if (to == nullptr) co_return;
-  model_.on_operator(url);
-  if (paused) {
-    (void)co_await to->deliveries().pause(url);
-  } else {
+  if (!paused) {
+    model_.on_resume(url);
     (void)co_await to->deliveries().resume(url);
+    co_return;
   }
+  const uint64_t asked = model_.on_pause(url);
+  const auto saved = co_await to->deliveries().pause(url);
+  if (saved && process(life) != nullptr) model_.on_paused(url, asked);
 }
 
 Task<void> Clients::send_again(uint64_t life, store::DomainPtr domain, store::LaneConfig lane,

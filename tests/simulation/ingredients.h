@@ -18,17 +18,19 @@ enum class Ingredient : uint8_t {
   kDisk,
   kClocks,
   kTempers,  // of receivers
+  kStalls,   // of threads, between two pieces of their work
   // Clients.
   kEdits,  // of webhooks; the first of a domain is always made
   kPauses,
   kRemovals,  // of domains
   kReplays,
+  kReads,  // of pages and of what operators list
 };
 
-inline constexpr std::array<std::string_view, 10> kIngredientNames = {
-    "stops",   "kills", "power-cuts", "disk",     "clocks",
-    "tempers", "edits", "pauses",     "removals", "replays"};
-static_assert(kIngredientNames.size() == static_cast<size_t>(Ingredient::kReplays) + 1);
+inline constexpr std::array<std::string_view, 12> kIngredientNames = {
+    "stops",  "kills", "power-cuts", "disk",     "clocks",  "tempers",
+    "stalls", "edits", "pauses",     "removals", "replays", "reads"};
+static_assert(kIngredientNames.size() == static_cast<size_t>(Ingredient::kReads) + 1);
 
 class Ingredients {
  public:
@@ -37,7 +39,7 @@ class Ingredients {
   /// Only clients, and receivers that are well.
   static Ingredients without_faults() {
     auto out = all();
-    for (uint8_t i = 0; i <= static_cast<uint8_t>(Ingredient::kTempers); ++i)
+    for (uint8_t i = 0; i <= static_cast<uint8_t>(Ingredient::kStalls); ++i)
       out = out.without(Ingredient{i});
     return out;
   }

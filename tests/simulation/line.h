@@ -56,7 +56,8 @@ struct Line {
   const size_t width;
   boost::asio::execution_context& context;  // where Asio keeps the timers
   std::deque<Work> work;
-  bool running = false;  // the world runs a piece of it now
+  bool running = false;        // the world runs a piece of it now
+  uint64_t stalled_until = 0;  // a step of the world: the thread has no processor before it
 };
 
 class LineExecutor {

@@ -9,6 +9,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr uint32_t kMaxCores = 4;
+constexpr Micros kMended = 15s;  // after the disk is well again
 
 // More often short than long: most of it is below the average.
 Micros about(Random& random, Micros average) {
@@ -17,15 +18,16 @@ Micros about(Random& random, Micros average) {
 
 }  // namespace
 
-Machine::Machine(World& world, Receivers& receivers, Model& model, ProcessOptions process,
-                 const MachineOptions& options)
+Machine::Machine(World& world, Receivers& receivers, Model& model, const MakeDisk& make_disk,
+                 ProcessOptions process, const MachineOptions& options)
     : world_(world),
       receivers_(receivers),
       model_(model),
       process_options_(std::move(process)),
       options_(options),
       random_(world.fork_random()),
-      faults_(world) {
+      faults_(world),
+      disk_(make_disk(faults_)) {
   boot();
   go_wrong_later();
 }
@@ -36,7 +38,7 @@ void Machine::boot() {
   process_options_.engine.cores = static_cast<uint32_t>(random_.between(1, kMaxCores));
   process_options_.engine.unsaved = std::make_shared<std::atomic<size_t>>(0);
   model_.on_boot(process_options_.engine.cores);
-  process_ = std::make_unique<Process>(world_, "p" + std::to_string((life_ + 1) / 2), disk_,
+  process_ = std::make_unique<Process>(world_, "p" + std::to_string((life_ + 1) / 2), *disk_,
                                        faults_, receivers_, model_, process_options_);
 }
 
@@ -64,13 +66,19 @@ void Machine::go_wrong() {
     world_.trace().add("stop");
     return process_->stop(random_.between(Micros(0), Micros(20s)));
   }
+  what == Ingredient::kKills ? kill() : cut_power();
+}
+
+void Machine::kill() {
   ++kills_;
-  if (what == Ingredient::kKills) {
-    world_.trace().add("kill");
-    return end(Model::End::kKill);
-  }
+  world_.trace().add("kill");
+  end(Model::End::kKill);
+}
+
+void Machine::cut_power() {
+  ++kills_;
   world_.trace().add("power cut");
-  disk_.power_cut(random_.below(disk_.unsynced() + 1));
+  disk_->power_cut(random_);
   end(Model::End::kPowerCut);
   if (random_.once_in(2)) be_off();
 }
@@ -83,7 +91,25 @@ void Machine::break_disk() {
   const bool slow = faults_.mode() == DiskFaults::Mode::kSlow;
   model_.on_slow_disk(slow);
   model_.on_disk(!slow && faults_.mode() != DiskFaults::Mode::kReadsFail);
-  world_.after(about(random_, options_.outage), "", [this] { mend_disk(); });
+  disk_changed_ = world_.clock().steady_now();
+  const auto outage = about(random_, options_.outage);
+  world_.after(outage, "", [this] { mend_disk(); });
+  if (random_.once_in(2)) crash_later(outage);
+}
+
+// Trouble seldom comes alone.
+void Machine::crash_later(Micros within) {
+  const bool by_power = random_.once_in(2);
+  world_.after(random_.between(Micros(1), within), "", [this, by_power] {
+    const auto what = by_power ? Ingredient::kPowerCuts : Ingredient::kKills;
+    if (calm_ || !process_ || !options_.ingredients.has(what)) return;
+    by_power ? cut_power() : kill();
+  });
+}
+
+bool Machine::disk_is_well() const {
+  return faults_.mode() == DiskFaults::Mode::kNone &&
+         world_.clock().steady_now() - disk_changed_ > kMended;
 }
 
 // Time passes that no steady clock counts.
@@ -117,6 +143,7 @@ void Machine::disturb_clock() {
 }
 
 void Machine::mend_disk() {
+  if (faults_.mode() != DiskFaults::Mode::kNone) disk_changed_ = world_.clock().steady_now();
   faults_.set(DiskFaults::Mode::kNone);
   model_.on_disk(false);
   model_.on_slow_disk(false);
@@ -150,7 +177,7 @@ void Machine::halt() {
 
 void Machine::check_invariants() const {
   if (process_) process_->check_invariants();
-  disk_.check_invariants();
+  disk_->check_invariants();
 }
 
 }  // namespace eventhorn::simulation

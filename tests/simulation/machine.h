@@ -3,7 +3,7 @@
 // disk that fails for a while, a wall clock that jumps, a machine that sleeps or was off.
 #pragma once
 
-#include "simulation/disk_faults.h"
+#include "simulation/disk.h"
 #include "simulation/ingredients.h"
 #include "simulation/process.h"
 
@@ -21,13 +21,16 @@ struct MachineOptions {
 class Machine {
  public:
   /// All outlive it. Faults happen until calm().
-  Machine(World& world, Receivers& receivers, Model& model, ProcessOptions process,
-          const MachineOptions& options);
+  Machine(World& world, Receivers& receivers, Model& model, const MakeDisk& make_disk,
+          ProcessOptions process, const MachineOptions& options);
 
   /// Null unless it is up.
   Process* process() const {
     return process_ && process_->state() == Process::State::kUp ? process_.get() : nullptr;
   }
+
+  /// Nothing has gone wrong with the disk for so long that all is written anew.
+  bool disk_is_well() const;
 
   /// Changes when a process begins, and when it is no more: a client that waited for its
   /// answer knows that none came.
@@ -54,7 +57,10 @@ class Machine {
   void boot_later();
   void go_wrong();
   void go_wrong_later();
+  void kill();
+  void cut_power();
   void break_disk();
+  void crash_later(Micros within);
   void mend_disk();
   void disturb_clock();
   void be_off();
@@ -66,8 +72,9 @@ class Machine {
   ProcessOptions process_options_;
   const MachineOptions options_;
   Random random_;
-  store::MemoryDisk disk_;
   DiskFaults faults_;
+  const std::unique_ptr<Disk> disk_;
+  SteadyTime disk_changed_{};
   bool calm_ = false;
   bool halted_ = false;
   std::unique_ptr<Process> process_;

@@ -36,8 +36,8 @@ decisions are printed. 2 for a wrong command line.
   --steps S      of each run, before it comes to rest (100000)
   --until STEP   ends each run after that step, without a verdict
   --trace        prints every decision
-  --without WHAT leaves it out; may be repeated: stops, kills, power-cuts, disk, clocks, tempers, edits, pauses,
-                 removals, replays
+  --without WHAT leaves it out; may be repeated: stops, kills, power-cuts, disk, clocks, tempers, stalls,
+                 edits, pauses, removals, replays, reads
   --shrink       tells what the seed takes to fail, in place of running it once
   --first        ends with the first seed that fails
 

@@ -1,7 +1,5 @@
 #include "simulation/model.h"
 
-#include "control/retention.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -19,8 +17,6 @@ constexpr std::chrono::seconds kHeard{1};
 constexpr std::chrono::seconds kMended{10};
 // With more of a URL than that open, a lane may have more than it keeps in order.
 constexpr size_t kCrowd = 500;
-// An attempt that has its place reads its event before it is sent.
-constexpr std::chrono::seconds kBegun{1};
 
 // The lanes that a hook of the domain names; none of a domain that is no more.
 std::vector<store::Subscription> subscriptions(const store::DomainPtr& domain, Hook hook) {
@@ -108,8 +104,40 @@ void Model::on_opened(store::Store& store) {
 }
 
 void Model::on_operator(const std::string& url) {
-  of_url_[url].held_until = {};
+  auto& of_url = of_url_[url];
+  of_url.pace.forget_retry_after();
+  of_url.pace.excuse(now());
+  if (of_url.open > 0) turns_.disturb(url);
+}
+
+void Model::on_resume(const std::string& url) {
+  on_operator(url);
+  pauses_.end(url);
+}
+
+uint64_t Model::on_pause(const std::string& url) {
   if (of_url_[url].open > 0) turns_.disturb(url);
+  return pauses_.ask(url);
+}
+
+// The row of an endpoint that nobody names does not outlive the process.
+void Model::on_paused(const std::string& url, uint64_t asked) {
+  pauses_.on_paused(url, asked, now());
+  forget_unnamed();
+}
+
+void Model::forget_unnamed() {
+  std::set<std::string> named;
+  for (const auto& [uid, domain] : domains_) {
+    for (const auto& lane : domain->lanes) named.insert(lane.url);
+  }
+  for (const auto& [url, of_url] : of_url_) {
+    if (!named.contains(url)) pauses_.end(url);
+  }
+}
+
+void Model::judge(const std::optional<std::string>& wrong) {
+  if (wrong) break_with(*wrong);
 }
 
 void Model::compare(const std::vector<store::DomainPtr>& domains, Position at) {
@@ -135,6 +163,7 @@ void Model::apply(const store::DomainChange& change) {
     domains_.erase(change.before->uid);
   }
   if (change.after) domains_[change.after->uid] = change.after;
+  forget_unnamed();
 }
 
 void Model::drop(DomainUid domain, LaneId lane, Hook hook) {
@@ -156,6 +185,8 @@ void Model::add(const store::StoredEvent& event) {
   out.position = event.position;
   out.domain = event.domain;
   out.key = event.event.order_key;
+  out.id = event.event.id;
+  out.timestamp_us = event.event.timestamp_us;
   out.bytes = event.event.bytes;
   out.committed_since = last_batch_;
   out.committed_until = world_.clock().steady_now();
@@ -180,6 +211,16 @@ void Model::add(const store::StoredEvent& event) {
   log_.push_back(std::move(out));
 }
 
+size_t Model::in_flight(const std::string& url) const {
+  const auto at = of_url_.find(url);
+  return at == of_url_.end() ? 0 : at->second.in_flight;
+}
+
+const Model::Event* Model::find_event(const std::string& bytes) const {
+  const auto at = by_bytes_.find(bytes);
+  return at == by_bytes_.end() ? nullptr : &log_[at->second];
+}
+
 Model::Event* Model::find(const std::string& bytes) {
   const auto at = by_bytes_.find(bytes);
   return at == by_bytes_.end() ? nullptr : &log_[at->second];
@@ -196,14 +237,56 @@ void Model::check_bounds(const std::string& url) {
   if (++of_url.in_flight > options_.max_concurrency)
     break_with("too many attempts under way to " + url);
   if (in_flight_ > cores_ * options_.max_in_flight) break_with("too many attempts under way");
-  const auto now = world_.clock().steady_now();
-  if (now > of_url.held_since + kBegun && now < of_url.held_until)
-    break_with("an attempt began before Retry-After was over: " + url);
+  const auto wrong = of_url.pace.begin(now(), options_.rate);
+  if (wrong) break_with(fmt::format("an attempt began {}: {}", *wrong, url));
+}
+
+void Model::check_pause(const std::string& url) {
+  const auto paused = pauses_.since(url);
+  if (paused && now() > *paused + Pace::kBegun)
+    break_with("an attempt began while its endpoint was paused: " + url);
+}
+
+size_t Model::attempts_of(const Event& event) const {
+  const bool once = event.hook == Hook::kDelivered && !options_.retry_delivered;
+  return once ? 1 : options_.delays.attempts();
+}
+
+// True when a process has ended since that life began, and what was decided in it, or the times of
+// what waited, may not be what the next one found.
+bool Model::forgot_since(size_t life) const {
+  return std::any_of(lives_.begin() + static_cast<ptrdiff_t>(life), lives_.end(),
+                     [](const Life& ended) { return ended.forgets; });
+}
+
+// Only of those of which the code is sure to have counted each attempt.
+void Model::check_retry(const Event& event, const Delivery& delivery) {
+  if (delivery.failures == 0 || delivery.unsure || delivery.settled() || delivery.dropped ||
+      delivery.optional || forgot_since(delivery.failed_life))
+    return;
+  const bool restarted = delivery.failed_life != lives_.size();
+  if (restarted && moved_ahead_at_ >= delivery.failed_at) return;
+  if (!of_url_[delivery.url].pace.keeps_delays(delivery.failed_at)) return;
+  if (delivery.failures >= attempts_of(event))
+    return break_with(
+        fmt::format("attempted after its last attempt: {} to {}", event.bytes, delivery.url));
+  if (now() < delivery.failed_at + options_.delays.least(delivery.failures))
+    break_with(
+        fmt::format("tried again before its delay was over: {} to {}", event.bytes, delivery.url));
+}
+
+void Model::fail(Delivery& delivery) {
+  const bool counted = of_url_[delivery.url].pace.keeps_delays(now());
+  const bool forgot = delivery.failures > 0 && forgot_since(delivery.failed_life);
+  if (!counted || forgot) delivery.unsure = true;
+  ++delivery.failures;
+  delivery.failed_at = now();
+  delivery.failed_life = lives_.size();
 }
 
 // Only of those that are sure to be first attempts of the lane's own.
 void Model::check_turn(const Event& event, const Delivery& delivery) {
-  const bool first = !delivery.settled() && !delivery.failed && !delivery.dropped &&
+  const bool first = !delivery.settled() && !delivery.tried && !delivery.dropped &&
                      !delivery.optional && delivery.replays == 0;
   if (!first || of_url_[delivery.url].open > kCrowd) return;
   const auto wrong = turns_.begin(delivery.url, delivery.lane, event.key, event.position);
@@ -218,6 +301,7 @@ void Model::close(const Delivery& delivery) {
 
 void Model::on_attempt(const std::string& url, const std::string& bytes) {
   check_bounds(url);
+  check_pause(url);
   auto* event = find(bytes);
   if (event == nullptr) return break_with("sent what is not in the log: " + bytes);
   const auto* delivery = find(*event, url);
@@ -228,6 +312,7 @@ void Model::on_attempt(const std::string& url, const std::string& bytes) {
     return break_with(fmt::format("sent to a URL that was not subscribed: {} to {}", bytes, url));
   if (delivery->replays > 0) return;
   check_turn(*event, *delivery);
+  check_retry(*event, *delivery);
   if (delivery->dropped && world_.clock().steady_now() > delivery->dropped_at + kHeard)
     break_with(fmt::format("sent after its webhook was removed: {} to {}", bytes, url));
 }
@@ -242,19 +327,17 @@ void Model::on_answer(const std::string& url, const std::string& bytes,
   auto& of_url = of_url_[url];
   --of_url.in_flight;
   --in_flight_;
-  if (result.retry_after) {
-    of_url.held_since = world_.clock().steady_now();
-    of_url.held_until = std::max(of_url.held_until, of_url.held_since + *result.retry_after);
-  }
+  const bool answered = verdict == Verdict::kSuccess || verdict == Verdict::kRejected;
+  const bool ended = result.kind == webhook::FailureKind::kCancelled;  // by us
+  if (!ended) of_url.pace.end(answered, result.retry_after, now());
   auto* event = find(bytes);
   auto* delivery = event == nullptr ? nullptr : find(*event, url);
   if (delivery == nullptr) return;  // on_attempt() has told
   turns_.end(delivery->lane, event->key, event->position);
-  if (verdict != Verdict::kSuccess && verdict != Verdict::kRejected) {
-    delivery->failed = true;
-    return turns_.disturb(url);
-  }
-  settle(*event, *delivery);
+  if (answered) return settle(*event, *delivery);
+  delivery->tried = true;
+  turns_.disturb(url);
+  if (!ended && verdict == Verdict::kRetry) fail(*delivery);
 }
 
 void Model::settle(const Event& event, Delivery& delivery) {
@@ -301,18 +384,27 @@ void Model::on_end(End end) {
   // again.
   if (end != End::kStop && (disk_fails_ || now - disk_changed_ < kMended))
     lossy_since = std::min(lossy_since, disk_failed_since_ - options_.durable_after);
-  lives_.push_back({end, lossy_since, cores_ * options_.max_in_flight + options_.max_unsaved});
-  for (auto& [url, of_url] : of_url_) of_url = {.open = of_url.open};
+  const bool late =
+      disk_is_slow_ || disk_fails_ || now - disk_changed_ < kMended || now - slow_until_ < kMended;
+  lives_.push_back({end, end != End::kStop || late, lossy_since,
+                    cores_ * options_.max_in_flight + options_.max_unsaved});
+  pauses_.on_lost(lossy_since);
+  for (auto& [url, of_url] : of_url_) {
+    of_url.in_flight = 0;
+    of_url.pace.on_end();
+  }
   in_flight_ = 0;
   turns_.clear();
 }
 
 void Model::on_wall_clock(Micros ahead) {
   ahead_ = ahead_.value_or(Micros(0)) + ahead;
+  if (ahead > Micros(0)) moved_ahead_at_ = now();
 }
 
 void Model::on_boot(size_t cores) {
   cores_ = cores;
+  booted_at_ = now();
 }
 
 void Model::on_disk(bool fails) {
@@ -326,58 +418,6 @@ void Model::on_slow_disk(bool slow) {
   if (slow == disk_is_slow_) return;
   disk_is_slow_ = slow;
   (slow ? slow_since_ : slow_until_) = world_.clock().steady_now();
-}
-
-Result<std::optional<std::string>> Model::find_open(store::Store& store) const {
-  std::map<LaneId, std::set<Position>> missed;
-  for (const auto& [uid, domain] : domains_) {
-    for (const auto& lane : domain->lanes) {
-      Position after;
-      for (bool more = true; more;) {
-        TRY(const auto rows, store.read_exceptions(lane.id, after, kReadAtOnce, true));
-        for (const auto& row : rows) missed[lane.id].insert(row.position);
-        more = rows.size() == kReadAtOnce;
-        if (more) after = rows.back().position;
-      }
-    }
-  }
-  for (const auto& event : log_) {
-    for (const auto& delivery : event.deliveries) {
-      if (delivery.settled() || delivery.dropped || delivery.optional) continue;
-      if (missed[delivery.lane].contains(event.position) || is_old(event)) continue;
-      return fmt::format("{} for {}", event.bytes, delivery.url);
-    }
-  }
-  return std::nullopt;
-}
-
-bool Model::is_old(const Event& event) const {
-  const auto age = world_.clock().steady_now() - event.committed_since;
-  return age + ahead_.value_or(Micros(0)) >= options_.retention;
-}
-
-bool Model::done(store::Store& store) {
-  const auto open = find_open(store);
-  return open && !*open;
-}
-
-void Model::check_end(store::Store& store) {
-  const auto open = find_open(store);
-  if (!open) return break_with("cannot read what was missed: " + open.error().message);
-  if (*open) return break_with("neither settled nor missed: " + **open);
-  for (const auto& event : log_) {
-    const auto stored = store.read_events({event.position});
-    if (!stored) return break_with("cannot read the log: " + stored.error().message);
-    const auto& found = stored->front();
-    if (!found && !is_old(event)) return break_with("the log has lost " + event.bytes);
-    if (found && found->event.bytes != event.bytes)
-      return break_with("the log has changed " + event.bytes);
-    const auto age = world_.clock().steady_now() - event.committed_until;
-    const auto look = control::Retention::interval(
-        std::chrono::duration_cast<std::chrono::milliseconds>(options_.retention));
-    if (found && !ahead_ && age > options_.retention + 3 * look + kBegun)
-      return break_with("retention has left " + event.bytes);
-  }
 }
 
 }  // namespace eventhorn::simulation

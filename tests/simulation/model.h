@@ -9,15 +9,24 @@
 //   settled before may be settled
 //     again: of all URLs together at most the documented number, or, after a power cut, also what
 //     was not durable yet.
-//   - Attempts under way keep to their bounds, and no attempt begins before Retry-After is over.
+//   - Attempts under way keep to their bounds, and none begins before Retry-After is over, more
+//   often
+//     than the rate allows, before the delay of a retry is over (pace.h), after the last one of the
+//     schedule, or while the endpoint is paused (pauses.h).
+//   - What is missed was given all its attempts.
 //   - First attempts of one message and recipient take turns (turns.h).
 //   - An event is in the log until its retention, and not much longer.
-//   - In the end (check_end) each event is settled or missed for each URL that it was for, unless
-//     the webhook was removed or retention was faster.
+//   - Pages that clients walk (page_walk.h) and what operators list (backlog.h) say what is so.
+//   - When all is calm each event is settled for each URL when its delay is over and those before
+//   it
+//     had their time (find_late), and in the end (check_end) settled or missed, unless the webhook
+//     was removed or retention was faster.
 //
 // The first thing that does not hold is kept; the run ends with it.
 #pragma once
 
+#include "simulation/pace.h"
+#include "simulation/pauses.h"
 #include "simulation/turns.h"
 #include "simulation/world.h"
 #include "store/append_queue.h"
@@ -47,10 +56,57 @@ struct ModelOptions {
   Micros retention{};
   /// Events in memory are never so many bytes that lanes fall behind for it.
   bool has_room = false;
+  /// Between the attempts of one event.
+  Delays delays{};
+  /// False: an event that says `delivered` has one attempt.
+  bool retry_delivered = true;
+  /// Attempts a second to one URL; 0: no limit.
+  double rate = 0;
+  /// Events of a lane that may wait for a retry before it sends nothing else.
+  size_t max_exceptions = 0;
+  /// Bytes of events in memory that lanes may hold.
+  size_t max_live_bytes = 0;
 };
 
 class Model {
  public:
+  /// That a delivery was settled: in which life, and when.
+  struct Settlement {
+    size_t life = 0;
+    SteadyTime at;
+  };
+
+  /// An event for one URL.
+  struct Delivery {
+    std::string url;
+    LaneId lane;
+    std::vector<Settlement> settlements;  // the last of itself, and of each of its replays
+    bool dropped = false;                 // the webhook was removed, then
+    SteadyTime dropped_at{};
+    bool optional = false;   // only a replay wants it
+    size_t replays = 0;      // asked for, and not yet settled
+    bool tried = false;      // in vain: what follows are no first attempts
+    size_t failures = 0;     // attempts that failed
+    SteadyTime failed_at{};  // the last of them,
+    size_t failed_life = 0;  // in that life
+    bool unsure = false;     // the code may have counted fewer of them
+
+    bool settled() const { return !settlements.empty(); }
+  };
+
+  struct Event {
+    Position position;
+    DomainUid domain;
+    std::optional<webhook::Hook> hook;  // nullopt: it is for no URL
+    uint64_t key = 0;
+    std::string id;
+    int64_t timestamp_us = 0;
+    std::string bytes;
+    std::vector<Delivery> deliveries;
+    SteadyTime committed_since;  // and handed over,
+    SteadyTime committed_until;  // or found after a kill
+  };
+
   Model(World& world, const ModelOptions& options) : world_(world), options_(options) {}
 
   // Clients.
@@ -63,8 +119,17 @@ class Model {
   /// The same for all events of a class that the log has now, as often as it may be.
   void on_replay(DomainUid domain, const std::string& url, webhook::Class cls);
 
-  /// An operator asks for something about the URL: what it asked for itself counts no more.
+  /// A URL is configured or resumed: what it asked for itself counts no more.
   void on_operator(const std::string& url);
+  /// It is to be resumed.
+  void on_resume(const std::string& url);
+  /// It is to be paused; what on_paused() is to be told.
+  uint64_t on_pause(const std::string& url);
+  /// That was answered.
+  void on_paused(const std::string& url, uint64_t asked);
+
+  /// What is wrong with something that a client saw; nothing for nullopt.
+  void judge(const std::optional<std::string>& wrong);
 
   // The log.
 
@@ -97,10 +162,42 @@ class Model {
 
   // The verdict.
 
+  /// Nothing goes wrong any more, and what was paused is resumed.
+  void on_calm();
   /// True when nothing is to come any more: every event is settled or, as the store says, missed.
+  /// What is late by now, or was missed without reason, is a violation.
   bool done(store::Store& store);
   /// Of a run that has ended: it is done(), and the store has every event.
   void check_end(store::Store& store);
+
+  // The truth, for those that judge what is seen of it.
+
+  const ModelOptions& options() const { return options_; }
+
+  SteadyTime now() const { return world_.clock().steady_now(); }
+
+  /// All events that were handed over, by position.
+  const std::vector<Event>& log() const { return log_; }
+
+  /// Up to there.
+  Position through() const { return through_; }
+
+  /// Lives of processes that have ended.
+  size_t lives() const { return lives_.size(); }
+
+  /// Since when the URL is paused; nullopt when it may not be.
+  std::optional<SteadyTime> paused_since(const std::string& url) const {
+    return pauses_.since(url);
+  }
+
+  /// Attempts under way.
+  size_t in_flight(const std::string& url) const;
+  /// Null when it was not handed over.
+  const Event* find_event(const std::string& bytes) const;
+  /// True when retention may have taken the event so long ago, or sooner.
+  bool is_gone(const Event& event, Micros ago = Micros(0)) const;
+  /// True when a replay of a range may have settled it, or begun to.
+  bool may_be_replayed(const Event& event, const std::string& url) const;
 
   size_t events() const { return log_.size(); }
 
@@ -112,47 +209,16 @@ class Model {
   const std::optional<std::string>& violation() const { return violation_; }
 
  private:
-  /// That a delivery was settled: in which life, and when.
-  struct Settlement {
-    size_t life = 0;
-    SteadyTime at;
-  };
-
-  /// An event for one URL.
-  struct Delivery {
-    std::string url;
-    LaneId lane;
-    std::vector<Settlement> settlements;  // the last of itself, and of each of its replays
-    bool dropped = false;                 // the webhook was removed, then
-    SteadyTime dropped_at{};
-    bool optional = false;  // only a replay wants it
-    size_t replays = 0;     // asked for, and not yet settled
-    bool failed = false;    // once: what follows are retries
-
-    bool settled() const { return !settlements.empty(); }
-  };
-
-  struct Event {
-    Position position;
-    DomainUid domain;
-    std::optional<webhook::Hook> hook;  // nullopt: it is for no URL
-    uint64_t key = 0;
-    std::string bytes;
-    std::vector<Delivery> deliveries;
-    SteadyTime committed_since;  // and handed over,
-    SteadyTime committed_until;  // or found after a kill
-  };
-
   struct OfUrl {
     size_t in_flight = 0;
-    SteadyTime held_since{};  // by Retry-After,
-    SteadyTime held_until{};  // till then
-    size_t open = 0;          // deliveries that are neither settled nor dropped
+    size_t open = 0;  // deliveries that are neither settled nor dropped
+    Pace pace;
   };
 
   /// How a process ended, and what was settled again of what had been settled before.
   struct Life {
     End end{};
+    bool forgets = false;    // what was decided before may not have been saved, or its time
     SteadyTime lossy_since;  // what was settled from then on may have been lost
     size_t max_repeats = 0;  // of what had been settled before,
     size_t repeats = 0;      // and how often it was
@@ -163,15 +229,27 @@ class Model {
   void drop(DomainUid domain, LaneId lane, webhook::Hook hook);
   void add(const store::StoredEvent& event);
   Event* find(const std::string& bytes);
-  bool is_old(const Event& event) const;
   void check_bounds(const std::string& url);
+  void check_pause(const std::string& url);
+  bool forgot_since(size_t life) const;
+  void fail(Delivery& delivery);
   void check_turn(const Event& event, const Delivery& delivery);
+  void check_retry(const Event& event, const Delivery& delivery);
+  size_t attempts_of(const Event& event) const;
+  void forget_unnamed();
   void close(const Delivery& delivery);
   void settle(const Event& event, Delivery& delivery);
   static Delivery* find(Event& event, const std::string& url);
-  /// An event that is neither settled nor missed, in words.
-  Result<std::optional<std::string>> find_open(store::Store& store) const;
-  bool may_be_replayed(const Event& event, const std::string& url) const;
+  using Missed = std::map<LaneId, std::set<Position>>;
+
+  Result<Missed> read_missed(store::Store& store) const;
+  /// Calls `each(event, delivery)` for what is neither settled nor missed.
+  template <class F>
+  void for_each_open(const Missed& missed, F each) const;
+  std::optional<std::string> find_open(const Missed& missed) const;
+  std::optional<std::string> find_late(const Missed& missed) const;
+  std::optional<std::string> find_missed_early(const Missed& missed) const;
+  SteadyTime due(const Delivery& delivery) const;
   static void replay(Event& event, const std::string& url, LaneId lane);
   /// A process that has ended since then may have lost it.
   bool repeats_crash(const Settlement& settlement);
@@ -190,6 +268,11 @@ class Model {
   std::map<std::string, OfUrl> of_url_;
   size_t in_flight_ = 0;
   Turns turns_;
+  Pauses pauses_;
+  SteadyTime booted_at_{};
+  SteadyTime moved_ahead_at_{};  // the wall clock, the last time
+  std::optional<SteadyTime> calm_since_;
+  Micros calm_work_{};           // that all that was open then may take
   std::optional<Micros> ahead_;  // of all that the wall clock moved ahead; nullopt: it never jumped
   SteadyTime last_batch_{};
   bool disk_fails_ = false;

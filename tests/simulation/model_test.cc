@@ -26,6 +26,8 @@ ModelOptions options() {
   out.durable_after = 1s;
   out.retention = 24h;
   out.has_room = true;
+  out.delays = Delays(webhook::RetrySchedule({10s, 100s}));
+  out.max_exceptions = 5;
   return out;
 }
 
@@ -91,6 +93,7 @@ TEST_F(ModelTest, ARunInWhichAllIsWellHolds) {
   model_.on_acknowledged("a", Outcome::kDuplicate);
   model_.on_acknowledged("a changed", Outcome::kConflicting);
   send("a", 500);
+  world_.clock().advance(11s);
   send("a", 200);
   EXPECT_EQ(broken(), "");
   EXPECT_EQ(model_.settled(), 1U);
@@ -217,16 +220,16 @@ TEST_F(ModelTest, AttemptsKeepToTheConcurrencyOfTheUrl) {
 
 TEST_F(ModelTest, RetryAfterIsKept) {
   subscribe();
-  commit("a");
+  for (const char* id : {"a", "b", "c"}) commit(id);
   webhook::AttemptResult busy;
   busy.status = 429;
   busy.retry_after = 60s;
   model_.on_attempt(kUrl, "a");
   model_.on_answer(kUrl, "a", busy);
-  send("a", 500);
+  send("b", 200);
   EXPECT_EQ(broken(), "") << "it had begun before";
   world_.clock().advance(30s);
-  model_.on_attempt(kUrl, "a");
+  model_.on_attempt(kUrl, "c");
   EXPECT_THAT(broken(), HasSubstr("before Retry-After was over"));
 }
 
@@ -255,12 +258,90 @@ TEST_F(ModelTest, RetriesTakeNoTurns) {
   subscribe();
   for (const char* id : {"a", "b", "c"}) commit(id, 7);
   send("a", 500);
+  world_.clock().advance(11s);
   model_.on_attempt(kUrl, "c");
   model_.on_attempt(kUrl, "a");
   model_.on_answer(kUrl, "c", {.status = 200});
   model_.on_answer(kUrl, "a", {.status = 200});
   send("b", 200);
   EXPECT_EQ(broken(), "") << "a lane that has failed may have fallen behind";
+}
+
+TEST_F(ModelTest, ARetryWaitsForItsDelay) {
+  world_.clock().advance(1min);
+  subscribe();
+  commit("a");
+  send("a", 500);
+  world_.clock().advance(9s);
+  send("a", 500);
+  EXPECT_EQ(broken(), "") << "less by its jitter";
+  world_.clock().advance(80s);
+  send("a", 500);
+  EXPECT_THAT(broken(), HasSubstr("before its delay was over"));
+}
+
+TEST_F(ModelTest, NothingFollowsTheLastAttempt) {
+  world_.clock().advance(1min);
+  subscribe();
+  commit("a");
+  for (int i = 0; i < 3; ++i) {
+    send("a", 500);
+    world_.clock().advance(2min);
+  }
+  EXPECT_EQ(broken(), "");
+  send("a", 500);
+  EXPECT_THAT(broken(), HasSubstr("after its last attempt"));
+}
+
+TEST_F(ModelTest, AStopForgetsNoDelayAndAKillMay) {
+  world_.clock().advance(1min);
+  subscribe();
+  for (const char* id : {"a", "b"}) commit(id);
+  for (const char* id : {"a", "b"}) send(id, 500);
+  model_.on_end(Model::End::kKill);
+  model_.on_boot(1);
+  send("a", 200);
+  EXPECT_EQ(broken(), "");
+  model_.on_end(Model::End::kStop);
+  model_.on_boot(1);
+  send("b", 200);
+  EXPECT_EQ(broken(), "") << "the kill was since then";
+  commit("c");
+  send("c", 500);
+  model_.on_end(Model::End::kStop);
+  model_.on_boot(1);
+  send("c", 200);
+  EXPECT_THAT(broken(), HasSubstr("before its delay was over"));
+}
+
+TEST_F(ModelTest, APausedUrlGetsNothing) {
+  subscribe();
+  commit("a");
+  model_.on_paused(kUrl, model_.on_pause(kUrl));
+  send("a", 500);
+  EXPECT_EQ(broken(), "") << "it had its place before";
+  world_.clock().advance(2s);
+  model_.on_end(Model::End::kKill);
+  model_.on_boot(1);
+  send("a", 500);
+  EXPECT_THAT(broken(), HasSubstr("while its endpoint was paused"));
+}
+
+TEST_F(ModelTest, AResumedUrlGetsWhatItWants) {
+  subscribe();
+  commit("a");
+  model_.on_paused(kUrl, model_.on_pause(kUrl));
+  world_.clock().advance(2s);
+  model_.on_resume(kUrl);
+  send("a", 200);
+  EXPECT_EQ(broken(), "");
+}
+
+TEST_F(ModelTest, APauseEndsWithTheLastWebhookOfTheUrl) {
+  subscribe();
+  model_.on_paused(kUrl, model_.on_pause(kUrl));
+  change(domain(kUrl), domain(nullptr));
+  EXPECT_EQ(model_.paused_since(kUrl), std::nullopt);
 }
 
 // What is said at the end is said of a store.
@@ -291,6 +372,19 @@ class ModelEndTest : public ModelTest {
     ASSERT_TRUE(store_->commit(set));
   }
 
+  /// The store says of the last event that it was missed.
+  void miss() {
+    store::Progress progress;
+    store::ExceptionRow row;
+    row.lane = domain(kUrl)->lanes.front().id;
+    row.position = store_->head();
+    row.missed = true;
+    row.hook = Hook::kDelivered;
+    progress.exceptions.push_back(row);
+    const std::vector<const store::Progress*> saves{&progress};
+    ASSERT_TRUE(store_->save(saves));
+  }
+
   store::MemoryDisk disk_;
   std::unique_ptr<store::MemoryStore> store_;
 };
@@ -318,17 +412,43 @@ TEST_F(ModelEndTest, WhatWasMissedIsNotForgotten) {
   subscribe_in_store();
   store_event("a");
   model_.on_opened(*store_);
-  store::Progress progress;
-  store::ExceptionRow row;
-  row.lane = domain(kUrl)->lanes.front().id;
-  row.position = store_->head();
-  row.missed = true;
-  row.hook = Hook::kDelivered;
-  progress.exceptions.push_back(row);
-  const std::vector<const store::Progress*> saves{&progress};
-  ASSERT_TRUE(store_->save(saves));
+  for (int i = 0; i < 3; ++i) {
+    world_.clock().advance(5min);
+    send("a", 500);
+  }
+  miss();
   model_.check_end(*store_);
   EXPECT_EQ(broken(), "");
+}
+
+TEST_F(ModelEndTest, WhatIsMissedHadAllItsAttempts) {
+  subscribe_in_store();
+  store_event("a");
+  model_.on_opened(*store_);
+  send("a", 500);
+  miss();
+  model_.check_end(*store_);
+  EXPECT_THAT(broken(), HasSubstr("missed after 1 attempts: a"));
+}
+
+TEST_F(ModelEndTest, InTheCalmNothingIsLate) {
+  world_.clock().advance(1min);
+  subscribe_in_store();
+  store_event("a");
+  store_event("b");
+  model_.on_opened(*store_);
+  send("a", 500);
+  model_.on_calm();
+  world_.clock().advance(10min);
+  EXPECT_FALSE(model_.done(*store_));
+  EXPECT_EQ(broken(), "");
+  send("b", 200);
+  world_.clock().advance(9s);
+  EXPECT_FALSE(model_.done(*store_));
+  EXPECT_EQ(broken(), "") << "its delay, and what the others may take";
+  world_.clock().advance(5s);
+  EXPECT_FALSE(model_.done(*store_));
+  EXPECT_THAT(broken(), HasSubstr("late: a"));
 }
 
 TEST_F(ModelEndTest, TheLogKeepsWhatItHas) {

@@ -26,6 +26,8 @@ ProcessOptions process_options(Random& random) {
   engine.max_live_bytes = one_of<size_t>(random, {2'000, 100'000, 32 << 20});
   engine.health.max_concurrency = one_of<uint32_t>(random, {1, 4, 64});
   engine.health.park_after = one_of<milliseconds>(random, {0s, 5min});
+  engine.health.rate_limit = one_of<double>(random, {0, 0, 0, 2, 50});
+  engine.retry_delivered = !random.once_in(8);
   if (random.once_in(2)) engine.schedule = webhook::RetrySchedule({1s, 10s, 1min});
   out.writers.min_free_bytes = 0;
   out.retention.events = one_of<milliseconds>(random, {1h, 24h, 24h * 365});
@@ -56,6 +58,11 @@ ModelOptions model_options(const ProcessOptions& options) {
   // Its turn of the saving thread may come late.
   out.durable_after = options.writers.durable_after + Micros(1s);
   out.retention = options.retention.events;
+  out.delays = Delays(options.engine.schedule);
+  out.retry_delivered = options.engine.retry_delivered;
+  out.rate = options.engine.health.rate_limit;
+  out.max_exceptions = options.engine.max_exceptions;
+  out.max_live_bytes = options.engine.max_live_bytes;
   out.has_room = options.engine.max_live_bytes > 1 << 20;
   return out;
 }
@@ -72,6 +79,7 @@ Plan make_plan(Random& random, Ingredients ingredients) {
   out.machine = machine_options(random, out.clients);
   out.clients.ingredients = out.machine.ingredients = ingredients;
   out.model = model_options(out.process);
+  out.between_reads = 10 * out.clients.pace;
   return out;
 }
 

@@ -15,6 +15,7 @@ struct Plan {
   ProcessOptions process;
   MachineOptions machine;
   ClientOptions clients;
+  Micros between_reads{};  // of clients that read, on average
   ModelOptions model;
 };
 

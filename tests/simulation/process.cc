@@ -19,7 +19,7 @@ webhook::SigningKeys keys() {
 
 }  // namespace
 
-Process::Process(World& world, std::string name, store::MemoryDisk& disk, DiskFaults& faults,
+Process::Process(World& world, std::string name, Disk& disk, DiskFaults& faults,
                  Receivers& receivers, Model& model, const ProcessOptions& options)
     : world_(world),
       name_(std::move(name)),
@@ -29,10 +29,8 @@ Process::Process(World& world, std::string name, store::MemoryDisk& disk, DiskFa
       main_(World::executor(lines_.make(name_ + "/main")), world.clock()),
       readers_(World::executor(lines_.make(name_ + "/readers", kReaderThreads))),
       wire_(world, receivers, model) {
-  store::MemoryOptions memory;
-  memory.faults = &faults;
-  memory.clock_hold = control::Retention::clock_hold(options.retention.events);
-  auto opened = store::MemoryStore::open(disk, world.clock(), memory);
+  const Micros hold = control::Retention::clock_hold(options.retention.events);
+  auto opened = disk.open(world.clock(), hold, workers_);
   if (!opened) {
     world_.trace().add(name_, "cannot open the store: " + opened.error().message);
     state_ = State::kFailed;

@@ -1,6 +1,6 @@
 // One process: the core of a server as app/ puts it together, on a simulated machine. The log, its
 // writers and the engines are the real ones; their threads are lines of the world, their disk is a
-// store::MemoryDisk, their receivers are simulated.
+// simulated one, and so are their receivers.
 //
 //   constructor -> kStarting -> kUp -> stop() -> kStopped
 //                      '-> kFailed (the store cannot be opened, or read)
@@ -13,12 +13,11 @@
 #include "control/notices.h"
 #include "control/retention.h"
 #include "delivery/deliveries.h"
-#include "simulation/disk_faults.h"
+#include "simulation/disk.h"
 #include "simulation/model.h"
 #include "simulation/receivers.h"
 #include "simulation/workers.h"
 #include "store/directory.h"
-#include "store/memory/memory_store.h"
 #include "store/writers.h"
 
 #include <memory>
@@ -38,8 +37,8 @@ class Process {
   enum class State { kStarting, kUp, kStopping, kStopped, kFailed };
 
   /// All outlive it. `name` stands in the trace.
-  Process(World& world, std::string name, store::MemoryDisk& disk, DiskFaults& faults,
-          Receivers& receivers, Model& model, const ProcessOptions& options);
+  Process(World& world, std::string name, Disk& disk, DiskFaults& faults, Receivers& receivers,
+          Model& model, const ProcessOptions& options);
   /// As kill -9: nothing of it runs any more, and nothing of it reaches the disk. Not from within
   /// its own work.
   ~Process();
@@ -74,7 +73,7 @@ class Process {
 
   World& world_;
   const std::string name_;
-  store::MemoryDisk& disk_;
+  Disk& disk_;
   State state_ = State::kStarting;
   LineSet lines_;
   LineWorkers workers_;

@@ -2,6 +2,9 @@
 
 #include "base/metrics.h"
 #include "simulation/plan.h"
+#include "simulation/readers.h"
+
+#include <fmt/format.h>
 
 #include <utility>
 
@@ -16,7 +19,11 @@ constexpr Micros kPatience = std::chrono::hours(12);
 constexpr auto kLongRetention = std::chrono::days(100);  // nothing gets so old
 constexpr Micros kBetweenLooks = 10s;                    // at what is still to come
 constexpr Micros kLastAnswers = 1min;                    // an attempt has ended by then
-constexpr uint64_t kStepsPerCheck = 64;                  // of the invariants of all parts
+constexpr uint64_t kStepsPerCheck = 8;                   // of the invariants of all parts
+constexpr uint64_t kRest =
+    10;  // clients rest for one part of the life in so many, in every other run
+
+constexpr size_t kMoreBytes = 2 << 20;
 
 class Run {
  public:
@@ -27,19 +34,28 @@ class Run {
         plan_(make_plan(random_, options.ingredients)),
         model_(world_, plan_.model),
         receivers_(world_, plan_.urls, options.ingredients.has(Ingredient::kTempers)),
-        machine_(world_, receivers_, model_, plan_.process, plan_.machine),
-        clients_(world_, machine_, receivers_, model_, plan_.clients) {}
+        machine_(world_, receivers_, model_, options.make_disk, plan_.process, plan_.machine),
+        clients_(world_, machine_, receivers_, model_, plan_.clients),
+        readers_(world_, machine_, model_, plan_.between_reads, options.ingredients),
+        rest_(random_.once_in(2)) {
+    world_.set_stalls(options.ingredients.has(Ingredient::kStalls));
+  }
 
   // What clients wait for is answered, or not, so that nothing of the run is left.
   ~Run() {
     receivers_.calm();
     clients_.calm();
+    readers_.calm();
     machine_.halt();
     while (world_.step()) {
     }
   }
 
   RunResult go() {
+    const uint64_t rest = rest_ ? options_.steps / kRest : 0;
+    while (world_.steps() + rest < options_.steps && step()) {
+    }
+    clients_.calm();
     while (world_.steps() < options_.steps && step()) {
     }
     if (!ended_) calm();
@@ -65,9 +81,18 @@ class Run {
     if (!world_.step()) return end("nothing is left that could ever happen");
     machine_.look();
     if (world_.steps() % kStepsPerCheck == 0) machine_.check_invariants();
+    check_memory();
     if (model_.violation()) return end(*model_.violation());
     if (bugs_.value() > bugs_before_) return end("an exception escaped a task");
     return true;
+  }
+
+  // What lanes hold of the log is bounded: by what they may hold, and by what reads under way and
+  // a commit bring.
+  void check_memory() {
+    const size_t held = store::live_event_bytes();
+    if (held > 2 * plan_.model.max_live_bytes + kMoreBytes)
+      model_.judge(fmt::format("{} bytes of events in memory", held));
   }
 
   bool end(std::string violation) {
@@ -78,8 +103,8 @@ class Run {
 
   void calm() {
     world_.trace().add("calm");
+    world_.set_stalls(false);
     receivers_.calm();
-    clients_.calm();
     machine_.calm();
     while (machine_.process() == nullptr) {
       if (!step()) return;
@@ -87,10 +112,13 @@ class Run {
     // Answers that were decided before may still end an endpoint.
     if (!pass(kLastAnswers)) return;
     clients_.resume_all();
+    model_.on_calm();
     const Micros patience = world_.time() + kPatience;
     while (world_.time() < patience && !model_.done(machine_.process()->store())) {
       if (!pass(kBetweenLooks)) return;
     }
+    readers_.calm();
+    readers_.end_walks();
     // Retention has had its turns, and left nothing that is too old.
     const auto retention = plan_.process.retention.events;
     if (retention < kLongRetention && !pass(2 * control::Retention::interval(retention) + 1min))
@@ -119,6 +147,8 @@ class Run {
   Receivers receivers_;
   Machine machine_;
   Clients clients_;
+  Readers readers_;
+  const bool rest_;
   bool ended_ = false;
   std::optional<std::string> violation_;
 };

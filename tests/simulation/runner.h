@@ -24,6 +24,7 @@ struct RunOptions {
   /// Gets the trace as it comes; null: nobody.
   std::FILE* print = nullptr;
   Ingredients ingredients;
+  MakeDisk make_disk = make_plain_disk;
 };
 
 struct RunResult {

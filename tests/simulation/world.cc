@@ -12,6 +12,10 @@ namespace {
 // each move looks at all timers.
 constexpr Micros kMaxWork{20};
 constexpr Micros kMove{200};
+// One piece of work in so many is followed by a stall of so many steps. They stay far below the
+// second within which a core is to hear of what it is told.
+constexpr uint64_t kStallOnceIn = 200;
+const std::vector<uint64_t> kStalls = {10, 100, 1000, 3000};
 
 }  // namespace
 
@@ -57,10 +61,7 @@ void World::after(Micros delay, std::string name, std::function<void()> what) {
 }
 
 bool World::step() {
-  ready_.clear();
-  for (auto* line : live_) {
-    if (!line->work.empty()) ready_.push_back(line);
-  }
+  find_ready();
   const bool event = !events_.empty() && events_.begin()->first <= clock_.steady_now();
   const size_t choices = ready_.size() + (event ? 1 : 0);
   if (choices == 0 && !move_on()) return false;
@@ -78,6 +79,18 @@ bool World::step() {
   return true;
 }
 
+// Those that stall only while no other one has work: the clock stands while there is some.
+void World::find_ready() {
+  ready_.clear();
+  size_t awake = 0;
+  for (auto* line : live_) {
+    if (line->work.empty()) continue;
+    ready_.push_back(line);
+    if (line->stalled_until <= steps_) std::swap(ready_[awake++], ready_.back());
+  }
+  if (awake > 0) ready_.resize(awake);
+}
+
 void World::run(Line& line) {
   trace_.add(line.name);
   const size_t which = random_.below(std::min(line.width, line.work.size()));
@@ -87,6 +100,8 @@ void World::run(Line& line) {
   line.running = true;
   work.run();
   line.running = false;
+  if (stalls_ && random_.once_in(kStallOnceIn))
+    line.stalled_until = steps_ + random_.between(1, random_.pick(kStalls));
 }
 
 void World::run_event() {

@@ -1,7 +1,8 @@
 // The simulated machine: one thread, a scheduler with a seed, and clocks that move when nothing is
 // left to do at a time.
 //
-//   step():  some line has work  -> one of them goes on, by chance      (line.h)
+//   step():  some line has work  -> one of them goes on, by chance      (line.h); now and then one
+//                                   stalls, and the others overtake it
 //            else                -> the clock moves to the next wait, or to the next of at()
 //
 // All that the real code leaves to threads, timers and pools comes here: a core or a pool is an
@@ -57,6 +58,9 @@ class World {
   /// from within a line that is dropped.
   void drop(const std::vector<Line*>& lines);
 
+  /// Lines stall from now on, or no more do.
+  void set_stalls(bool stalls) { stalls_ = stalls; }
+
   /// Calls `what` after so long, in a step of its own. `name` stands in the trace.
   void after(Micros delay, std::string name, std::function<void()> what);
 
@@ -69,6 +73,7 @@ class World {
     std::function<void()> what;
   };
 
+  void find_ready();
   void run(Line& line);
   void run_event();
   void spend_time();
@@ -88,6 +93,7 @@ class World {
   std::multimap<SteadyTime, Event> events_;
   Micros spent_{};  // by work, not yet added to the clock
   uint64_t steps_ = 0;
+  bool stalls_ = false;
 };
 
 /// Lines that are dropped together: the threads of one process.

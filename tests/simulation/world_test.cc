@@ -50,6 +50,31 @@ TEST_F(WorldTest, TheSeedOrdersTheLines) {
   EXPECT_GT(seen.size(), 10U);
 }
 
+TEST_F(WorldTest, ALineThatStallsIsOvertakenAndComesBack) {
+  const auto most_in_a_row = [](bool stalls) {
+    Trace trace;
+    World world(1, trace);
+    world.set_stalls(stalls);
+    std::string ran;
+    for (const char name : {'a', 'b'}) {
+      auto& line = world.make_line(std::string(1, name));
+      for (int i = 0; i < 4000; ++i)
+        asio::post(World::executor(line), [&ran, name] { ran += name; });
+    }
+    while (world.step()) {
+    }
+    EXPECT_EQ(ran.size(), 8000U);
+    size_t most = 0, row = 0;
+    for (size_t i = 1; i < 4000; ++i) {
+      row = ran[i] == ran[i - 1] ? row + 1 : 0;
+      most = std::max(most, row);
+    }
+    return most;
+  };
+  EXPECT_LT(most_in_a_row(false), 40U);
+  EXPECT_GT(most_in_a_row(true), 80U);
+}
+
 TEST_F(WorldTest, TheWorkOfALineKeepsItsOrder) {
   std::vector<int> out;
   auto& line = world_.make_line("a");
