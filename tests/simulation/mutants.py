@@ -1,13 +1,24 @@
-"""Known bugs, put back one at a time by `make teeth`: each is a change of one place of the code, and the simulation must find
-it. Bugs that were found and mended come first, then small changes of code that settles, saves, hands over and waits."""
+"""Known bugs, put back one at a time by `make teeth`, and the simulation must find each. Bugs that were found and mended come
+first, then small changes of code that settles, saves, hands over and waits. A bug is a change of one place of the code, or of
+several where each makes good what the other lets through."""
 from typing import NamedTuple
+
+
+class Change(NamedTuple):
+    file: str  # below src/
+    before: str
+    after: str
 
 
 class Mutant(NamedTuple):
     name: str
-    file: str  # below src/
+    file: str  # as in Change
     before: str
     after: str
+    also: tuple = ()  # more changes
+
+    def changes(self):
+        return [Change(self.file, self.before, self.after), *self.also]
 
 
 MUTANTS = [
@@ -25,7 +36,9 @@ MUTANTS = [
            "(void)query.to;"),
     Mutant("a webhook gets events from before it was set", "delivery/lane.cc",
            "out.since = segment.replay() != 0 ? hooks_.since_of_replay() : hooks_.since();",
-           "out.since = hooks_.since_of_replay();"),
+           "out.since = hooks_.since_of_replay();",
+           (Change("delivery/lane.cc", "return own ? hooks_.wants(hook, position) : hooks_.wants_replayed(hook);",
+                   "(void)own, (void)position;\n  return hooks_.wants_replayed(hook);"),)),
     Mutant("a lane of a gone endpoint that gets an event has no row", "delivery/engine.cc",
            "if (!known) saver_.mark(lane);", "(void)known;"),
     Mutant("what waits for a retry is forgotten by a restart", "delivery/start.cc",
@@ -35,7 +48,8 @@ MUTANTS = [
     Mutant("the greatest mark of all slots holds for each", "store/slots.cc",
            "out = std::min(out.value_or(mark), mark);", "out = std::max(out.value_or(mark), mark);"),
     Mutant("a changed number of cores begins behind the last mark of any", "store/slots.cc",
-           "return mark ? *mark : least();", "return mark ? *mark : by_slot_[0].value_or(kNoPosition);"),
+           "return mark ? *mark : least();",
+           "return mark ? std::ranges::max(by_slot_, {}, [](const auto& m) { return m.value_or(kNoPosition); }).value() : least();"),
     Mutant("a segment that is spilled forgets what is settled ahead", "delivery/segment.cc",
            "settled_ahead_ = std::move(settled);\n  while", "settled_ahead_.clear();\n  while"),
     Mutant("outcomes that are not saved have no bound", "delivery/scheduler.cc",
@@ -90,7 +104,31 @@ MUTANTS = [
     Mutant("a read that failed is not tried again", "delivery/log_reader.cc",
            "if (const auto l = weak.lock()) parts_.listener.on_read(l);", "(void)weak;"),
     Mutant("a paused endpoint is sent to", "delivery/health.cc",
-           "case State::kGone:\n    case State::kPaused:\n      return 0;", "case State::kGone:\n      return 0;\n    case State::kPaused:\n      return 1;"),
+           "case State::kGone:\n    case State::kPaused:\n      return 0;", "case State::kGone:\n      return 0;\n    case State::kPaused:\n      return 1;",
+           (Change("delivery/health.cc", "if (state_ == State::kGone || state_ == State::kPaused) return SteadyTime::max();",
+                   "if (state_ == State::kGone) return SteadyTime::max();"),)),
+    Mutant("a restart forgets that an endpoint is paused", "delivery/health.cc",
+           "state_ = row.state;", "state_ = row.state == State::kPaused ? State::kActive : row.state;"),
+    Mutant("a retry comes too soon", "delivery/outcomes.cc",
+           "parts_.retries.at(parts_.clock.steady_now() + *delay, lane, job.position);",
+           "parts_.retries.at(parts_.clock.steady_now() + *delay / 2, lane, job.position);"),
+    Mutant("an event has one attempt too few", "delivery/outcomes.cc", "next_delay(job.attempt,", "next_delay(job.attempt + 1U,"),
+    Mutant("an event has one attempt too many", "webhook/retry_schedule.cc",
+           "if (n > delays_.size()) return std::nullopt;",
+           "if (n > delays_.size() + 1) return std::nullopt;\n  n = std::min(n, delays_.size());"),
+    Mutant("the rate of an endpoint is not kept", "delivery/health.cc",
+           "rate_at_ = std::max(rate_at_, now) + interval_of(options_.rate_limit);", "rate_at_ = now;"),
+    # Read.
+    Mutant("a page begins with the last event of the one before", "store/memory/memory_reads.cc",
+           "Key{q.domain, q.beyond->timestamp_us, q.beyond->id + '\\0'}", "Key{q.domain, q.beyond->timestamp_us, q.beyond->id}"),
+    Mutant("a page that is full leaves one event out", "store/memory/memory_reads.cc",
+           "    ++rows;\n    const auto& [domain, timestamp_us, id] = key;",
+           "    const auto& [domain, timestamp_us, id] = key;\n    if (++rows == q.max_scan && rows > 1) return true;"),
+    Mutant("a lane that is behind shows as settled what is deferred", "delivery/segment.cc",
+           "const bool settled = entry.state == Entry::State::kSettled;\n    if (settled && in_run) {",
+           "const bool settled = entry.state >= Entry::State::kInFlight;\n    if (settled && in_run) {"),
+    Mutant("what is settled of a backlog is not taken off", "store/unsettled.cc",
+           "if (range.last <= after) continue;", "if (range.last > after) continue;"),
     Mutant("who resumes an endpoint does not wake its lanes", "delivery/transitions.cc",
            "parts_.saver.mark(endpoint);\n  parts_.scheduler.schedule_all(e);", "parts_.saver.mark(endpoint);"),
 ]
