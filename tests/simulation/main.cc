@@ -1,5 +1,6 @@
 // The command line of the simulation: runs seeds, and tells what did not hold.
 #include "base/log.h"
+#include "simulation/rocks_disk.h"
 #include "simulation/runner.h"
 #include "simulation/shrink.h"
 
@@ -40,6 +41,7 @@ decisions are printed. 2 for a wrong command line.
                  edits, pauses, removals, replays, reads
   --shrink       tells what the seed takes to fail, in place of running it once
   --first        ends with the first seed that fails
+  --engine NAME  of the store: memory, or rocks, the embedded one, which is slower (memory)
 
 examples:
   eventhorn_simulation --minutes 10
@@ -82,6 +84,11 @@ bool take(CommandLine& line, std::string_view name, const char* value) {
   if (name == "--kept" && value != nullptr) {
     line.kept = value;
     return true;
+  }
+  if (name == "--engine" && value != nullptr) {
+    const std::string_view engine = value;
+    if (engine == "rocks") line.run.make_disk = eventhorn::simulation::make_rocks_disk;
+    return engine == "rocks" || engine == "memory";
   }
   if (name == "--without" && value != nullptr) {
     const auto ingredient = eventhorn::simulation::parse_ingredient(value);
