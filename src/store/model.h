@@ -27,7 +27,8 @@ struct NewEvent {
   /// False for items older than the id window: stored and listed, but no lane sees them.
   bool push = true;
   event::Event event;
-  /// event::terms_of() the event: what it is found by.
+  /// event::terms_of() the event: what it is found by. Where there are none the engine makes them,
+  /// on the thread that commits.
   std::vector<event::Term> terms{};
 };
 

@@ -69,10 +69,7 @@ class StoreContract : public testing::TestWithParam<EngineFactory> {
 
   WriteSet commit(std::vector<NewEvent> events) {
     WriteSet set;
-    for (auto& e : events) {
-      e.terms = event::terms_of(e.event.bytes);
-      set.appends.push_back({std::move(e), Outcome::kStored, nullptr});
-    }
+    for (auto& e : events) set.appends.push_back({std::move(e), Outcome::kStored, nullptr});
     const auto status = store().commit(set);
     EXPECT_TRUE(status) << status.error().message;
     return set;

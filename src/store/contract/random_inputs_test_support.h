@@ -83,7 +83,6 @@ inline NewEvent RandomInputs::event() {
   e.push = !one_in(8);
   e.event.bytes = R"({"id":")" + e.event.id + R"(","tags":["t)" + std::to_string(id % 5) + R"("]})";
   if (one_in(4)) e.event.bytes += std::string(up_to(200), ' ');
-  e.terms = event::terms_of(e.event.bytes);
   return e;
 }
 

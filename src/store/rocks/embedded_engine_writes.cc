@@ -41,6 +41,7 @@ Status EmbeddedEngine::put_appends(WriteSet& set, rocksdb::WriteBatch& batch) {
     if (a.outcome != WriteSet::Append::Outcome::kStored) continue;
     const Position position{next_position_++};
     TRY_STATUS(tables_.log.put(position, a.event, now, batch));
+    if (a.event.terms.empty()) a.event.terms = event::terms_of(a.event.event.bytes);
     auto stored = std::make_shared<StoredEvent>();
     stored->position = position;
     stored->domain = a.event.domain;
