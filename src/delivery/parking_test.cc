@@ -292,7 +292,8 @@ TEST_F(ParkingTest, RetryAfterHoldsTheEndpoint) {
 }
 
 TEST_F(ParkingTest, RetentionCountsWhatAParkedEndpointLoses) {
-  options_.health.probe_interval = 10min;
+  options_.health.probe_interval = 10min;  // retention does not take what a probe has
+  options_.health.probe_max_interval = 10min;
   auto life = start();
   park(life);
   // What is under way when the endpoint is parked is no loss yet.
