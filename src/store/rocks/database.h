@@ -76,6 +76,9 @@ class Database {
   /// once anything later is synced (wal.h).
   Status write(rocksdb::WriteBatch& batch, const char* doing) const;
 
+  /// The same, and a power cut takes neither it nor what was written before.
+  Status write_synced(rocksdb::WriteBatch& batch, const char* doing) const;
+
  private:
   mutable FairSharedMutex mutex_;
   // Changed only while alone() is held.

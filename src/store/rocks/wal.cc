@@ -66,11 +66,9 @@ Status Wal::sync() {
 Status Wal::write_synced(rocksdb::WriteBatch& batch, const char* doing) {
   const std::lock_guard lock(sync_mutex_);
   TRY_STATUS(takes_writes());
-  rocksdb::WriteOptions options;
-  options.sync = true;
   const uint64_t saves = durability_.saves();
   syncs_.add();
-  auto status = to_status(database_->Write(options, &batch), doing);
+  auto status = database_.write_synced(batch, doing);
   if (status) {
     durability_.synced(end(), saves);
   } else {
