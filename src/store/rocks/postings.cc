@@ -13,9 +13,9 @@ namespace {
 constexpr unsigned kStepsAtOnce = 64;
 
 /// The rows of one term and width.
-class Slots {
+class Periods {
  public:
-  Slots(TermTable::Rows& rows, unsigned width, Direction direction)
+  Periods(TermTable::Rows& rows, unsigned width, Direction direction)
       : rows_(rows), width_(width), direction_(direction) {}
 
   bool ended() const { return state_ == State::kEnded; }
@@ -40,7 +40,7 @@ class Slots {
       postings_.clear();
       next_ = 0;
       // Other widths have moved the iterator.
-      if (!rows_.seek(width_, slot_, direction_.ascending)) {
+      if (!rows_.seek(width_, period_, direction_.ascending)) {
         state_ = State::kEnded;
         return rows_.status();
       }
@@ -60,16 +60,17 @@ class Slots {
     return direction_.before(a, b) ? b : a;
   }
 
-  int64_t slot_end() const { return slot_ + TermTable::slot_us(width_); }
+  int64_t period_end() const { return period_ + TermTable::period_us(width_); }
 
   bool is_behind(const Posting& target) const {
-    return direction_.ascending ? slot_end() <= target.timestamp_us : slot_ > target.timestamp_us;
+    return direction_.ascending ? period_end() <= target.timestamp_us
+                                : period_ > target.timestamp_us;
   }
 
   // Behind the row that is read, or `target` where that is further.
   Posting after_row(const Posting& target) const {
     const Posting end =
-        direction_.ascending ? Posting{slot_end(), {0}} : Posting{slot_ - 1, {UINT64_MAX}};
+        direction_.ascending ? Posting{period_end(), {0}} : Posting{period_ - 1, {UINT64_MAX}};
     return later(end, target);
   }
 
@@ -89,9 +90,9 @@ class Slots {
     if (target.timestamp_us < 0) return {};
     if (!rows_.seek(width_, target.timestamp_us, direction_.ascending)) return rows_.status();
     state_ = State::kUnread;
-    slot_ = rows_.slot();
+    period_ = rows_.period();
     const Posting first =
-        direction_.ascending ? Posting{slot_, {0}} : Posting{slot_end() - 1, {UINT64_MAX}};
+        direction_.ascending ? Posting{period_, {0}} : Posting{period_end() - 1, {UINT64_MAX}};
     bound_ = later(first, target);
     return {};
   }
@@ -101,7 +102,7 @@ class Slots {
   const Direction direction_;
 
   State state_ = State::kNew;
-  int64_t slot_ = 0;
+  int64_t period_ = 0;
   Posting bound_;
   std::vector<Posting> postings_;  // of the row, in the direction of travel
   size_t next_ = 0;
@@ -114,12 +115,13 @@ class TermPostings final : public Postings {
 
   Status seek(const Posting& target) override {
     TRY_STATUS(find_widths());
-    for (auto& slots : widths_) TRY_STATUS(slots.seek(target));
+    for (auto& periods : widths_) TRY_STATUS(periods.seek(target));
     for (;;) {
-      Slots* first = nullptr;
-      for (auto& slots : widths_) {
-        if (slots.ended()) continue;
-        if (first == nullptr || direction_.before(slots.bound(), first->bound())) first = &slots;
+      Periods* first = nullptr;
+      for (auto& periods : widths_) {
+        if (periods.ended()) continue;
+        if (first == nullptr || direction_.before(periods.bound(), first->bound()))
+          first = &periods;
       }
       if (first == nullptr) {
         current_.reset();
@@ -146,7 +148,7 @@ class TermPostings final : public Postings {
   TermTable::Rows rows_;
   const Direction direction_;
   bool looked_ = false;
-  std::vector<Slots> widths_;  // that the term has
+  std::vector<Periods> widths_;  // that the term has
 };
 
 class AllOf final : public Postings {

@@ -31,8 +31,8 @@ int64_t span_of(const std::vector<const TailEntry*>& events) {
 unsigned TermIndex::width_for(size_t count, int64_t span_us) {
   unsigned width = 0;
   while (width + 1 < TermTable::kWidths &&
-         static_cast<double>(count) * static_cast<double>(TermTable::slot_us(width + 1)) <=
-             kPostingsPerSlot * static_cast<double>(span_us))
+         static_cast<double>(count) * static_cast<double>(TermTable::period_us(width + 1)) <=
+             kPostingsPerPeriod * static_cast<double>(span_us))
     ++width;
   return width;
 }
@@ -65,22 +65,22 @@ void TermIndex::add_domain(DomainUid domain, std::vector<const TailEntry*>& even
   boost::sort::spreadsort::integer_sort(term_events_.begin(), term_events_.end());
 
   const int64_t span = span_of(events);
-  std::vector<Posting> slot_postings;
+  std::vector<Posting> period_postings;
   for (auto begin = term_events_.begin(); begin != term_events_.end();) {
     const event::Term term = *begin >> kPlaceBits;
     const auto end = std::find_if(begin, term_events_.end(),
                                   [term](uint64_t v) { return v >> kPlaceBits != term; });
     const unsigned width = width_for(static_cast<size_t>(end - begin), span);
     while (begin != end) {
-      slot_postings.clear();
-      const int64_t slot = TermTable::slot_of(width, events[*begin & kPlaceMask]->timestamp_us);
+      period_postings.clear();
+      const int64_t period = TermTable::period_of(width, events[*begin & kPlaceMask]->timestamp_us);
       for (; begin != end; ++begin) {
         const auto* e = events[*begin & kPlaceMask];
-        if (e->timestamp_us >= slot + TermTable::slot_us(width)) break;
-        slot_postings.push_back({e->timestamp_us, e->position});
+        if (e->timestamp_us >= period + TermTable::period_us(width)) break;
+        period_postings.push_back({e->timestamp_us, e->position});
       }
-      out.push_back(
-          {TermTable::key(domain, term, width, slot), TermTable::encode(slot_postings, slot)});
+      out.push_back({TermTable::key(domain, term, width, period),
+                     TermTable::encode(period_postings, period)});
     }
   }
 }

@@ -14,9 +14,9 @@ namespace eventhorn::store {
 /// Keeps nothing between runs.
 class TermIndex final : public Index {
  public:
-  /// A slot is as wide as it can be with no more postings than that, if events go on coming as
+  /// A period is as wide as it can be with no more postings than that, if events go on coming as
   /// those of the run did.
-  static constexpr double kPostingsPerSlot = 256;
+  static constexpr double kPostingsPerPeriod = 256;
 
   Family family() const override { return Family::kTerms; }
 
@@ -24,7 +24,7 @@ class TermIndex final : public Index {
 
   Status add_rows(const TailRun& run, Reads reads, std::vector<IndexRow>& out) override;
 
-  /// The width of the slots for `count` postings of a domain whose events took `span_us`.
+  /// The width of the periods for `count` postings of a domain whose events took `span_us`.
   static unsigned width_for(size_t count, int64_t span_us);
 
  private:

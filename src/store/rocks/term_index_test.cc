@@ -52,11 +52,11 @@ TEST_F(TermIndexTest, EachTermOfADomainHasItsPostingsInOrder) {
   const auto all = rows();
   EXPECT_EQ(all.size(), 3U);
   const unsigned width = TermIndex::width_for(2, 1'000'000);
-  const int64_t slot = TermTable::slot_of(width, kBaseUs);
+  const int64_t period = TermTable::period_of(width, kBaseUs);
   const auto row = all.find(TermTable::key(kDomain, 5, width, kBaseUs));
   ASSERT_NE(row, all.end());
   std::vector<Posting> postings;
-  ASSERT_TRUE(TermTable::decode(row->second, slot, postings));
+  ASSERT_TRUE(TermTable::decode(row->second, period, postings));
   EXPECT_EQ(postings, (std::vector<Posting>{{kBaseUs + 10, {2}}, {kBaseUs + 30, {1}}}));
 }
 
@@ -64,7 +64,7 @@ TEST_F(TermIndexTest, TheWidthGoesByHowOftenATermComes) {
   EXPECT_EQ(TermIndex::width_for(1'000'000, 1'000'000), 0U);
   EXPECT_EQ(TermIndex::width_for(1, int64_t{1} << 50), TermTable::kWidths - 1);
   for (unsigned width = 0; width < TermTable::kWidths; ++width) {
-    const int64_t span = TermTable::slot_us(width);
+    const int64_t span = TermTable::period_us(width);
     EXPECT_EQ(TermIndex::width_for(256, span), width);
   }
   for (int i = 0; i < 3000; ++i)

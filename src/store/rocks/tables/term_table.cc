@@ -19,12 +19,12 @@ constexpr size_t kPrefixBytes = 2 + 8 + event::kTermBytes;
 // unreadable as they are, and a search goes on without the index (term_search.h).
 constexpr std::string_view kUnreadable = "\x80";
 
-// Postings are merged without looking at their slot: they count from its beginning, whatever that
+// Postings are merged without looking at their period: they count from its beginning, whatever that
 // is.
-constexpr int64_t kAnySlot = 0;
+constexpr int64_t kAnyPeriod = 0;
 
-// Of a slot's number in a key, by its width: timestamps have 56 bits.
-constexpr size_t slot_bytes(unsigned width) {
+// Of a period's number in a key, by its width: timestamps have 56 bits.
+constexpr size_t period_bytes(unsigned width) {
   return (56 - (14 + 4 * width) + 7) / 8;
 }
 
@@ -74,9 +74,9 @@ class PostingsMerge final : public rocksdb::MergeOperator {
     std::vector<Posting> postings;
     bool good =
         in.existing_value == nullptr ||
-        TermTable::decode(in.existing_value->ToStringView(), kAnySlot, postings).has_value();
+        TermTable::decode(in.existing_value->ToStringView(), kAnyPeriod, postings).has_value();
     for (const auto& operand : in.operand_list)
-      good = good && TermTable::decode(operand.ToStringView(), kAnySlot, postings).has_value();
+      good = good && TermTable::decode(operand.ToStringView(), kAnyPeriod, postings).has_value();
     join(good, postings, out->new_value);
     return true;
   }
@@ -86,7 +86,7 @@ class PostingsMerge final : public rocksdb::MergeOperator {
     std::vector<Posting> postings;
     bool good = true;
     for (const auto& operand : operands)
-      good = good && TermTable::decode(operand.ToStringView(), kAnySlot, postings).has_value();
+      good = good && TermTable::decode(operand.ToStringView(), kAnyPeriod, postings).has_value();
     join(good, postings, *out);
     return true;
   }
@@ -100,7 +100,7 @@ class PostingsMerge final : public rocksdb::MergeOperator {
     }
     std::ranges::sort(postings);
     postings.erase(std::unique(postings.begin(), postings.end()), postings.end());
-    out = TermTable::encode(postings, kAnySlot);
+    out = TermTable::encode(postings, kAnyPeriod);
   }
 };
 
@@ -119,13 +119,14 @@ std::string TermTable::key(DomainUid domain, event::Term term, unsigned width,
                            int64_t timestamp_us) {
   std::string out = prefix(domain, term);
   out.push_back(static_cast<char>(width));
-  put_big_endian(out, static_cast<uint64_t>(timestamp_us) >> slot_bits(width), slot_bytes(width));
+  put_big_endian(out, static_cast<uint64_t>(timestamp_us) >> period_bits(width),
+                 period_bytes(width));
   return out;
 }
 
-std::string TermTable::encode(std::span<const Posting> postings, int64_t slot) {
+std::string TermTable::encode(std::span<const Posting> postings, int64_t period) {
   std::string out;
-  Posting last{slot, {0}};
+  Posting last{period, {0}};
   for (const Posting& posting : postings) {
     put_varint(out, static_cast<uint64_t>(posting.timestamp_us - last.timestamp_us));
     put_varint(out, zigzag(static_cast<int64_t>(posting.position.value - last.position.value)));
@@ -134,8 +135,8 @@ std::string TermTable::encode(std::span<const Posting> postings, int64_t slot) {
   return out;
 }
 
-Status TermTable::decode(std::string_view value, int64_t slot, std::vector<Posting>& out) {
-  Posting last{slot, {0}};
+Status TermTable::decode(std::string_view value, int64_t period, std::vector<Posting>& out) {
+  Posting last{period, {0}};
   while (!value.empty()) {
     const auto time = take_varint(value);
     const auto position = time ? take_varint(value) : std::nullopt;
@@ -157,7 +158,8 @@ bool TermTable::Rows::seek(unsigned width, int64_t timestamp_us, bool ascending)
   std::string key = prefix_;
   key.push_back(static_cast<char>(width));
   const size_t begin = key.size();
-  put_big_endian(key, static_cast<uint64_t>(timestamp_us) >> slot_bits(width), slot_bytes(width));
+  put_big_endian(key, static_cast<uint64_t>(timestamp_us) >> period_bits(width),
+                 period_bytes(width));
   if (ascending) {
     rows_->Seek(key);
   } else {
@@ -174,13 +176,13 @@ unsigned TermTable::Rows::next_width(unsigned width) {
   return std::min(kWidths, static_cast<unsigned>(rows_->key()[kPrefixBytes]));
 }
 
-int64_t TermTable::Rows::slot() const {
-  const auto slot = get_big_endian(rows_->key().ToStringView().substr(kPrefixBytes + 1));
-  return static_cast<int64_t>(slot << slot_bits(width_));
+int64_t TermTable::Rows::period() const {
+  const auto period = get_big_endian(rows_->key().ToStringView().substr(kPrefixBytes + 1));
+  return static_cast<int64_t>(period << period_bits(width_));
 }
 
 Status TermTable::Rows::read(std::vector<Posting>& out) const {
-  return decode(rows_->value().ToStringView(), slot(), out);
+  return decode(rows_->value().ToStringView(), period(), out);
 }
 
 Status TermTable::Rows::status() const {

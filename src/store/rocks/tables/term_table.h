@@ -1,13 +1,13 @@
-// Family `terms`: (terms_version, domain uid, term, width, slot) -> postings: where the events of a
-// domain that have a term are. A slot is a part of time; its rows have every posting of the term
-// whose timestamp is in it, in order.
+// Family `terms`: (terms_version, domain uid, term, width, period) -> postings: where the events of
+// a domain that have a term are. A period is a part of time; its rows have every posting of the
+// term whose timestamp is in it, in order.
 //
-// Slots come in widths, because terms are as frequent as they please: one width would make millions
-// of postings a row, or a row of each posting. term_index.h picks the width, by how many postings a
-// slot will have; one term may have rows of all widths.
+// Periods come in widths, because terms are as frequent as they please: one width would make
+// millions of postings a row, or a row of each posting. term_index.h picks the width, by how many
+// postings a period will have; one term may have rows of all widths.
 //
-// Rows are merged, not put: what one run of the tail adds to a slot is joined to what earlier ones
-// wrote when RocksDB compacts or reads them. A posting that comes twice is one.
+// Rows are merged, not put: what one run of the tail adds to a period is joined to what earlier
+// ones wrote when RocksDB compacts or reads them. A posting that comes twice is one.
 #pragma once
 
 #include "base/ids.h"
@@ -47,17 +47,17 @@ class TermTable {
   // The bytes on disk.
   static std::string prefix(DomainUid domain, event::Term term);
   static std::string key(DomainUid domain, event::Term term, unsigned width, int64_t timestamp_us);
-  /// `postings` are in order, and of the slot of key(), which begins at `slot`.
-  static std::string encode(std::span<const Posting> postings, int64_t slot);
+  /// `postings` are in order, and of the period of key(), which begins at `period`.
+  static std::string encode(std::span<const Posting> postings, int64_t period);
   /// Appends them. kCorruption when the bytes are not of this form.
-  static Status decode(std::string_view value, int64_t slot, std::vector<Posting>& out);
+  static Status decode(std::string_view value, int64_t period, std::vector<Posting>& out);
 
-  /// Microseconds of a slot: 16 ms, and 16 times as long with each width, up to 51 days.
-  static constexpr int64_t slot_us(unsigned width) { return int64_t{1} << slot_bits(width); }
+  /// Microseconds of a period: 16 ms, and 16 times as long with each width, up to 51 days.
+  static constexpr int64_t period_us(unsigned width) { return int64_t{1} << period_bits(width); }
 
-  /// When the slot with that timestamp begins.
-  static constexpr int64_t slot_of(unsigned width, int64_t timestamp_us) {
-    return timestamp_us >> slot_bits(width) << slot_bits(width);
+  /// When the period with that timestamp begins.
+  static constexpr int64_t period_of(unsigned width, int64_t timestamp_us) {
+    return timestamp_us >> period_bits(width) << period_bits(width);
   }
 
   /// The rows of one term. The iterator is shared by what walks the term's widths.
@@ -66,7 +66,7 @@ class TermTable {
     Rows(const TermTable& table, DomainUid domain, event::Term term);
     ~Rows();
 
-    /// To the row of that width whose slot has the timestamp, or the next one in that direction;
+    /// To the row of that width whose period has the timestamp, or the next one in that direction;
     /// false when there is none, or after an error.
     bool seek(unsigned width, int64_t timestamp_us, bool ascending);
 
@@ -74,7 +74,7 @@ class TermTable {
     unsigned next_width(unsigned width);
 
     // Of the row that seek() found.
-    int64_t slot() const;
+    int64_t period() const;
     Status read(std::vector<Posting>& out) const;
 
     Status status() const;
@@ -91,7 +91,7 @@ class TermTable {
   static std::shared_ptr<rocksdb::MergeOperator> merge_operator();
 
  private:
-  static constexpr unsigned slot_bits(unsigned width) { return 14 + 4 * width; }
+  static constexpr unsigned period_bits(unsigned width) { return 14 + 4 * width; }
 
   const Database& database_;
 };

@@ -19,9 +19,9 @@ std::string version() {
 
 class TermTableTest : public TableTest {
  protected:
-  void merge(unsigned width, int64_t slot, const Postings& postings, event::Term term = kTerm) {
-    const auto value = TermTable::encode(postings, slot);
-    merge_raw(TermTable::key(kDomain, term, width, slot), value);
+  void merge(unsigned width, int64_t period, const Postings& postings, event::Term term = kTerm) {
+    const auto value = TermTable::encode(postings, period);
+    merge_raw(TermTable::key(kDomain, term, width, period), value);
   }
 
   void merge_raw(const std::string& key, const std::string& value) {
@@ -49,8 +49,8 @@ TEST_F(TermTableTest, KeysSortByDomainTermWidthAndSlot) {
             version() + big_endian(kDomain.value) + big_endian(kTerm, 5) + '\0' + big_endian(5, 6));
   EXPECT_EQ(TermTable::key(kDomain, kTerm, 7, int64_t{3} << 42),
             version() + big_endian(kDomain.value) + big_endian(kTerm, 5) + '\7' + big_endian(3, 2));
-  EXPECT_EQ(TermTable::slot_of(0, (5 << 14) + 17), 5 << 14);
-  EXPECT_EQ(TermTable::slot_us(1), 16 * TermTable::slot_us(0));
+  EXPECT_EQ(TermTable::period_of(0, (5 << 14) + 17), 5 << 14);
+  EXPECT_EQ(TermTable::period_us(1), 16 * TermTable::period_us(0));
 }
 
 TEST_F(TermTableTest, PostingsComeBack) {
@@ -109,25 +109,25 @@ TEST_F(TermTableTest, WhatIsJoinedToADamagedRowIsDamagedToo) {
 }
 
 TEST_F(TermTableTest, RowsAreFoundByTimeInBothDirections) {
-  const int64_t slot = TermTable::slot_us(1);
-  merge(1, 2 * slot, {{2 * slot + 1, {1}}});
-  merge(1, 4 * slot, {{4 * slot + 1, {2}}});
-  merge(0, 3 * slot, {{3 * slot, {3}}});
+  const int64_t period = TermTable::period_us(1);
+  merge(1, 2 * period, {{2 * period + 1, {1}}});
+  merge(1, 4 * period, {{4 * period + 1, {2}}});
+  merge(0, 3 * period, {{3 * period, {3}}});
   merge(2, 0, {{5, {4}}});
-  merge(1, 3 * slot, {{3 * slot, {5}}}, kTerm + 1);
-  merge(1, 3 * slot, {{3 * slot, {6}}}, kTerm - 1);
+  merge(1, 3 * period, {{3 * period, {5}}}, kTerm + 1);
+  merge(1, 3 * period, {{3 * period, {6}}}, kTerm - 1);
   const auto at = [&](int64_t us, bool ascending) {
     const auto out = *read(1, us, ascending);
     return out.empty() ? 0 : out[0].position.value;
   };
   EXPECT_EQ(at(0, true), 1U);
-  EXPECT_EQ(at(2 * slot + 7, true), 1U);
-  EXPECT_EQ(at(3 * slot, true), 2U);
-  EXPECT_EQ(at(5 * slot, true), 0U);
-  EXPECT_EQ(at(2 * slot - 1, false), 0U);
-  EXPECT_EQ(at(2 * slot, false), 1U);
-  EXPECT_EQ(at(3 * slot, false), 1U);
-  EXPECT_EQ(at(99 * slot, false), 2U);
+  EXPECT_EQ(at(2 * period + 7, true), 1U);
+  EXPECT_EQ(at(3 * period, true), 2U);
+  EXPECT_EQ(at(5 * period, true), 0U);
+  EXPECT_EQ(at(2 * period - 1, false), 0U);
+  EXPECT_EQ(at(2 * period, false), 1U);
+  EXPECT_EQ(at(3 * period, false), 1U);
+  EXPECT_EQ(at(99 * period, false), 2U);
   TermTable::Rows rows(table, kDomain, kTerm);
   EXPECT_EQ(rows.next_width(0), 0U);
   EXPECT_EQ(rows.next_width(1), 1U);
