@@ -21,6 +21,7 @@ http::Router make_router(Services& services) {
   // Our own.
   ADD_ROUTES(attempt_routes);
   ADD_ROUTES(bin_routes);
+  ADD_ROUTES(digest_routes);
   ADD_ROUTES(domain_settings_routes);
   ADD_ROUTES(endpoint_routes);
   ADD_ROUTES(endpoint_settings_routes);
@@ -28,6 +29,7 @@ http::Router make_router(Services& services) {
   ADD_ROUTES(lane_routes);
   ADD_ROUTES(missed_routes);
   ADD_ROUTES(notice_routes);
+  ADD_ROUTES(reconcile_routes);
   ADD_ROUTES(replay_routes);
   ADD_ROUTES(signing_key_routes);
   ADD_ROUTES(system_routes);

@@ -38,6 +38,8 @@ struct PageQuery {
   size_t max_bytes = SIZE_MAX;
   /// Looked at before the bytes are read; null takes all.
   std::function<bool(event::Name, event::Severity)> may_match;
+  /// Looked at before the bytes are read, where the engine knows the id then; null takes all.
+  std::function<bool(std::string_view id)> wants_id;
   /// What every event that `matches` takes has of terms: an engine need not look at others.
   event::TermQuery terms{};
   /// Decides on the bytes; null takes all.

@@ -212,6 +212,7 @@ inline PageQuery RandomInputs::page_query() {
     q.terms = filter->term_query();
     q.matches = [filter](auto bytes) { return filter->matches(bytes); };
   }
+  if (one_in(3)) q.wants_id = [](auto id) { return id.back() % 2 == 0; };
   if (one_in(4)) q.give_up = [] { return true; };
   return q;
 }

@@ -187,7 +187,8 @@ Result<PageSlice> MemoryStore::read_page(const PageQuery& q) {
     const auto& [domain, timestamp_us, id] = key;
     const auto& row = *t.find_event(position);
     const auto& event = row.event.event;
-    if (!q.may_match || q.may_match(event.name, event.severity)) {
+    const bool wanted = !q.wants_id || q.wants_id(event.id);
+    if (wanted && (!q.may_match || q.may_match(event.name, event.severity))) {
       looked = true;
       bytes += row.bytes;
       if (auto status = faults_.on_record(position); !status) {

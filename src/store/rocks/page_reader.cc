@@ -19,8 +19,15 @@ namespace {
 constexpr size_t kRowsAtOnce = 256;
 
 bool takes(const PageQuery& q, const event::Event& event) {
-  return (!q.may_match || q.may_match(event.name, event.severity)) &&
+  return (!q.wants_id || q.wants_id(event.id)) &&
+         (!q.may_match || q.may_match(event.name, event.severity)) &&
          (!q.matches || q.matches(event.bytes));
+}
+
+// By what its row tells.
+bool is_refused(const PageQuery& q, const PageRows& rows, const TimeRow& row) {
+  if (q.wants_id && !row.id.empty() && !q.wants_id(row.id)) return true;
+  return rows.knows_kinds() && q.may_match && !q.may_match(row.name, row.severity);
 }
 
 bool is_beyond(const PageCursor& a, const PageCursor& b, bool ascending) {
@@ -113,8 +120,7 @@ Result<PageSlice> PageReader::read_rows(const PageQuery& q, PageRows& rows, uint
     if (!row) return fail(std::move(row).error());
     if (!*row) {
       out.at_end = true;
-    } else if ((*row)->position.value < floor || (rows.knows_kinds() && q.may_match &&
-                                                  !q.may_match((*row)->name, (*row)->severity))) {
+    } else if ((*row)->position.value < floor || is_refused(q, rows, **row)) {
       passed = PageCursor{(*row)->timestamp_us, std::move((*row)->id)};
       continue;
     } else {
