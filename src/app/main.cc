@@ -1,5 +1,6 @@
 #include "app/application.h"
 #include "app/process_limits.h"
+#include "app/reindex.h"
 #include "app/repair.h"
 #include "base/log.h"
 #include "cli/command_line.h"
@@ -103,16 +104,26 @@ int run_selftest(const cli::Selftest& command) {
   return selftest::find_failures(report).empty() ? 0 : 1;
 }
 
-int run_repair(const cli::Repair& command) {
+// Of commands that work on the embedded store of a stopped server.
+bool load_store_config(const config::Sources& sources, config::Config& config) {
   keep_secrets();
-  config::Config config;
-  if (!load_config(command.sources, config)) return 2;
-  if (!config.store.url.empty()) {
-    std::fputs("eventhorn: repair is for the embedded store; store.url names another\n", stderr);
-    return 2;
-  }
+  if (!load_config(sources, config)) return false;
   set_log_level(config.log.level);
+  if (config.store.url.empty()) return true;
+  std::fputs("eventhorn: this is for the embedded store; store.url names another\n", stderr);
+  return false;
+}
+
+int run_repair(const cli::Repair& command) {
+  config::Config config;
+  if (!load_store_config(command.sources, config)) return 2;
   return command.check ? check_store(config.store.data) : repair_store(config.store.data);
+}
+
+int run_reindex(const cli::Reindex& command) {
+  config::Config config;
+  if (!load_store_config(command.sources, config)) return 2;
+  return reindex_store(config.store.data);
 }
 
 int run(int argc, char** argv) {
@@ -133,6 +144,7 @@ int run(int argc, char** argv) {
   }
   if (const auto* hostile = std::get_if<cli::Selftest>(&command)) return run_selftest(*hostile);
   if (const auto* repair = std::get_if<cli::Repair>(&command)) return run_repair(*repair);
+  if (const auto* reindex = std::get_if<cli::Reindex>(&command)) return run_reindex(*reindex);
   return serve(std::get<cli::Serve>(command));
 }
 

@@ -16,6 +16,7 @@ Examples:
   eventhorn config print                       every setting, explained, as it is in effect
   eventhorn selftest --hostile                 prove on this machine that bad receivers hurt nobody
   eventhorn repair --check --data DIR          look for damage in a store
+  eventhorn reindex --data DIR                 make the index of searches anew
   eventhorn serve --help                       options of a command
 )";
 
@@ -59,6 +60,19 @@ Exits with 0 when the store is sound now, with 1 when it is not.
 Examples:
   eventhorn repair --check --data /var/lib/eventhorn
   eventhorn repair --config /etc/eventhorn.toml
+)";
+
+constexpr const char* kReindexExamples = R"(
+Makes the index by which searches of the Events API find events anew, of all events that the store has. It is never needed in
+operation: a store of an older version gets the index by itself, behind its other work. It is for an index that cannot be read
+(a line of the log says so; searches look at every event then), and for measuring. The server must be stopped. It may be
+interrupted: the server goes on with it.
+
+Exits with 0 when the index is made, with 1 when it is not.
+
+Examples:
+  eventhorn reindex --data /var/lib/eventhorn
+  eventhorn reindex --config /etc/eventhorn.toml
 )";
 
 struct Options {
@@ -151,6 +165,9 @@ Command parse_command_line(int argc, const char* const* argv) {
       app.add_subcommand("repair", "make a damaged store usable")->footer(kRepairExamples);
   add_options(*repair, options);
   repair->add_flag("--check", repair_command.check, "only look for damage, change nothing");
+  CLI::App* reindex =
+      app.add_subcommand("reindex", "make the index of searches anew")->footer(kReindexExamples);
+  add_options(*reindex, options);
   const CLI::App* version = app.add_subcommand("version", "print the version")
                                 ->footer("\nExample:\n  eventhorn version\n");
 
@@ -163,6 +180,7 @@ Command parse_command_line(int argc, const char* const* argv) {
       repair_command.sources = to_sources(*repair, options);
       return repair_command;
     }
+    if (reindex->parsed()) return Reindex{to_sources(*reindex, options)};
     return Serve{to_sources(*serve, options)};
   } catch (const CLI::CallForHelp&) {
     const auto commands = app.get_subcommands();
@@ -177,6 +195,7 @@ Command parse_command_line(int argc, const char* const* argv) {
                         : config->parsed()  ? " config"
                         : hostile->parsed() ? " selftest"
                         : repair->parsed()  ? " repair"
+                        : reindex->parsed() ? " reindex"
                                             : "";
     return Exit{2, fmt::format("eventhorn: {}\nTry: eventhorn{} --help\n", error.what(), where)};
   }

@@ -31,6 +31,11 @@ struct Repair {
   bool check = false;
 };
 
+/// `eventhorn reindex`. `sources` lacks the environment.
+struct Reindex {
+  config::Sources sources;
+};
+
 struct Version {};
 
 /// Nothing to run: print `text` and exit. Code 0 is help, for stdout; code 2 a mistake, for stderr,
@@ -40,7 +45,7 @@ struct Exit {
   std::string text;
 };
 
-using Command = std::variant<Serve, ConfigPrint, Selftest, Repair, Version, Exit>;
+using Command = std::variant<Serve, ConfigPrint, Selftest, Repair, Reindex, Version, Exit>;
 
 /// `argv` as main() gets it. --config names the file; --set, --data, --listen, --store and --dev
 /// become settings, the dedicated options after every --set. Keys and values are checked by

@@ -130,6 +130,16 @@ TEST(CommandLine, MistakesSayWhatToDoNext) {
   EXPECT_EQ(mistake({"serve", "--data", "a", "--data", "b"}).code, 2);
 }
 
+TEST(CommandLine, Reindex) {
+  const Command command = parse({"reindex", "--data", "d"});
+  const auto* reindex = std::get_if<Reindex>(&command);
+  ASSERT_NE(reindex, nullptr);
+  EXPECT_THAT(reindex->sources.settings, ElementsAre(is_setting("store.data", "d", "--data")));
+  EXPECT_THAT(mistake({"reindex", "--dta"}).text, HasSubstr("eventhorn reindex --help"));
+  const Command help = parse({"reindex", "--help"});
+  EXPECT_THAT(std::get<Exit>(help).text, HasSubstr("eventhorn reindex --data"));
+}
+
 TEST(CommandLine, Repair) {
   const Command command = parse({"repair", "--check", "--data", "d"});
   const auto* repair = std::get_if<Repair>(&command);

@@ -54,6 +54,7 @@ Status EmbeddedEngine::start() {
   {
     const auto alone = database_.alone();
     TRY_STATUS(open_database());
+    if (options_.reindex) TRY_STATUS(term_rebuild_.begin_anew());
   }
   ballast_.keep();
   indexer_.start();

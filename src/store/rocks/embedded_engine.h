@@ -100,6 +100,8 @@ class EmbeddedEngine final : public RocksStore {
 
   Status compact_now() override;
 
+  uint64_t terms_left() const override { return term_rebuild_.left(); }
+
   uint64_t rows_counted() const override { return lanes_.rows_counted(); }
 
  private:

@@ -118,14 +118,15 @@ Result<PageSlice> PageReader::read_rows(const PageQuery& q, PageRows& rows, uint
       return out;
     }
     if (!row) return fail(std::move(row).error());
-    if (!*row) {
+    auto& found = *row;
+    if (!found) {
       out.at_end = true;
-    } else if ((*row)->position.value < floor || is_refused(q, rows, **row)) {
-      passed = PageCursor{(*row)->timestamp_us, std::move((*row)->id)};
+    } else if (found->position.value < floor || is_refused(q, rows, *found)) {
+      passed = PageCursor{found->timestamp_us, std::move(found->id)};
       continue;
     } else {
       passed.reset();
-      wanted.add(std::move(**row));
+      wanted.add(std::move(*found));
       const size_t enough = std::min(kRowsAtOnce, q.max_events - out.events.size());
       if (wanted.positions.size() < enough) continue;
     }

@@ -35,6 +35,8 @@ struct RocksOptions {
   std::chrono::milliseconds clock_hold = std::chrono::hours(1);
   /// Tables of the indexes that are so old are written anew, without what retention dropped.
   std::chrono::seconds rewrite_after = std::chrono::days(30);
+  /// Forgets the index of terms, which is then made anew, behind everything else.
+  bool reindex = false;
   /// Of the tail, before no more should be appended: some 100 MB, and what a start reads in
   /// seconds.
   size_t max_tail_events = 1'000'000;
@@ -54,6 +56,9 @@ class RocksStore : public Store {
 
   /// Compacts everything, so that expired rows are gone. For tests and benchmarks.
   virtual Status compact_now() = 0;
+
+  /// Positions of which the index of terms is still to be made: as many events, or fewer.
+  virtual uint64_t terms_left() const = 0;
 
   /// Rows of the index that count_lane has looked at so far. For tests.
   virtual uint64_t rows_counted() const = 0;

@@ -1,17 +1,23 @@
 #include "store/rocks/term_rebuild.h"
 
 #include "base/log.h"
+#include "store/rocks/status.h"
 
+#include <rocksdb/convenience.h>
+#include <rocksdb/db.h>
 #include <rocksdb/write_batch.h>
 
 #include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace eventhorn::store {
 namespace {
 
 constexpr uint64_t kTellEvery = 1'000'000;
+
+constexpr size_t kLongestKey = 32;
 
 std::string key_of(std::string_view name) {
   const unsigned version = event::terms_version();
@@ -41,11 +47,28 @@ Status TermRebuild::load(Position indexed) {
   return {};
 }
 
+// The marks go first: what is left of the index after a crash does no harm, because rows that come
+// again are joined to it. Files go whole where they can, because one may be what cannot be read.
+Status TermRebuild::begin_anew() {
+  TRY(const auto indexed, parts_.numbers.load(NumberTable::kIndexedThrough));
+  auto* family = parts_.database.family(Family::kTerms);
+  const std::string end(kLongestKey, '\xff');
+  rocksdb::WriteBatch batch;
+  parts_.numbers.put(key_of(NumberTable::kTermsSince), indexed.value_or(0), batch);
+  parts_.numbers.put(key_of(NumberTable::kTermsThrough), 0, batch);
+  batch.DeleteRange(family, "", end);
+  TRY_STATUS(parts_.database.write(batch, "forgetting the index of terms"));
+  const rocksdb::RangePtr all(nullptr, nullptr);
+  TRY_STATUS(to_status(rocksdb::DeleteFilesInRanges(&*parts_.database, family, &all, 1),
+                       "forgetting the index of terms"));
+  return load({indexed.value_or(0)});
+}
+
 // Retention may have dropped what is missing.
 void TermRebuild::look() {
   const uint64_t floor = parts_.floors.events;
   if (floor > 0) through_.value = std::max(through_.value, floor - 1);
-  done_.store(through_ >= since_, std::memory_order_release);
+  left_.store(through_ < since_ ? since_.value - through_.value : 0, std::memory_order_release);
 }
 
 bool TermRebuild::step() {
@@ -54,10 +77,13 @@ bool TermRebuild::step() {
   if (done()) return false;
   const Position to{std::min(since_.value, through_.value + kAtOnce)};
   if (auto status = index(through_, to); !status) {
-    log_warn("store", "making the index of terms failed, will try again after={} error={}",
-             through_.value, status.error().message);
+    if (!std::exchange(failing_, true)) {
+      log_warn("store", "making the index of terms failed, will try again after={} error={}",
+               through_.value, status.error().message);
+    }
     return false;
   }
+  failing_ = false;
   told_ += to.value - through_.value;
   through_ = to;
   look();

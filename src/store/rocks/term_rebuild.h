@@ -33,8 +33,14 @@ class TermRebuild {
   /// indexes.
   Status load(Position indexed);
 
-  /// Whether every event that is in the indexes is in that of terms. Any thread.
-  bool done() const { return done_.load(std::memory_order_acquire); }
+  /// Forgets the index, so that it is made of the whole log. As load(), and after it.
+  Status begin_anew();
+
+  /// Positions of events that are in the other indexes and not yet in this one, at most. Any
+  /// thread.
+  uint64_t left() const { return left_.load(std::memory_order_acquire); }
+
+  bool done() const { return left() == 0; }
 
   /// On the indexer's thread, with the database in use. True when there is more to do now.
   bool step();
@@ -49,7 +55,8 @@ class TermRebuild {
   Position since_;    // events after it were indexed with their terms
   Position through_;  // and those up to here have got theirs
   uint64_t told_ = 0;
-  std::atomic<bool> done_{false};
+  bool failing_ = false;
+  std::atomic<uint64_t> left_{UINT64_MAX};
 };
 
 }  // namespace eventhorn::store

@@ -57,6 +57,25 @@ TEST_F(TermRebuildTest, EventsOfAnOlderStoreGetTheirTermsStepByStep) {
   EXPECT_EQ(postings(), last);
 }
 
+TEST_F(TermRebuildTest, TheIndexIsMadeAnewWhateverItWas) {
+  put_events(1, 50);
+  put(Family::kTerms, TermTable::key(kDomain, 7, 0, kBaseUs), "\xff");
+  ASSERT_TRUE(database->Flush({}, database.family(Family::kTerms)).ok());
+  write([&](rocksdb::WriteBatch& batch) { numbers.put(NumberTable::kIndexedThrough, 40, batch); });
+  TermRebuild rebuild({database, numbers, log, *floors});
+  ASSERT_TRUE(rebuild.load({40}));
+  ASSERT_FALSE(rebuild.step());
+  ASSERT_TRUE(rebuild.done());
+  ASSERT_TRUE(rebuild.begin_anew());
+  EXPECT_EQ(rebuild.left(), 40U);
+  EXPECT_EQ(count(Family::kTerms), 0U);
+  EXPECT_FALSE(rebuild.step());
+  EXPECT_EQ(postings(), 40U);
+  TermRebuild again({database, numbers, log, *floors});
+  ASSERT_TRUE(again.load({50}));
+  EXPECT_TRUE(again.done());
+}
+
 TEST_F(TermRebuildTest, WhatRetentionDroppedNeedsNone) {
   TermRebuild rebuild({database, numbers, log, *floors});
   ASSERT_TRUE(rebuild.load({10}));
