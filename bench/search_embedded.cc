@@ -1,6 +1,7 @@
 // The store through its seam, as a page of the Events API reads it.
 #include "base/time.h"
 #include "event/filter.h"
+#include "event/terms.h"
 #include "net.h"
 #include "search_engine.h"
 #include "store/rocks/rocks_store.h"
@@ -8,6 +9,7 @@
 #include <chrono>
 #include <limits>
 #include <map>
+#include <mutex>
 #include <thread>
 #include <utility>
 
@@ -19,6 +21,7 @@ using store::WriteSet;
 
 /// As many events as one call of the store gives to a page of the server.
 constexpr size_t kSliceEvents = 100;
+constexpr size_t kWriters = 2;
 constexpr auto kGiveUpAfter = 10s;
 
 event::Filter::Terms filter_terms(const Query& query) {
@@ -38,7 +41,7 @@ class Embedded final : public Engine {
     return find_domains();
   }
 
-  size_t writers() const override { return 1; }
+  size_t writers() const override { return kWriters; }
 
   Status prepare() override {
     WriteSet set;
@@ -56,15 +59,17 @@ class Embedded final : public Engine {
   }
 
   Status append(size_t /*writer*/, std::vector<Item> items) override {
-    // As the queue of the server waits for the indexer.
-    while (!db_->may_append()) std::this_thread::sleep_for(1ms);
+    // As in the server, terms are made by the threads of requests, and commits come one by one.
     WriteSet set;
     for (auto& item : items) {
       store::NewEvent event;
       event.domain = uids_.at(item.domain);
       event.event = std::move(item.event);
+      event.terms = event::terms_of(event.event.bytes);
       set.appends.push_back({std::move(event), WriteSet::Append::Outcome::kStored, nullptr});
     }
+    const std::lock_guard lock(commit_);
+    while (!db_->may_append()) std::this_thread::sleep_for(1ms);
     TRY_STATUS(db_->commit(set));
     for (const auto& appended : set.appends) {
       if (appended.outcome != WriteSet::Append::Outcome::kStored)
@@ -127,6 +132,7 @@ class Embedded final : public Engine {
       out.may_match = [&filter](event::Name name, event::Severity severity) {
         return filter.may_match(name, severity);
       };
+      out.terms = filter.term_query();
       out.matches = [&filter](std::string_view bytes) { return filter.matches(bytes); };
     }
     return out;
@@ -135,6 +141,7 @@ class Embedded final : public Engine {
   const std::vector<std::string> names_;
   const SystemClock clock_;
   std::unique_ptr<store::RocksStore> db_;
+  std::mutex commit_;            // held by the one that commits
   std::vector<DomainUid> uids_;  // in the order of names_
 };
 
