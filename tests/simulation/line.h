@@ -6,10 +6,13 @@
 // LineExecutor is Asio's view of a line: what is posted, spawned or resumed on it becomes its work.
 #pragma once
 
+#include "base/time.h"
+
 #include <boost/asio/execution.hpp>
 #include <boost/asio/execution_context.hpp>
 
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 #include <type_traits>
@@ -55,9 +58,13 @@ struct Line {
   /// So many of the first pieces of work may overtake each other.
   const size_t width;
   boost::asio::execution_context& context;  // where Asio keeps the timers
+  /// Asked before each piece of work: for how long the threads are held up. Null: never.
+  std::function<Micros()> hold_up;
   std::deque<Work> work;
   bool running = false;        // the world runs a piece of it now
   uint64_t stalled_until = 0;  // a step of the world: the thread has no processor before it
+  SteadyTime held_until{};     // nothing of it goes on before
+  bool was_held = false;       // before what comes next
 };
 
 class LineExecutor {

@@ -9,6 +9,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr uint32_t kMaxCores = 4;
+constexpr Micros kClosely = 10ms;
 constexpr Micros kMended = 15s;  // after the disk is well again
 
 // More often short than long: most of it is below the average.
@@ -28,6 +29,7 @@ Machine::Machine(World& world, Receivers& receivers, Model& model, const MakeDis
       random_(world.fork_random()),
       faults_(world),
       disk_(make_disk(faults_)) {
+  if (options_.crash_once_in > 0) process_options_.on_commit = [this] { on_commit(); };
   boot();
   go_wrong_later();
 }
@@ -105,6 +107,11 @@ void Machine::crash_later(Micros within) {
     if (calm_ || !process_ || !options_.ingredients.has(what)) return;
     by_power ? cut_power() : kill();
   });
+}
+
+// What is under way then is on its way to the disk.
+void Machine::on_commit() {
+  if (random_.once_in(options_.crash_once_in)) crash_later(kClosely);
 }
 
 bool Machine::disk_is_well() const {

@@ -16,6 +16,8 @@ struct MachineOptions {
   Ingredients ingredients;
   Micros between_faults = std::chrono::minutes(1);  // on average
   Micros outage = std::chrono::seconds(10);         // of the machine or the disk, on average
+  /// One commit in so many is followed closely by a kill or a power cut; 0: none is.
+  uint64_t crash_once_in = 0;
 };
 
 class Machine {
@@ -61,6 +63,7 @@ class Machine {
   void cut_power();
   void break_disk();
   void crash_later(Micros within);
+  void on_commit();
   void mend_disk();
   void disturb_clock();
   void be_off();

@@ -13,8 +13,6 @@ using webhook::Hook;
 constexpr size_t kReadAtOnce = 1000;
 // After a webhook was removed attempts may still begin until the URL's core has heard of it.
 constexpr std::chrono::seconds kHeard{1};
-// After the disk is well again everything is written anew, and durable.
-constexpr std::chrono::seconds kMended{10};
 // With more of a URL than that open, a lane may have more than it keeps in order.
 constexpr size_t kCrowd = 500;
 
@@ -238,12 +236,12 @@ void Model::check_bounds(const std::string& url) {
     break_with("too many attempts under way to " + url);
   if (in_flight_ > cores_ * options_.max_in_flight) break_with("too many attempts under way");
   const auto wrong = of_url.pace.begin(now(), options_.rate);
-  if (wrong) break_with(fmt::format("an attempt began {}: {}", *wrong, url));
+  if (wrong && reads_in_time()) break_with(fmt::format("an attempt began {}: {}", *wrong, url));
 }
 
 void Model::check_pause(const std::string& url) {
   const auto paused = pauses_.since(url);
-  if (paused && now() > *paused + Pace::kBegun)
+  if (paused && now() > *paused + Pace::kBegun && reads_in_time())
     break_with("an attempt began while its endpoint was paused: " + url);
 }
 
@@ -374,21 +372,14 @@ bool Model::repeats_crash(const Settlement& settlement) {
 }
 
 void Model::on_end(End end) {
-  const auto now = world_.clock().steady_now();
-  auto lossy_since = SteadyTime::max();
-  if (end == End::kPowerCut) {
-    const bool slow = disk_is_slow_ || now - slow_until_ < kMended;
-    lossy_since = (slow ? slow_since_ : now) - options_.durable_after;
-  }
-  // A store that is recovered loses what was not durable, and a kill takes it before it is written
-  // again.
-  if (end != End::kStop && (disk_fails_ || now - disk_changed_ < kMended))
-    lossy_since = std::min(lossy_since, disk_failed_since_ - options_.durable_after);
-  const bool late =
-      disk_is_slow_ || disk_fails_ || now - disk_changed_ < kMended || now - slow_until_ < kMended;
+  const auto unsure_since = disk_.unsure_since(now(), options_.durable_after);
+  auto lossy_since = end == End::kStop ? SteadyTime::max() : unsure_since;
+  if (end == End::kPowerCut)
+    lossy_since = std::min(lossy_since, disk_.durable_until(now(), options_.durable_after));
+  const bool late = disk_.slow.lately(now()) || disk_.fails.lately(now());
   lives_.push_back({end, end != End::kStop || late, lossy_since,
                     cores_ * options_.max_in_flight + options_.max_unsaved});
-  pauses_.on_lost(lossy_since);
+  pauses_.on_lost(std::min(lossy_since, unsure_since));
   for (auto& [url, of_url] : of_url_) {
     of_url.in_flight = 0;
     of_url.pace.on_end();
@@ -408,16 +399,11 @@ void Model::on_boot(size_t cores) {
 }
 
 void Model::on_disk(bool fails) {
-  if (fails == disk_fails_) return;
-  disk_fails_ = fails;
-  disk_changed_ = world_.clock().steady_now();
-  if (fails) disk_failed_since_ = disk_changed_;
+  disk_.fails.set(fails, now());
 }
 
 void Model::on_slow_disk(bool slow) {
-  if (slow == disk_is_slow_) return;
-  disk_is_slow_ = slow;
-  (slow ? slow_since_ : slow_until_) = world_.clock().steady_now();
+  disk_.slow.set(slow, now());
 }
 
 }  // namespace eventhorn::simulation

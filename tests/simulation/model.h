@@ -25,6 +25,7 @@
 // The first thing that does not hold is kept; the run ends with it.
 #pragma once
 
+#include "simulation/disk_story.h"
 #include "simulation/pace.h"
 #include "simulation/pauses.h"
 #include "simulation/turns.h"
@@ -231,6 +232,10 @@ class Model {
   Event* find(const std::string& bytes);
   void check_bounds(const std::string& url);
   void check_pause(const std::string& url);
+
+  /// False when an attempt that has its place may take long to read its event.
+  bool reads_in_time() const { return !disk_.slow.lately(now()); }
+
   bool forgot_since(size_t life) const;
   void fail(Delivery& delivery);
   void check_turn(const Event& event, const Delivery& delivery);
@@ -275,12 +280,7 @@ class Model {
   Micros calm_work_{};           // that all that was open then may take
   std::optional<Micros> ahead_;  // of all that the wall clock moved ahead; nullopt: it never jumped
   SteadyTime last_batch_{};
-  bool disk_fails_ = false;
-  SteadyTime disk_changed_{};       // since when it does, or is well again
-  SteadyTime disk_failed_since_{};  // the last time
-  bool disk_is_slow_ = false;
-  SteadyTime slow_since_{};  // the last time
-  SteadyTime slow_until_{};
+  DiskStory disk_;
   size_t settled_ = 0;
   size_t repeated_ = 0;
   std::optional<std::string> violation_;

@@ -1,5 +1,6 @@
 #include "simulation/pace.h"
 
+#include "simulation/disk_story.h"
 #include "simulation/pauses.h"
 
 #include <gmock/gmock.h>
@@ -48,6 +49,24 @@ TEST(Delays, AreThoseOfTheScheduleWithItsJitter) {
   EXPECT_EQ(delays.most(0), 0s);
   EXPECT_EQ(delays.most(1), 11s);
   EXPECT_EQ(delays.most(9), 110s);
+}
+
+TEST(DiskStory, AKillCostsWhatAFailingDiskLeftUnsure) {
+  DiskStory disk;
+  EXPECT_EQ(disk.unsure_since(kStart, 1s), SteadyTime::max());
+  disk.fails.set(true, kStart);
+  disk.fails.set(true, kStart + 5s);
+  EXPECT_EQ(disk.unsure_since(kStart + 5s, 1s), kStart - 1s);
+  disk.fails.set(false, kStart + 20s);
+  EXPECT_EQ(disk.unsure_since(kStart + 29s, 1s), kStart - 1s) << "it is not written anew yet";
+  EXPECT_EQ(disk.unsure_since(kStart + 30s, 1s), SteadyTime::max());
+}
+
+TEST(DiskStory, APowerCutCostsWhatASlowDiskHasNotSynced) {
+  DiskStory disk;
+  EXPECT_EQ(disk.durable_until(kStart, 1s), kStart - 1s);
+  disk.slow.set(true, kStart);
+  EXPECT_EQ(disk.durable_until(kStart + 60s, 1s), kStart - 1s);
 }
 
 TEST(Pauses, HoldUntilTheUrlIsResumed) {

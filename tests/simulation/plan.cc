@@ -38,6 +38,7 @@ ProcessOptions process_options(Random& random) {
 MachineOptions machine_options(Random& random, const ClientOptions& clients) {
   MachineOptions out;
   out.between_faults = clients.pace * one_of(random, {20, 200, 2000});
+  out.crash_once_in = one_of<uint64_t>(random, {0, 0, 20, 200});
   out.outage = out.between_faults / one_of(random, {1, 10, 100});
   return out;
 }

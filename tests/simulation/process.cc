@@ -27,7 +27,7 @@ Process::Process(World& world, std::string name, Disk& disk, DiskFaults& faults,
       lines_(world),
       workers_(lines_, name_, [&faults] { return faults.hold_up(); }),
       main_(World::executor(lines_.make(name_ + "/main")), world.clock()),
-      readers_(World::executor(lines_.make(name_ + "/readers", kReaderThreads))),
+      readers_(World::executor(make_readers(faults))),
       wire_(world, receivers, model) {
   const Micros hold = control::Retention::clock_hold(options.retention.events);
   auto opened = disk.open(world.clock(), hold, workers_);
@@ -44,12 +44,20 @@ Process::Process(World& world, std::string name, Disk& disk, DiskFaults& faults,
   writers_ = std::make_unique<store::Writers>(*store_, directory_, world.clock(), workers_,
                                               options.writers);
   writers_->feed.subscribe([&model](const store::BatchPtr& batch) { model.on_batch(*batch); });
+  if (options.on_commit)
+    writers_->feed.subscribe([tell = options.on_commit](const store::BatchPtr&) { tell(); });
   make_engines(options);
   retention_ = std::make_unique<control::Retention>(
       options.retention, *store_, *store_, notices_, world.clock(), readers_,
       [this](Position last) { return expire_lanes(last); });
   housekeeping_ = std::make_unique<TaskGroup>(engines_.front()->executor(), world.clock());
   main_.spawn("start", start());
+}
+
+Line& Process::make_readers(DiskFaults& faults) {
+  auto& line = lines_.make(name_ + "/readers", kReaderThreads);
+  line.hold_up = [&faults] { return faults.hold_up(); };
+  return line;
 }
 
 Process::~Process() {

@@ -20,6 +20,7 @@
 #include "store/directory.h"
 #include "store/writers.h"
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -30,6 +31,8 @@ struct ProcessOptions {
   delivery::EngineOptions engine;  // of each core
   store::WriterOptions writers;
   control::RetentionOptions retention;
+  /// Called as a commit is handed over. Null: nobody is told.
+  std::function<void()> on_commit;
 };
 
 class Process {
@@ -63,6 +66,7 @@ class Process {
   void check_invariants() const;
 
  private:
+  Line& make_readers(DiskFaults& faults);
   void make_engines(const ProcessOptions& options);
   Task<void> start();
   Task<Status> start_engines();

@@ -84,14 +84,26 @@ void World::find_ready() {
   ready_.clear();
   size_t awake = 0;
   for (auto* line : live_) {
-    if (line->work.empty()) continue;
+    if (line->work.empty() || line->held_until > clock_.steady_now()) continue;
     ready_.push_back(line);
     if (line->stalled_until <= steps_) std::swap(ready_[awake++], ready_.back());
   }
   if (awake > 0) ready_.resize(awake);
 }
 
+// Once before each piece of work.
+bool World::is_held_up(Line& line) {
+  if (!line.hold_up || std::exchange(line.was_held, false)) return false;
+  const Micros time = line.hold_up();
+  if (time == Micros(0)) return false;
+  line.was_held = true;
+  line.held_until = clock_.steady_now() + time;
+  after(time, "", [] {});  // the clock stops there
+  return true;
+}
+
 void World::run(Line& line) {
+  if (is_held_up(line)) return;
   trace_.add(line.name);
   const size_t which = random_.below(std::min(line.width, line.work.size()));
   const auto at = line.work.begin() + static_cast<ptrdiff_t>(which);

@@ -74,6 +74,7 @@ class World {
   };
 
   void find_ready();
+  bool is_held_up(Line& line);
   void run(Line& line);
   void run_event();
   void spend_time();

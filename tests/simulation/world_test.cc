@@ -75,6 +75,23 @@ TEST_F(WorldTest, ALineThatStallsIsOvertakenAndComesBack) {
   EXPECT_GT(most_in_a_row(true), 80U);
 }
 
+TEST_F(WorldTest, ALineIsHeldUpBeforeEachPieceOfItsWork) {
+  auto& line = world_.make_line("a");
+  line.hold_up = [] { return Micros(1s); };
+  std::vector<Micros> times;
+  for (int i = 0; i < 2; ++i)
+    asio::post(World::executor(line), [&] { times.push_back(world_.time()); });
+  std::string other;
+  asio::post(World::executor(world_.make_line("b")), [&] { other = "ran"; });
+  while (times.empty() && world_.step()) {
+  }
+  EXPECT_EQ(other, "ran");
+  run();
+  ASSERT_EQ(times.size(), 2U);
+  EXPECT_GE(times[0], Micros(1s));
+  EXPECT_GE(times[1], times[0] + Micros(1s));
+}
+
 TEST_F(WorldTest, TheWorkOfALineKeepsItsOrder) {
   std::vector<int> out;
   auto& line = world_.make_line("a");

@@ -1,0 +1,49 @@
+// What the disk went through lately: what that may cost when a process ends. A part of the model;
+// times are passed in.
+#pragma once
+
+#include "base/time.h"
+
+#include <chrono>
+
+namespace eventhorn::simulation {
+
+/// Since when something is so, or until when it was, the last time.
+class Spell {
+ public:
+  void set(bool on, SteadyTime now) {
+    if (on == on_) return;
+    on_ = on;
+    (on ? since_ : until_) = now;
+  }
+
+  /// It is so, or was a short while ago: after it everything is written anew, and durable.
+  bool lately(SteadyTime now) const { return on_ || now - until_ < kMended; }
+
+  SteadyTime since() const { return since_; }
+
+ private:
+  static constexpr std::chrono::seconds kMended{10};
+
+  bool on_ = false;
+  SteadyTime since_{};
+  SteadyTime until_{};
+};
+
+struct DiskStory {
+  Spell fails;  // writes and syncs
+  Spell slow;
+
+  /// What was saved by then is durable when the power goes now.
+  SteadyTime durable_until(SteadyTime now, Micros durable_after) const {
+    return (slow.lately(now) ? slow.since() : now) - durable_after;
+  }
+
+  /// A store that is recovered loses what was not durable, and a process may end before it is
+  /// written again: what was saved since then. The maximum when all is well.
+  SteadyTime unsure_since(SteadyTime now, Micros durable_after) const {
+    return fails.lately(now) ? fails.since() - durable_after : SteadyTime::max();
+  }
+};
+
+}  // namespace eventhorn::simulation
