@@ -41,7 +41,7 @@ bench: build
 soak: build
 	@scripts/soak
 
-## make nightly  TSan, and ten minutes of libFuzzer for each parser: hours
+## make nightly  TSan, an hour of the simulation, ten minutes of libFuzzer for each parser: hours
 nightly: bootstrap
 	@scripts/nightly
 
