@@ -122,6 +122,18 @@ class WatchedStore final : public store::Store {
     return store_.read_page(query);
   }
 
+  Result<store::OrderSlice> read_order(const store::OrderQuery& query) override {
+    return store_.read_order(query);
+  }
+
+  store::Committed last_commit() const override { return store_.last_commit(); }
+
+  Result<std::optional<SystemTime>> committed_at(Position position) override {
+    return store_.committed_at(position);
+  }
+
+  uint64_t generation() const override { return store_.generation(); }
+
   Result<std::vector<Position>> find_events(DomainUid domain,
                                             const std::vector<std::string>& ids) override {
     return store_.find_events(domain, ids);

@@ -7,6 +7,7 @@
 // run_blocking.
 #pragma once
 
+#include "store/commit_order.h"
 #include "store/domain_store.h"
 #include "store/event_log.h"
 #include "store/lane_log.h"
@@ -20,6 +21,7 @@ namespace eventhorn::store {
 class Store : public EventLog,
               public LaneLog,
               public Pages,
+              public CommitOrder,
               public ProgressWriter,
               public ProgressReader,
               public DomainStore,

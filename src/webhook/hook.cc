@@ -61,6 +61,29 @@ std::optional<Hook> hook_for(event::Name name, event::Severity severity) {
   CHECK(false);
 }
 
+HookEvent event_of(Hook hook) {
+  using event::Name;
+  switch (hook) {
+    case Hook::kAccepted:
+      return {Name::kAccepted};
+    case Hook::kDelivered:
+      return {Name::kDelivered};
+    case Hook::kOpened:
+      return {Name::kOpened};
+    case Hook::kClicked:
+      return {Name::kClicked};
+    case Hook::kUnsubscribed:
+      return {Name::kUnsubscribed};
+    case Hook::kComplained:
+      return {Name::kComplained};
+    case Hook::kTemporaryFail:
+      return {Name::kFailed, event::Severity::kTemporary};
+    case Hook::kPermanentFail:
+      return {Name::kFailed, event::Severity::kPermanent};
+  }
+  CHECK(false);
+}
+
 Class class_of(Hook hook) {
   switch (hook) {
     case Hook::kUnsubscribed:

@@ -36,6 +36,14 @@ std::optional<Hook> parse_hook(std::string_view text);
 /// failed event without severity.
 std::optional<Hook> hook_for(event::Name name, event::Severity severity);
 
+/// What fires a hook.
+struct HookEvent {
+  event::Name name{};
+  event::Severity severity{};
+};
+
+HookEvent event_of(Hook hook);
+
 /// Order of service when a lane is behind (design: urgent before normal before bulk). Stored on
 /// disk.
 enum class Class : uint8_t { kUrgent = 0, kNormal = 1, kBulk = 2 };

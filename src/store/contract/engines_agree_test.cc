@@ -70,6 +70,7 @@ class Engines {
   void read_log();
   void read_lane();
   void read_page();
+  void read_order();
   void read_progress();
   void read_attempts();
   void read_values();
@@ -320,6 +321,35 @@ void Engines::read_page() {
        });
 }
 
+void Engines::read_order() {
+  const auto query = any_.order_query();
+  both(fmt::format("read the order of {} after {}", query.domain ? query.domain->value : 0,
+                   query.after.value),
+       [&](TestEngine& engine) {
+         std::string out;
+         for (auto q = query;;) {
+           const auto slice = engine.store().read_order(q);
+           if (!slice) return text_of_error(slice.error());
+           EXPECT_LE(slice->events.size(), q.max_events);
+           EXPECT_TRUE(slice->damaged.empty());
+           if (slice->gone_through > q.after) {
+             out += fmt::format("gone through {} ", slice->gone_through.value);
+             q.after = slice->gone_through;
+             continue;
+           }
+           out += text(slice->events);
+           if (slice->at_end) {
+             const auto last = engine.store().last_commit();
+             return out + fmt::format("reached {}, {} at {}", slice->reached.value,
+                                      last.position.value, to_micros(last.at));
+           }
+           EXPECT_GT(slice->reached, q.after) << "does not move on";
+           if (slice->reached <= q.after) return out;
+           q.after = slice->reached;
+         }
+       });
+}
+
 void Engines::read_progress() {
   const auto lane = any_.lane();
   const auto after = any_.position();
@@ -388,6 +418,7 @@ void Engines::step() {
                                                        {15, &Engines::read_log},
                                                        {20, &Engines::read_lane},
                                                        {15, &Engines::read_page},
+                                                       {15, &Engines::read_order},
                                                        {10, &Engines::read_progress},
                                                        {10, &Engines::read_attempts},
                                                        {3, &Engines::read_values},

@@ -65,6 +65,7 @@ class RandomInputs {
   AttemptRow attempt(SystemTime written);
   LaneQuery lane_query();
   PageQuery page_query();
+  OrderQuery order_query();
 
  private:
   std::mt19937 random_;
@@ -213,6 +214,20 @@ inline PageQuery RandomInputs::page_query() {
     q.matches = [filter](auto bytes) { return filter->matches(bytes); };
   }
   if (one_in(3)) q.wants_id = [](auto id) { return id.back() % 2 == 0; };
+  if (one_in(4)) q.give_up = [] { return true; };
+  return q;
+}
+
+inline OrderQuery RandomInputs::order_query() {
+  OrderQuery q;
+  if (!one_in(4)) q.domain = domain();
+  if (!one_in(4)) q.after = position();
+  q.max_scan = 1 + up_to(30);
+  q.max_events = 1 + up_to(20);
+  if (one_in(3)) q.max_bytes = 1 + up_to(500);
+  if (one_in(3))
+    q.may_match = [](auto, auto name, auto) { return name == event::Name::kDelivered; };
+  if (one_in(3)) q.matches = [](auto bytes) { return bytes.size() % 2 == 0; };
   if (one_in(4)) q.give_up = [] { return true; };
   return q;
 }

@@ -40,6 +40,7 @@ class MemoryFaults {
     kReadLane,
     kCountLane,
     kReadPage,
+    kReadOrder,
     kReadExceptions,
     kReadAttempts,
   };

@@ -205,6 +205,61 @@ Result<PageSlice> MemoryStore::read_page(const PageQuery& q) {
   return out;
 }
 
+Result<OrderSlice> MemoryStore::read_order(const OrderQuery& q) {
+  const MutexLock lock(mutex_);
+  TRY_STATUS(usable(Operation::kReadOrder));
+  const auto& t = tables();
+  OrderSlice out;
+  out.reached = q.after;
+  if (t.gone_below > kNoPosition) out.gone_through = just_before(t.gone_below);
+  if (out.gone_through > q.after) return out;
+  size_t rows = 0;
+  size_t bytes = 0;
+  bool looked = false;  // at an event since give_up was asked
+  for (auto it = t.events.upper_bound(q.after); it != t.events.end(); ++it) {
+    const auto& [position, row] = *it;
+    const auto& event = row.event.event;
+    if (q.domain && *q.domain != row.event.domain) continue;
+    const bool full = rows == q.max_scan || out.events.size() == q.max_events ||
+                      (bytes > 0 && bytes >= q.max_bytes);
+    if (full || (std::exchange(looked, false) && q.give_up && q.give_up())) return out;
+    ++rows;
+    if (!q.may_match || q.may_match(row.event.domain, event.name, event.severity)) {
+      looked = true;
+      bytes += row.bytes;
+      if (auto status = faults_.on_record(position); !status) {
+        if (status.error().code != Errc::kCorruption) return fail(status.error());
+        out.damaged.push_back(position);
+      } else if (!q.matches || q.matches(event.bytes)) {
+        out.events.push_back(row.at(position));
+      }
+    }
+    out.reached = position;
+  }
+  out.reached = std::max(q.after, visible_head());
+  out.at_end = true;
+  return out;
+}
+
+Committed MemoryStore::last_commit() const {
+  const MutexLock lock(mutex_);
+  return {visible_head(), complete_until_};
+}
+
+Result<std::optional<SystemTime>> MemoryStore::committed_at(Position position) {
+  const MutexLock lock(mutex_);
+  TRY_STATUS(usable(Operation::kReadOrder));
+  const auto* row = tables().find_event(position);
+  if (row == nullptr) return std::optional<SystemTime>();
+  const auto status = faults_.on_record(position);
+  if (!status && status.error().code != Errc::kCorruption) return fail(status.error());
+  return status ? std::optional(row->committed) : std::nullopt;
+}
+
+uint64_t MemoryStore::generation() const {
+  return MemoryTables::kGeneration;
+}
+
 Result<LoadedProgress> MemoryStore::load_progress() {
   const MutexLock lock(mutex_);
   TRY_STATUS(usable(Operation::kLoadProgress));

@@ -37,6 +37,7 @@ void MemoryStore::start(const Clock& clock) {
   disk_.settle(disk_.unsynced());
   tables().drop_expired();
   kept_clock_.start(tables().clock, clock.now());
+  complete_until_ = kept_clock_.now();
 }
 
 MemoryStore::~MemoryStore() {
@@ -95,20 +96,21 @@ Status MemoryStore::commit(WriteSet& set) {
   TRY_STATUS(writable());
   MemoryWrite write;
   Position next = tables().next;
-  put_appends(set, next, write);
+  const SystemTime now = kept_clock_.now();
+  put_appends(set, now, next, write);
   put_edits(set, next, write);
   if (next != tables().next) write.set(tables().next, next);
   const auto clock = set.appends.empty() ? std::nullopt : kept_clock_.due();
   if (clock) write.set(tables().clock, clock);
   TRY_STATUS(write_synced(Operation::kCommit, std::move(write)));
   if (clock) kept_clock_.saved(*clock);
+  complete_until_ = now;
   return {};
 }
 
 // An id is known while its row is, also when its event is gone. Of one that comes twice in a set,
 // the first is the original.
-void MemoryStore::put_appends(WriteSet& set, Position& next, MemoryWrite& write) {
-  const SystemTime now = kept_clock_.now();
+void MemoryStore::put_appends(WriteSet& set, SystemTime now, Position& next, MemoryWrite& write) {
   std::map<MemoryTables::IdKey, uint64_t> in_set;  // the hashes of what is stored
   for (auto& append : set.appends) {
     const auto& event = append.event.event;
@@ -299,6 +301,7 @@ Status MemoryStore::recover() {
   tables().drop_expired();
   ++opening_;
   kept_clock_.lost();  // its row may have been among what was not synced
+  complete_until_ = kept_clock_.now();
   failed_ = false;
   return {};
 }

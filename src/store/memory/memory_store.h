@@ -46,6 +46,11 @@ class MemoryStore final : public Store {
 
   Result<PageSlice> read_page(const PageQuery& query) override;
 
+  Result<OrderSlice> read_order(const OrderQuery& query) override;
+  Committed last_commit() const override;
+  Result<std::optional<SystemTime>> committed_at(Position position) override;
+  uint64_t generation() const override;
+
   Result<SaveToken> save(std::span<const Progress* const> progress) override;
   bool durable(SaveToken token) const override;
   Status flush() override;
@@ -97,7 +102,8 @@ class MemoryStore final : public Store {
   Status write_synced(Operation operation, MemoryWrite write) REQUIRES(mutex_);
   Status refuse(Status status) REQUIRES(mutex_);
 
-  void put_appends(WriteSet& set, Position& next, MemoryWrite& write) REQUIRES(mutex_);
+  void put_appends(WriteSet& set, SystemTime now, Position& next, MemoryWrite& write)
+      REQUIRES(mutex_);
   void put_edits(WriteSet& set, Position& next, MemoryWrite& write) REQUIRES(mutex_);
   void put_progress(const Progress& progress, MemoryWrite& write) REQUIRES(mutex_);
   void put_attempts(const std::vector<AttemptRow>& rows, MemoryWrite& write) REQUIRES(mutex_);
@@ -117,6 +123,7 @@ class MemoryStore final : public Store {
   bool closed_ GUARDED_BY(mutex_) = false;  // the last recovery failed
   std::atomic<bool> failed_{false};         // changed with the lock held
 
+  SystemTime complete_until_ GUARDED_BY(mutex_);  // every commit up to then is shown
   uint64_t opening_ GUARDED_BY(mutex_) = 0;
   uint64_t saves_ GUARDED_BY(mutex_) = 0;
   uint64_t durable_saves_ GUARDED_BY(mutex_) = 0;  // up to this one they outlive everything

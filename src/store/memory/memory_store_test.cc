@@ -204,6 +204,7 @@ TEST_F(MemoryStoreTest, EveryReadCanFail) {
       {Operation::kReadLane, [&] { return store_->read_lane(lane()).has_value(); }},
       {Operation::kCountLane, [&] { return store_->count_lane(lane()).has_value(); }},
       {Operation::kReadPage, [&] { return store_->read_page(page()).has_value(); }},
+      {Operation::kReadOrder, [&] { return store_->read_order({}).has_value(); }},
       {Operation::kReadExceptions,
        [&] { return store_->read_exceptions({5}, {}, 1, false).has_value(); }},
       {Operation::kReadAttempts, [&] { return store_->read_attempts({5}, {}, {}, 1).has_value(); }},

@@ -67,6 +67,9 @@ struct MemoryTables {
 
   std::optional<KeptClock::Saved> clock;
 
+  /// Names the log's life: there is no repair that would end it.
+  static constexpr uint64_t kGeneration = 1;
+
   /// Events before it are dropped.
   Position gone_below;
   /// Of those before it nothing is known any more: ids, counts, missed rows.

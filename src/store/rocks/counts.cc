@@ -21,7 +21,11 @@ Status RunningCounts::add_rows(const TailRun& run, Reads reads, std::vector<Inde
   for (size_t i = 0; i < n; ++i) {
     const auto& e = run[i];
     const auto hook = e.hook();
-    if (!hook) continue;
+    if (!hook) {
+      out.push_back({ClassTable::key(e.domain, kUnseen, e.position),
+                     ClassTable::encode_unseen({e.name, e.severity})});
+      continue;
+    }
     TRY(auto value, add(e, *hook, before));
     out.push_back(
         {ClassTable::key(e.domain, webhook::class_of(*hook), e.position), std::move(value)});

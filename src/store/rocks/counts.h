@@ -1,6 +1,6 @@
 // Running counts of the catch-up index: how many events of each (domain, class) there were up to a
 // row, kept in about every 256th row. Two of them and the rows around the ends of a range tell how
-// many events the range has (ClassTable::Walk::count).
+// many events the range has (ClassTable::Walk::count). Events that no lane sees are not counted.
 #pragma once
 
 #include "store/rocks/index.h"

@@ -2,6 +2,7 @@
 #include "store/rocks/embedded_engine.h"
 
 #include "base/log.h"
+#include "crypto/random.h"
 
 #include <rocksdb/db.h>
 #include <rocksdb/write_batch.h>
@@ -32,6 +33,8 @@ EmbeddedEngine::EmbeddedEngine(RocksOptions options, const Clock& clock)
       term_rebuild_({database_, tables_.numbers, tables_.log, *floors_}),
       pages_(
           {tail_, tables_.times, tables_.terms, tables_.log, *floors_, term_rebuild_, unreadable_}),
+      order_fill_({database_, tables_.log, tables_.numbers, *floors_}),
+      order_({tail_, tables_.classes, tables_.log, order_fill_, tables_.floors, *floors_}),
       counts_(tables_.classes),
       indexer_({database_, tables_.numbers, tail_, clock,
                 options_.workers != nullptr ? *options_.workers : threads_},
@@ -79,6 +82,7 @@ Status EmbeddedEngine::open_database() {
   if (!status)
     return status.error().code == Errc::kCorruption ? damaged(status.error().message) : status;
   head_.store(next_position_ - 1, std::memory_order_release);
+  see_commit(kept_clock_.now());  // no commit is under way
   wal_.opened();
   return {};
 }
@@ -99,6 +103,7 @@ Status EmbeddedEngine::load() {
                                         std::to_string(head().value) +
                                         ", which was acknowledged: is it an older copy of itself?");
   TRY_STATUS(start_clock());
+  TRY_STATUS(load_generation());
   TRY_STATUS(domains_.load());
   TRY(const auto indexed, tables_.numbers.load(NumberTable::kIndexedThrough));
   TRY_STATUS(term_rebuild_.load({indexed.value_or(0)}));
@@ -135,10 +140,25 @@ Status EmbeddedEngine::start_clock() {
   return {};
 }
 
+Status EmbeddedEngine::load_generation() {
+  TRY(const auto kept, tables_.numbers.load(NumberTable::kGeneration));
+  uint64_t generation = kept.value_or(0);
+  if (!kept) {
+    const std::string chance = crypto::random_bytes(8);
+    generation = format::get_u64_be(chance.data());
+    rocksdb::WriteBatch batch;
+    tables_.numbers.put(NumberTable::kGeneration, generation, batch);
+    TRY_STATUS(database_.write(batch, "naming the store's generation"));
+  }
+  generation_ = generation;
+  return {};
+}
+
 Status EmbeddedEngine::rebuild_tail() {
   tail_.clear();
   indexer_.reset();
   TRY(const auto indexed, tables_.numbers.load(NumberTable::kIndexedThrough));
+  TRY_STATUS(order_fill_.load({indexed.value_or(0)}));
   size_t count = 0;
   const auto take = [&](const EventPtr& event) {
     tail_.append(TailEntry::of(*event, event::terms_of(event->event.bytes)));
@@ -165,6 +185,7 @@ Status EmbeddedEngine::recover() {
 // Of each turn of the indexer.
 bool EmbeddedEngine::chores() {
   ballast_.keep();
+  if (!failed()) order_fill_.step();
   change_compactions(opening_.compactions(), database_, clock_.steady_now(), unreadable_);
   return term_rebuild_.step();
 }
@@ -228,6 +249,25 @@ Result<EventCount> EmbeddedEngine::count_lane(const LaneQuery& query) {
 Result<PageSlice> EmbeddedEngine::read_page(const PageQuery& query) {
   TRY(const auto use, database_.use());
   return pages_.read(query);
+}
+
+Result<OrderSlice> EmbeddedEngine::read_order(const OrderQuery& query) {
+  TRY(const auto use, database_.use());
+  return order_.read(query, head());
+}
+
+Committed EmbeddedEngine::last_commit() const {
+  const MutexLock lock(last_commit_mutex_);
+  return last_commit_;
+}
+
+Result<std::optional<SystemTime>> EmbeddedEngine::committed_at(Position position) {
+  TRY(const auto use, database_.use());
+  std::vector<EventPtr> events;
+  if (position > head()) return std::optional<SystemTime>();
+  const auto status = tables_.log.read({position}, LogTable::kAllBytes, events);
+  if (!status && status.error().code != Errc::kCorruption) return fail(status.error());
+  return status && events[0] ? std::optional(events[0]->committed) : std::nullopt;
 }
 
 Result<LoadedProgress> EmbeddedEngine::load_progress() {

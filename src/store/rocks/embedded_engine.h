@@ -18,6 +18,8 @@
 #include "store/rocks/known_ids.h"
 #include "store/rocks/lane_reader.h"
 #include "store/rocks/opening.h"
+#include "store/rocks/order_fill.h"
+#include "store/rocks/order_reader.h"
 #include "store/rocks/page_reader.h"
 #include "store/rocks/progress_rows.h"
 #include "store/rocks/retention.h"
@@ -53,10 +55,15 @@ class EmbeddedEngine final : public RocksStore {
                                             const std::vector<std::string>& ids) override;
   Result<Position> position_before(SystemTime time) override;
 
-  // LaneLog, Pages
+  // LaneLog, Pages, CommitOrder
   Result<LaneSlice> read_lane(const LaneQuery& query) override;
   Result<EventCount> count_lane(const LaneQuery& query) override;
   Result<PageSlice> read_page(const PageQuery& query) override;
+  Result<OrderSlice> read_order(const OrderQuery& query) override;
+  Committed last_commit() const override;
+  Result<std::optional<SystemTime>> committed_at(Position position) override;
+
+  uint64_t generation() const override { return generation_; }
 
   // ProgressWriter
   Result<SaveToken> save(std::span<const Progress* const> progress) override;
@@ -111,12 +118,14 @@ class EmbeddedEngine final : public RocksStore {
   Status load();
   Status find_next_position();
   Status start_clock();
+  Status load_generation();
   Status rebuild_tail();
   tl::unexpected<Error> damaged(const std::string& where) const;
 
   // Parts of a commit, with the database in use.
-  Status put_appends(WriteSet& set, rocksdb::WriteBatch& batch);
-  void publish(const WriteSet& set);
+  Status put_appends(WriteSet& set, SystemTime now, rocksdb::WriteBatch& batch);
+  void publish(const WriteSet& set, SystemTime at);
+  void see_commit(SystemTime at);
 
   Position indexed_through() const;
   bool chores();
@@ -145,6 +154,12 @@ class EmbeddedEngine final : public RocksStore {
   const LaneReader lanes_;
   TermRebuild term_rebuild_;
   const PageReader pages_;
+  OrderFill order_fill_;
+  const OrderReader order_;
+
+  std::atomic<uint64_t> generation_{0};
+  mutable Mutex last_commit_mutex_;
+  Committed last_commit_ GUARDED_BY(last_commit_mutex_);
 
   RunningCounts counts_;
   TermIndex terms_;

@@ -6,6 +6,7 @@
 #include <rocksdb/db.h>
 #include <rocksdb/write_batch.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace eventhorn::store {
@@ -16,7 +17,8 @@ Status EmbeddedEngine::commit(WriteSet& set) {
   const uint64_t first_position = next_position_;
   rocksdb::WriteBatch batch;
   ids_.judge(set.appends);
-  TRY_STATUS(put_appends(set, batch));
+  const SystemTime now = kept_clock_.now();
+  TRY_STATUS(put_appends(set, now, batch));
   if (!set.edits.empty()) {
     domains_.run(set.edits, next_position_, batch);
     tables_.numbers.put(NumberTable::kNextPosition, next_position_, batch);
@@ -31,12 +33,11 @@ Status EmbeddedEngine::commit(WriteSet& set) {
     next_position_ = first_position;
     return status;
   }
-  publish(set);
+  publish(set, now);
   return {};
 }
 
-Status EmbeddedEngine::put_appends(WriteSet& set, rocksdb::WriteBatch& batch) {
-  const SystemTime now = kept_clock_.now();
+Status EmbeddedEngine::put_appends(WriteSet& set, SystemTime now, rocksdb::WriteBatch& batch) {
   for (auto& a : set.appends) {
     if (a.outcome != WriteSet::Append::Outcome::kStored) continue;
     const Position position{next_position_++};
@@ -55,14 +56,20 @@ Status EmbeddedEngine::put_appends(WriteSet& set, rocksdb::WriteBatch& batch) {
   return {};
 }
 
-void EmbeddedEngine::publish(const WriteSet& set) {
+void EmbeddedEngine::publish(const WriteSet& set, SystemTime at) {
   domains_.publish(set.edits);
   for (const auto& a : set.appends) {
     if (a.stored) tail_.append(TailEntry::of(*a.stored, a.event.terms));
   }
   CHECK(next_position_ > head().value);
   head_.store(next_position_ - 1, std::memory_order_release);
+  see_commit(at);
   indexer_.appended();
+}
+
+void EmbeddedEngine::see_commit(SystemTime at) {
+  const MutexLock lock(last_commit_mutex_);
+  last_commit_ = {head(), std::max(at, last_commit_.at)};
 }
 
 Result<SaveToken> EmbeddedEngine::save(std::span<const Progress* const> progress) {

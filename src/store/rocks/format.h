@@ -31,6 +31,8 @@ inline constexpr std::string_view kKeptClockKey = "k";
 // Their beginnings: the version of the terms follows.
 inline constexpr std::string_view kTermsSinceKey = "t";
 inline constexpr std::string_view kTermsThroughKey = "T";
+inline constexpr std::string_view kOrderedAfterKey = "o";
+inline constexpr std::string_view kGenerationKey = "g";
 
 /// The error of a row that is not of its form; `what` names its kind.
 tl::unexpected<Error> damaged(const char* what);

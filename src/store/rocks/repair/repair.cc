@@ -241,6 +241,9 @@ Status Repair::copy_default() {
   Batches out(*to);
   auto rows = rows_of(*source_, Family::kMeta);
   while (rows.next()) {
+    // The new store names a generation of its own, and its index is made whole.
+    if (rows.key() == NumberTable::kGeneration || rows.key() == NumberTable::kOrderedAfter)
+      continue;
     note_default(rows.key(), rows.value());
     if (rows.key() == NumberTable::kIndexedThrough || (prefix_ && is_progress(rows.key())))
       continue;
@@ -294,6 +297,7 @@ Status Repair::copy_log() {
         const uint64_t first = format::get_u64_be(rows.key().data());
         TRY_STATUS(
             out.put(Family::kMeta, NumberTable::kIndexedThrough, format::u64_key(first - 1)));
+        TRY_STATUS(out.put(Family::kMeta, NumberTable::kOrderedAfter, format::u64_key(0)));
       }
       for (uint64_t n = 0; more && n < kPieceEvents; ++n, more = rows.next()) {
         const uint64_t position = format::get_u64_be(rows.key().data());

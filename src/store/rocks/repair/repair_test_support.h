@@ -44,6 +44,7 @@ class RepairTest : public testing::Test {
 
   /// Into tables, and the server ends.
   void settle() {
+    generation_ = rig.store->generation();
     EXPECT_TRUE(rig.store->index_now());
     EXPECT_TRUE(rig.store->compact_now());
     rig.close();
@@ -115,6 +116,12 @@ class RepairTest : public testing::Test {
     lane.max_bytes = SIZE_MAX;
     EXPECT_EQ(ids_of(rig.store->read_lane(lane)->events), kept);
     EXPECT_EQ(rig.store->count_lane(lane)->events, kept.size());
+    EXPECT_NE(rig.store->generation(), generation_) << "positions of before are of another log";
+    OrderQuery order;
+    order.domain = rig.domain;
+    order.max_scan = order.max_events = SIZE_MAX;
+    order.after = rig.store->read_order(order)->gone_through;
+    EXPECT_EQ(ids_of(rig.store->read_order(order)->events), kept);
     const std::set<std::string> there(kept.begin(), kept.end());
     for (const auto& id : all) {
       EXPECT_EQ(*rig.append({sent_.at(id)}),
@@ -136,6 +143,8 @@ class RepairTest : public testing::Test {
   std::map<std::string, NewEvent> sent_;
 
  private:
+  uint64_t generation_ = 0;  // of the store before its repair
+
   // Each table is damaged and healed again, to learn from find_damage which family it is of.
   Ids damage_all_tables() {
     const auto flip_all = [&] {

@@ -76,6 +76,20 @@ Result<ClassRow> ClassTable::decode(std::string_view value) {
   return out;
 }
 
+std::string ClassTable::encode_unseen(webhook::HookEvent event) {
+  return {static_cast<char>(event.name), static_cast<char>(event.severity)};
+}
+
+Result<webhook::HookEvent> ClassTable::decode_event(webhook::Class cls, std::string_view value) {
+  if (cls != kUnseen) {
+    TRY(const auto row, decode(value));
+    return webhook::event_of(row.hook);
+  }
+  if (value.size() != 2) return format::damaged("class");
+  return webhook::HookEvent{static_cast<event::Name>(value[0]),
+                            static_cast<event::Severity>(value[1])};
+}
+
 bool ClassTable::Walk::valid() const {
   return rows_.Valid() && rows_.key().starts_with(prefix_);
 }
@@ -86,6 +100,10 @@ Position ClassTable::Walk::position() const {
 
 Result<ClassRow> ClassTable::Walk::row() const {
   return decode(rows_.value().ToStringView());
+}
+
+Result<webhook::HookEvent> ClassTable::Walk::event() const {
+  return decode_event(cls_, rows_.value().ToStringView());
 }
 
 void ClassTable::Walk::seek_after(Position position) {

@@ -1,6 +1,7 @@
 // Family `classes`: (domain uid, class, position) -> hook, bytes, and in some rows the totals up to
-// and including it. Lanes that are behind walk it, and count by it. Of pushed events that have a
-// hook only. counts.h makes the rows.
+// and including it. Lanes that are behind walk it, and count by it. An event that no lane sees has
+// no hook, or is not pushed: it stands under a class of its own, so that all classes together are
+// all events of the domain (order_reader.h). counts.h makes the rows.
 #pragma once
 
 #include "store/lane_log.h"
@@ -33,6 +34,9 @@ inline void add_event(EventCount& count, uint64_t bytes) {
   count.bytes += bytes;
 }
 
+/// Events that no lane sees stand under it. On disk: do not change.
+inline constexpr webhook::Class kUnseen{webhook::kClasses};
+
 struct ClassRow {
   webhook::Hook hook{};
   uint32_t bytes = 0;  // 0 in rows of version 1
@@ -51,18 +55,24 @@ class ClassTable {
   /// `totals` may be null.
   static std::string encode(webhook::Hook hook, uint32_t bytes, const ClassTotals* totals);
   static Result<ClassRow> decode(std::string_view value);
+  /// Of rows under kUnseen.
+  static std::string encode_unseen(webhook::HookEvent event);
+  /// What kind of event a row under `cls` is of.
+  static Result<webhook::HookEvent> decode_event(webhook::Class cls, std::string_view value);
 
   /// Goes over the rows of one (domain, class), forward or backward.
   class Walk {
    public:
     /// `rows` is rows() and must outlive this.
     Walk(rocksdb::Iterator& rows, DomainUid domain, webhook::Class cls)
-        : rows_(rows), prefix_(prefix(domain, cls)) {}
+        : rows_(rows), cls_(cls), prefix_(prefix(domain, cls)) {}
 
     /// False beyond the first and the last row, and after an error.
     bool valid() const;
     Position position() const;
     Result<ClassRow> row() const;
+    /// What kind of event it is.
+    Result<webhook::HookEvent> event() const;
     /// To the first row after a position.
     void seek_after(Position position);
     /// To the last row that is not after a position.
@@ -77,6 +87,7 @@ class ClassTable {
 
    private:
     rocksdb::Iterator& rows_;
+    const webhook::Class cls_;
     const std::string prefix_;
   };
 

@@ -57,6 +57,21 @@ TEST_F(ClassTableTest, HasRowsWithAndWithoutTotals) {
     EXPECT_FALSE(ClassTable::decode(damaged));
 }
 
+TEST_F(ClassTableTest, ARowTellsTheKindOfItsEvent) {
+  const auto unseen = ClassTable::encode_unseen({event::Name::kFailed, event::Severity::kNone});
+  EXPECT_EQ(unseen, std::string("\x04\x00", 2));
+  EXPECT_EQ(ClassTable::key(kDomain, kUnseen, {5}),
+            big_endian(kDomain.value) + '\x03' + big_endian(5));
+  EXPECT_EQ(expect(ClassTable::decode_event(kUnseen, unseen)).name, event::Name::kFailed);
+  for (const auto hook : webhook::kAllHooks) {
+    const auto event = expect(
+        ClassTable::decode_event(webhook::class_of(hook), ClassTable::encode(hook, 300, nullptr)));
+    EXPECT_EQ(webhook::hook_for(event.name, event.severity), hook);
+  }
+  EXPECT_FALSE(ClassTable::decode_event(kUnseen, "a"));
+  EXPECT_FALSE(ClassTable::decode_event(kNormal, unseen));
+}
+
 TEST_F(ClassTableTest, ScansOneClassOfOneDomain) {
   for (const uint64_t i : {1, 2, 3, 4}) put_row(i);
   put_row(2, 10, nullptr, kOtherDomain);

@@ -137,6 +137,17 @@ Result<std::vector<EventHead>> LogTable::read_heads(Position after, Position thr
   return out;
 }
 
+Result<std::vector<EventHead>> LogTable::read_heads_back(Position through, size_t max) const {
+  std::vector<EventHead> out;
+  const auto it = database_.rows(Family::kLog);
+  for (it->SeekForPrev(key(through)); it->Valid() && out.size() < max; it->Prev()) {
+    TRY(auto head, decode_head(position_of(it->key().ToStringView()), it->value().ToStringView()));
+    out.push_back(head);
+  }
+  TRY_STATUS(to_status(it->status(), "reading the log"));
+  return out;
+}
+
 // Positions that lie close together.
 Status LogTable::read_run(const std::vector<Position>& positions, size_t max_bytes,
                           std::vector<EventPtr>& out) const {

@@ -41,6 +41,9 @@ class LogTable {
   /// Heads of the events in (after, through], at most `max`.
   Result<std::vector<EventHead>> read_heads(Position after, Position through, size_t max) const;
 
+  /// Heads of the last `max` events up to `through`, newest first.
+  Result<std::vector<EventHead>> read_heads_back(Position through, size_t max) const;
+
   static constexpr size_t kAllBytes = std::numeric_limits<size_t>::max();
 
   /// Appends the events at `positions` to `out`: null for those that are no more. Ends early once

@@ -1,4 +1,5 @@
-// Single rows of the family `default` whose value is a big-endian u64, a position each.
+// Single rows of the family `default` whose value is a big-endian u64: positions, and the
+// generation.
 #pragma once
 
 #include "store/rocks/database.h"
@@ -24,6 +25,10 @@ class NumberTable {
   static constexpr std::string_view kTermsSince = format::kTermsSinceKey;
   /// With the same: those up to this position have got theirs later.
   static constexpr std::string_view kTermsThrough = format::kTermsThroughKey;
+  /// Events after this position have a row in `classes` each (order_fill.h).
+  static constexpr std::string_view kOrderedAfter = format::kOrderedAfterKey;
+  /// Random, another one in a store that was repaired.
+  static constexpr std::string_view kGeneration = format::kGenerationKey;
 
   /// `database` must outlive this.
   explicit NumberTable(const Database& database) : database_(database) {}
