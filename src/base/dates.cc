@@ -262,6 +262,13 @@ std::string format_iso8601(SystemTime t) {
                      parts.time.seconds().count(), parts.time.subseconds().count());
 }
 
+std::string format_rfc3339(SystemTime t) {
+  const auto second = std::chrono::floor<std::chrono::seconds>(t);
+  const auto text = format_iso8601(second);  // with ".000Z"
+  return fmt::format("{}.{:06}Z", std::string_view(text).substr(0, text.size() - 5),
+                     (t - second).count());
+}
+
 std::string format_http_date(SystemTime t) {
   const Parts parts(t);
   return fmt::format("{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT",

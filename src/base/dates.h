@@ -23,6 +23,9 @@ std::optional<SystemTime> parse_http_date(std::string_view text, SystemTime now)
 /// "2026-03-11T09:45:12.418Z": ISO 8601 with milliseconds, UTC.
 std::string format_iso8601(SystemTime t);
 
+/// "2026-03-11T09:45:12.418007Z": RFC 3339 with microseconds, UTC.
+std::string format_rfc3339(SystemTime t);
+
 /// "Wed, 11 Mar 2026 09:00:03 GMT": RFC 9110 section 5.6.7 (IMF-fixdate), two-digit day. Go's RFC
 /// 1123 parser needs it.
 std::string format_http_date(SystemTime t);

@@ -11,6 +11,8 @@ constexpr SystemTime kMoment{1'773'219'603s};  // Wed, 11 Mar 2026 09:00:03 GMT
 
 TEST(Dates, AreWritten) {
   EXPECT_EQ(format_iso8601(kMoment + 418999us), "2026-03-11T09:00:03.418Z");
+  EXPECT_EQ(format_rfc3339(kMoment + 418999us), "2026-03-11T09:00:03.418999Z");
+  EXPECT_EQ(format_rfc3339(SystemTime(-1us)), "1969-12-31T23:59:59.999999Z");
   EXPECT_EQ(format_http_date(kMoment + 999999us), "Wed, 11 Mar 2026 09:00:03 GMT");
   EXPECT_EQ(format_http_date(SystemTime(0s)), "Thu, 01 Jan 1970 00:00:00 GMT");
   EXPECT_EQ(format_http_date(SystemTime(951'782'400s)), "Tue, 29 Feb 2000 00:00:00 GMT");

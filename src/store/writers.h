@@ -1,5 +1,6 @@
-// All that writes a store, as one: the append queue, the progress saver, the store's health, and
-// the feed of what became durable. Each is used by itself; this builds, starts and stops them.
+// All that writes a store, as one: the append queue, the progress saver, the store's health, the
+// feed of what became durable, and the bells of who waits for it. Each is used by itself; this
+// builds, starts and stops them.
 //
 // start() once everything else is ready, and all subscribers of `feed` are there. stop() first ends
 // the appends, then saves the progress that the last of them brought; `store` may be closed after.
@@ -7,6 +8,7 @@
 
 #include "async/worker.h"
 #include "store/append_queue.h"
+#include "store/doorbells.h"
 #include "store/feed.h"
 #include "store/health.h"
 #include "store/progress_saver.h"
@@ -21,6 +23,7 @@ class Writers {
           const WriterOptions& options)
       : health(store, clock, options),
         feed(directory),
+        doorbells(feed),
         progress({store, health, clock, workers}, options),
         appends({store, store, directory, feed, health, clock, workers}, options),
         store_(store) {}
@@ -46,6 +49,7 @@ class Writers {
 
   StoreHealth health;
   Feed feed;
+  Doorbells doorbells;
   ProgressSaver progress;
   AppendQueue appends;
 
