@@ -106,7 +106,7 @@ class TestApi {
                                 posted_settings = for_url;
                                 return post(url, std::move(body), std::move(extra_head), deadline);
                               },
-                              resolver, notices});
+                              resolver, notices, writers->doorbells});
     router = make_router(*services);
     admission.emplace(*services, router);
     writers->start();

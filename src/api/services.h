@@ -17,6 +17,7 @@
 #include "outbound/resolver.h"
 #include "store/append_queue.h"
 #include "store/directory.h"
+#include "store/doorbells.h"
 #include "store/store.h"
 
 #include <atomic>
@@ -47,6 +48,8 @@ struct Options {
   /// their events, so an old log that is read again never re-sends.
   std::chrono::hours id_window{24 * 7};
   std::chrono::milliseconds attempt_timeout{10'000};
+  /// Polls that wait and event streams of one key at one time.
+  size_t max_waits_per_key = 1000;
   /// Between the comments that keep an idle stream open.
   std::chrono::milliseconds heartbeat{15'000};
 };
@@ -55,11 +58,18 @@ struct Options {
 struct StoreAccess {
   // NOLINTNEXTLINE(google-explicit-constructor): a whole store gives access to all of it
   StoreAccess(store::Store& of)
-      : log(of), lanes(of), pages(of), progress(of), values(of), kept_clock(of.kept_clock()) {}
+      : log(of),
+        lanes(of),
+        pages(of),
+        order(of),
+        progress(of),
+        values(of),
+        kept_clock(of.kept_clock()) {}
 
   store::EventLog& log;
   store::LaneLog& lanes;
   store::Pages& pages;
+  store::CommitOrder& order;
   store::ProgressReader& progress;
   store::Values& values;
   const store::KeptClock& kept_clock;
@@ -96,6 +106,8 @@ struct Services {
   /// Host names, on any core.
   outbound::Resolver& resolver;
   control::NoticeBoard& notices;
+  /// Who waits for events.
+  store::Doorbells& doorbells;
   /// Set when the server is about to end; null: never.
   const std::atomic<bool>* draining = nullptr;
 };

@@ -21,6 +21,7 @@ api::Options api_options(const config::Config& config) {
   // One more than a bin keeps, because it cuts between characters and so looks at the next byte.
   out.bin_body_bytes = config.bins.max_body_bytes + 1;
   out.webhook_rate_limit = config.api.webhook_rate_limit;
+  out.max_waits_per_key = config.api.max_waits_per_key;
   out.attempt_timeout = config.delivery.timeout;
   return out;
 }
@@ -69,6 +70,7 @@ Front::Front(const Parts& parts)
           },
           parts.sending.resolver(),
           parts.notices,
+          parts.writers.doorbells,
           &draining_},
       router_(api::make_router(services_)),
       admission_(services_, router_) {}

@@ -50,8 +50,11 @@ class Front {
 
   void set_started() { started_ = true; }
 
-  /// From now on /readyz says that the server ends.
-  void set_draining() { draining_ = true; }
+  /// From now on /readyz says that the server ends, and nobody waits for events.
+  void set_draining() {
+    draining_ = true;
+    parts_.writers.doorbells.ring_all();
+  }
 
   /// Closes the port and lets requests end until the deadline. Blocks.
   void stop(Deadline deadline);

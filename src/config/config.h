@@ -171,6 +171,8 @@ struct Api {
   /// Calls of the webhook configuration routes per account and minute; 0 is no limit. Mailgun
   /// allows 300.
   uint32_t webhook_rate_limit = 0;
+  /// Polls that wait for events and event streams of one key at one time. Each holds a connection.
+  uint32_t max_waits_per_key = 1000;
 
   friend bool operator==(const Api&, const Api&) = default;
 };

@@ -106,6 +106,8 @@ constexpr Field kFields[] = {
      3650 * kDay},
     {"api.webhook_rate_limit", [](Config& c) -> FieldRef { return &c.api.webhook_rate_limit; }, 0,
      1e6},
+    {"api.max_waits_per_key", [](Config& c) -> FieldRef { return &c.api.max_waits_per_key; }, 1,
+     1e6},
 
     {"bins.max", [](Config& c) -> FieldRef { return &c.bins.max; }, 1, 100'000},
     {"bins.max_requests", [](Config& c) -> FieldRef { return &c.bins.max_requests; }, 1, 10'000},

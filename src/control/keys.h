@@ -32,6 +32,11 @@ class Keys {
   /// secret.
   std::shared_ptr<const http::Caller> find(std::string_view password) const;
 
+  /// Whether what find() gave is still the holder of a key of ours: who waits long asks again.
+  bool holds(const http::Caller& caller) const {
+    return caller.account == account_->account && caller.key_id == account_->key_id;
+  }
+
   /// What signs deliveries now.
   webhook::SigningKeys signing_keys() const { return signing_->keys(); }
 

@@ -16,7 +16,7 @@ COMMAND = re.compile(r"(curl |(build/release/)?eventhorn |\w+=)")
 SHELL = r"""
 eventhorn() { "$EVENTHORN_BINARY" "$@"; }
 curl() {
-  case "$*" in */notices/stream*) set -- --max-time 1 "$@" ;; esac
+  case "$*" in */stream*) set -- --max-time 1 "$@" ;; esac
   command curl -o answer -w '%{http_code}' "$@" >status
   local code=$?
   if [ $code = 28 ] && [ -s answer ]; then code=0; fi

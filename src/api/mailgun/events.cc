@@ -5,6 +5,7 @@
 #include "api/fields.h"
 #include "api/page_token.h"
 #include "api/parameters.h"
+#include "api/positions.h"
 #include "api/services.h"
 #include "control/damage_report.h"
 #include "http/forms.h"
@@ -78,6 +79,8 @@ Task<http::Reply> list_events(Services& services, control::DamageReport& damage,
   CO_TRY(const auto domain, find_domain(services, context));
   const DomainUid uid = domain->uid;
   CO_TRY(const auto token, requested_page(services, context.request, uid, std::move(path_token)));
+  // Before the page: what is committed later may be missing in it.
+  const auto seen = services.store.order.last_commit();
   CO_TRY(const auto page, co_await read_event_page(services, uid, token, context));
   // The name as the client wrote it: Ruby's looks for it in the URL.
   const auto prefix = context.request.base + "/v3/" + context.params.at("domain") + "/events/";
@@ -88,6 +91,7 @@ Task<http::Reply> list_events(Services& services, control::DamageReport& damage,
   };
   auto body = co_await run_blocking(services.readers, write);
   auto response = http::json_response(200, std::move(body));
+  add_position(response, {services.store.order.generation(), seen.position}, seen.at);
   if (!page.damaged.empty()) {
     damage.add(domain->name, page.damaged);
     response.fields.add("X-Eventhorn-Damaged", std::to_string(page.damaged.size()));

@@ -231,11 +231,25 @@ class EventsApi : public testing::Test {
   outbound::DnsResolver resolver_{cores_.at(0).get_executor(), {}};
   control::NoticeBoard notices_;
   FakeDeliveries deliveries_;
-  Services services_{clock_,          *store_,  directory_,  writers_.appends,
-                     writers_.health, readers_, searchers_,  writer_,
-                     keys_,           limiter_, bins_,       own_bins_,
-                     guard_,          options_, deliveries_, {},
-                     resolver_,       notices_};
+  Services services_{clock_,
+                     *store_,
+                     directory_,
+                     writers_.appends,
+                     writers_.health,
+                     readers_,
+                     searchers_,
+                     writer_,
+                     keys_,
+                     limiter_,
+                     bins_,
+                     own_bins_,
+                     guard_,
+                     options_,
+                     deliveries_,
+                     {},
+                     resolver_,
+                     notices_,
+                     writers_.doorbells};
   http::Router router_ = make_router(services_);
   Admission admission_{services_, router_};
 };

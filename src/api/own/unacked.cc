@@ -4,6 +4,8 @@
 // A lane keeps no list of them. They are what its own segments do not have settled yet, and its
 // exceptions: those that wait for a retry and those it missed. Segments of replays tell nothing:
 // what they send again was settled or is an exception.
+#include "api/own/unacked.h"
+
 #include "api/domains.h"
 #include "api/fields.h"
 #include "api/handlers.h"
@@ -218,7 +220,17 @@ Task<http::Reply> answer(Services& services, http::RequestContext& context,
   co_return http::json_response(200, std::move(body));
 }
 
-Task<http::Reply> first_page(Services& services, http::RequestContext& context) {
+Task<http::Reply> next_page(Services& services, http::RequestContext& context) {
+  CO_TRY(const auto domain, find_domain(services, context));
+  CO_TRY(const auto token,
+         decode(context.params.at("token"), domain->uid, services.keys.token_key()));
+  auto out = co_await answer(services, context, *domain, token);
+  co_return out;
+}
+
+}  // namespace
+
+Task<http::Reply> list_unacked(Services& services, http::RequestContext& context) {
   CO_TRY(const auto domain, find_domain(services, context));
   CO_TRY(const auto query, read_list_query(context.request));
   const std::string url(query.query.first("unacked_by").value_or(""));
@@ -231,20 +243,9 @@ Task<http::Reply> first_page(Services& services, http::RequestContext& context) 
   co_return out;
 }
 
-Task<http::Reply> next_page(Services& services, http::RequestContext& context) {
-  CO_TRY(const auto domain, find_domain(services, context));
-  CO_TRY(const auto token,
-         decode(context.params.at("token"), domain->uid, services.keys.token_key()));
-  auto out = co_await answer(services, context, *domain, token);
-  co_return out;
-}
-
-}  // namespace
-
 std::vector<http::Route> unacked_routes(Services& services) {
-  const std::string path = "/eventhorn/v1/{domain}/events";
-  return {{"GET", path, Access::kKey, kNoBody, bound(services, first_page)},
-          {"GET", path + "/{token}", Access::kKey, kNoBody, bound(services, next_page)}};
+  return {{"GET", "/eventhorn/v1/{domain}/events/{token}", Access::kKey, kNoBody,
+           bound(services, next_page)}};
 }
 
 }  // namespace eventhorn::api
