@@ -75,7 +75,7 @@ TEST_F(TermIndexTest, TheWidthGoesByHowOftenATermComes) {
 }
 
 // A few that come days late do not make the others seem rare: rows of millions would follow.
-TEST_F(TermIndexTest, LateEventsDoNotWidenTheSlots) {
+TEST_F(TermIndexTest, LateEventsDoNotWidenThePeriods) {
   for (int i = 0; i < 3000; ++i) add(kBaseUs + 500 * i - (i % 20 == 0 ? int64_t{1} << 38 : 0), {5});
   EXPECT_EQ(widths(5), std::set<unsigned>{0});
 }

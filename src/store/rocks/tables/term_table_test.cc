@@ -44,7 +44,7 @@ class TermTableTest : public TableTest {
   TermTable table{database};
 };
 
-TEST_F(TermTableTest, KeysSortByDomainTermWidthAndSlot) {
+TEST_F(TermTableTest, KeysSortByDomainTermWidthAndPeriod) {
   EXPECT_EQ(TermTable::key(kDomain, kTerm, 0, (5 << 14) + 17),
             version() + big_endian(kDomain.value) + big_endian(kTerm, 5) + '\0' + big_endian(5, 6));
   EXPECT_EQ(TermTable::key(kDomain, kTerm, 7, int64_t{3} << 42),
@@ -81,7 +81,7 @@ TEST_F(TermTableTest, BytesOfAnotherFormAreDamaged) {
   EXPECT_FALSE(TermTable::decode(std::string(30, '\xff'), 0, out));
 }
 
-TEST_F(TermTableTest, RowsOfASlotAreJoined) {
+TEST_F(TermTableTest, RowsOfAPeriodAreJoined) {
   merge(0, 0, {{10, {1}}, {30, {3}}});
   merge(0, 0, {{20, {2}}, {30, {3}}});
   merge(0, 1 << 14, {{1 << 14, {4}}});
