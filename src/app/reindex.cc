@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kBetweenLooks{100};
 constexpr int kLooksPerLine = 50;
+constexpr int kPatience = 600;  // looks at which nothing has moved
 
 int cannot(const std::string& why) {
   fmt::print(stderr, "eventhorn: {}\n", why);
@@ -33,9 +34,13 @@ int reindex_store(const std::string& data) {
   const auto store = store::RocksStore::open(options, clock);
   if (!store) return cannot(store.error().message);
   const uint64_t all = (*store)->terms_left();
-  for (int looks = 1;; ++looks) {
+  uint64_t last = all;
+  for (int looks = 1, still = 0;; ++looks) {
     const uint64_t left = (*store)->terms_left();
     if (left == 0) break;
+    still = left == last ? still + 1 : 0;
+    if (still == kPatience) return cannot("the index cannot be made: the log says why");
+    last = left;
     if (looks % kLooksPerLine == 0)
       fmt::print("{} of {} positions ({} %)\n", all - left, all, 100 * (all - left) / all);
     std::fflush(stdout);

@@ -98,6 +98,12 @@ bool TermQuery::holds(std::span<const Term> terms) const {
   CHECK(false);
 }
 
+size_t TermQuery::terms() const {
+  size_t out = op == Op::kTerm ? 1 : 0;
+  for (const auto& part : parts) out += part.terms();
+  return out;
+}
+
 TermQuery TermQuery::all_of(std::vector<TermQuery> parts) {
   std::erase_if(parts, [](const TermQuery& part) { return part.any(); });
   if (parts.empty()) return {};

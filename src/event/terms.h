@@ -21,7 +21,7 @@ inline constexpr int kTermBytes = 5;
 
 /// One event cannot fill an index: of more different terms, or four times as many words, none is
 /// kept.
-inline constexpr size_t kMaxTerms = 1024;
+inline constexpr size_t kMaxTerms = 512;
 
 /// The one term of an event with too many.
 inline constexpr Term kCrowded = 1;
@@ -62,6 +62,9 @@ struct TermQuery {
   std::vector<TermQuery> parts{};  // of kAnd and kOr; at least one, none of them kAny
 
   bool any() const { return op == Op::kAny; }
+
+  /// How many there are in it, each as often as it comes.
+  size_t terms() const;
 
   /// Whether an event with these terms, in order, may match.
   bool holds(std::span<const Term> terms) const;

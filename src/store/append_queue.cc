@@ -99,7 +99,7 @@ Task<Result<std::vector<AppendQueue::Outcome>>> AppendQueue::append(std::vector<
   AppendRequest request;
   for (auto& e : events) {
     e.terms = event::terms_of(e.event.bytes);
-    request.bytes += e.event.bytes.size() + 256;
+    request.bytes += e.event.bytes.size() + e.terms.size() * sizeof(event::Term) + 256;
   }
   request.events = std::move(events);
   auto start = [&](std::function<void()> resume) {

@@ -19,7 +19,7 @@ namespace {
 
 constexpr int64_t kMinuteUs = 60'000'000;
 // Ids are held until their minute ends.
-constexpr size_t kMaxPerMinute = 1'000'000;
+constexpr size_t kMaxPerMinute = 200'000;
 
 /// The minutes that are done, as JSON, and the ids of the one under way.
 class Digest {
@@ -72,8 +72,10 @@ Task<http::Reply> digest(Services& services, http::RequestContext& context) {
   const Deadline deadline = std::min<Deadline>(
       context.deadline, services.clock.steady_now() + services.options.query_timeout);
   Digest out;
+  size_t damaged = 0;
   for (;;) {
     CO_TRY(auto found, co_await read_event_page(services, domain->uid, page, context));
+    damaged += found.damaged.size();
     if (found.events.empty()) break;
     const auto add = [&] {
       for (const auto& e : found.events) out.add(e->event);
@@ -84,11 +86,13 @@ Task<http::Reply> digest(Services& services, http::RequestContext& context) {
                      "the range is too long to digest in time: narrow begin and end");
     if (out.of_minute() > kMaxPerMinute)
       co_return fail(Errc::kInvalidArgument,
-                     "a minute of the range has more than a million events: narrow begin and end "
+                     "a minute of the range has more than 200 000 events: narrow begin and end "
                      "to a part of it");
     page.cursor = std::move(found.next);
   }
-  auto response = http::json_response(200, out.take());
+  const auto take = [&] { return out.take(); };
+  auto response = http::json_response(200, co_await run_blocking(services.searchers, take));
+  if (damaged > 0) response.fields.add("X-Eventhorn-Damaged", std::to_string(damaged));
   co_return response;
 }
 

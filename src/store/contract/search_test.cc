@@ -172,5 +172,31 @@ TEST_P(StoreContract, ASearchThatIsGivenUpGoesOnWhereItWas) {
   }
 }
 
+// Two tags that are frequent and never together, an OR with a third one, and what the tail has: the
+// time is always up, and the search gets somewhere all the same.
+TEST_P(StoreContract, ASearchWhoseTimeIsAlwaysUpGetsSomewhere) {
+  std::vector<NewEvent> events;
+  for (size_t i = 0; i < 900; ++i) {
+    auto e = make_event(fmt::format("e{:04}", i), kBaseUs + static_cast<int64_t>(i / 2));
+    const auto* tag = i % 90 == 89 ? "gamma" : i % 2 == 0 ? "alpha" : "beta";
+    e.event.bytes = fmt::format(R"({{"event":"delivered","tags":["{}"]}})", tag);
+    if (i == 500) e.event.bytes = R"({"event":"delivered","tags":["alpha","beta"]})";
+    events.push_back(std::move(e));
+  }
+  for (const Place place : kPlaces) {
+    SCOPED_TRACE(static_cast<int>(place));
+    fill(events, place);
+    for (const auto* expression : {"alpha AND beta", "(alpha AND beta) OR gamma", "beta"}) {
+      const auto filter = event::Filter::parse({{"tags", expression}});
+      ASSERT_TRUE(filter);
+      for (const bool ascending : {true, false}) {
+        auto q = search(*filter, ascending);
+        q.give_up = [] { return true; };
+        ASSERT_EQ(read_pages(q), expected(events, *filter, ascending)) << expression;
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace eventhorn::store

@@ -16,7 +16,9 @@ namespace {
 
 constexpr const char* kFilePrefix = "index-";
 
+// Of a run that is written as a batch: events and terms.
 constexpr size_t kBatchLimit = 4096;
+constexpr size_t kBatchTerms = size_t{1} << 18;
 
 // Tries to write a run before it is done without reading what is in the index.
 constexpr uint32_t kPatience = 10;
@@ -122,9 +124,12 @@ bool Indexer::work(bool requested) {
   if (requested || rests) tail.close_open_run();
   // A run that has just failed waits until it is asked for, or a while has passed.
   if (requested || idle || failures_ == 0) index_closed_runs();
-  tail_was_ = tail.size();
-  looked_ = parts_.clock.steady_now();
-  lag_.set(static_cast<double>(tail_was_));
+  // Not of turns that follow each other because there is other work: nothing would ever rest.
+  if (requested || idle) {
+    tail_was_ = tail.size();
+    looked_ = parts_.clock.steady_now();
+  }
+  lag_.set(static_cast<double>(tail.size()));
   return options_.chores && options_.chores();
 }
 
@@ -153,7 +158,8 @@ Status Indexer::write_run(const TailRun& run) {
   const bool patient = failures_ < kPatience;
   const auto reads = patient ? Index::Reads::kMustSucceed : Index::Reads::kMayFail;
   // To take in files RocksDB reads those that are there; a batch needs no reads.
-  const bool by_batch = run.size() <= kBatchLimit || !patient;
+  const bool small = run.size() <= kBatchLimit && run.terms() <= kBatchTerms;
+  const bool by_batch = small || !patient;
   TRY_STATUS(by_batch ? write_batch(run, reads) : write_files(run, reads));
   rocksdb::WriteBatch mark;
   parts_.numbers.put(NumberTable::kIndexedThrough, run[run.size() - 1].position.value, mark);

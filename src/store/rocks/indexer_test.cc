@@ -80,6 +80,21 @@ TEST_F(IndexerTest, AFullRunIsIndexedAtOnce) {
   EXPECT_EQ(files(), 0U);
 }
 
+TEST_F(IndexerTest, ARunWithManyTermsIsFullBeforeItsTime) {
+  const std::vector<event::Term> many(event::kMaxTerms, 7);
+  size_t count = 0;
+  for (; count < TailRun::kCapacity && !workers.woken(); ++count) {
+    TailEntry entry;
+    entry.position = {++last};
+    entry.domain = kDomain;
+    entry.id = "e";
+    entry.terms = many;
+    tail.append(entry);
+    indexer.appended();
+  }
+  EXPECT_LE(count * many.size(), TailRun::kMaxTerms + many.size());
+}
+
 TEST_F(IndexerTest, ChoresThatHaveMoreToDoHaveTheNextTurnAtOnce) {
   more_until = 3;
   EXPECT_EQ(workers.run(), std::chrono::milliseconds(200));

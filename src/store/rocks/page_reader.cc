@@ -18,6 +18,9 @@ namespace {
 // Rows of a page whose events are fetched together.
 constexpr size_t kRowsAtOnce = 256;
 
+// Of a query, because the walk of each holds some rows of the index.
+constexpr size_t kMaxTermsWalked = 64;
+
 bool takes(const PageQuery& q, const event::Event& event) {
   return (!q.wants_id || q.wants_id(event.id)) &&
          (!q.may_match || q.may_match(event.name, event.severity)) &&
@@ -66,8 +69,10 @@ Result<bool> PageReader::fetch(const PageQuery& q, Wanted& wanted, PageSlice& ou
       }
       if (!each.empty() && !each[i]) {
         if (each[i].error().code != Errc::kCorruption) return fail(each[i].error());
-        out.damaged.push_back(cursor.id);
+        if (!cursor.id.empty()) out.damaged.push_back(cursor.id);
       }
+      // Retention has just taken the event and its rows: behind every id of its timestamp.
+      if (cursor.id.empty()) cursor.id = q.ascending ? "\x7f" : " ";
       out.reached = std::move(cursor);
       if (event) wanted.bytes += event->event.bytes.size();
       if (event && takes(q, event->event)) out.events.push_back(std::move(event));
@@ -91,13 +96,18 @@ Result<std::string> PageReader::id_of(DomainUid domain, const PageCursor& row,
 Result<PageSlice> PageReader::read(const PageQuery& q) const {
   const auto runs = parts_.tail.runs();
   const uint64_t floor = parts_.floors.events;
-  if (!q.terms.any() && parts_.rebuild.done()) {
+  if (!q.terms.any() && q.terms.terms() <= kMaxTermsWalked && parts_.rebuild.done()) {
     TermRows rows({parts_.terms, parts_.times, floor}, runs, q);
     auto slice = read_rows(q, rows, floor);
     if (slice) return slice;
     // What the index does not tell, the events do.
     if (slice.error().code != Errc::kInvalidArgument)
       parts_.unreadable.note("the index of terms", slice.error().message);
+    // The time of the slice may have gone into finding that out.
+    auto some = q;
+    if (std::exchange(some.give_up, nullptr)) some.max_scan = std::min(q.max_scan, kRowsAtOnce);
+    AllRows rows_of_all(parts_.times, runs, some);
+    return read_rows(some, rows_of_all, floor);
   }
   AllRows rows(parts_.times, runs, q);
   return read_rows(q, rows, floor);
@@ -113,6 +123,9 @@ Result<PageSlice> PageReader::read_rows(const PageQuery& q, PageRows& rows, uint
     if (!row && row.error().code == Errc::kCancelled) {
       TRY(const bool ended, fetch(q, wanted, out));
       auto at = rows.given_up_at();
+      // A search that gets nowhere would be asked for the same again.
+      if (!ended && !out.reached && q.beyond && !is_beyond(at, *q.beyond, q.ascending))
+        return fail(Errc::kInvalidArgument, "no progress");
       if (!ended && (!out.reached || is_beyond(at, *out.reached, q.ascending)))
         out.reached = std::move(at);
       return out;

@@ -162,7 +162,7 @@ class AllOf final : public Postings {
     for (size_t i = 0; agreed < parts_.size(); i = (i + 1) % parts_.size()) {
       auto& part = *parts_[i];
       if (auto status = part.seek(at); !status) {
-        current_ = part.current() ? part.current() : at;
+        if (status.error().code == Errc::kCancelled) current_ = part.current();
         return status;
       }
       if (!part.current()) {
@@ -188,32 +188,42 @@ class AllOf final : public Postings {
 
 class AnyOf final : public Postings {
  public:
-  AnyOf(std::vector<std::unique_ptr<Postings>> parts, Direction direction)
-      : parts_(std::move(parts)), direction_(direction) {}
+  AnyOf(std::vector<std::unique_ptr<Postings>> parts, Direction direction) : direction_(direction) {
+    for (auto& part : parts) parts_.push_back({std::move(part)});
+  }
 
   Status seek(const Posting& target) override {
-    std::optional<Posting> first;
-    Status status;
-    for (auto& part : parts_) {
-      const bool there =
-          started_ && (!part->current() || !direction_.before(*part->current(), target));
-      if (!there) {
-        auto sought = part->seek(target);
-        if (!sought && sought.error().code != Errc::kCancelled) return sought;
-        if (!sought) status = std::move(sought);
-      }
-      if (part->current() && (!first || direction_.before(*part->current(), *first)))
-        first = part->current();
+    for (auto& part : parts_) TRY_STATUS(part.seek(target, direction_));
+    current_.reset();
+    for (const auto& part : parts_) {
+      const auto& at = part.walk->current();
+      if (at && (!current_ || direction_.before(*at, *current_))) current_ = at;
     }
-    started_ = true;
-    current_ = first;
-    return status;
+    // Nothing is known of the timestamp at which a part was given up.
+    for (const auto& part : parts_)
+      if (part.given_up && part.walk->current()->timestamp_us == current_->timestamp_us)
+        return fail(Errc::kCancelled, "given up");
+    return {};
   }
 
  private:
-  const std::vector<std::unique_ptr<Postings>> parts_;
+  struct Part {
+    std::unique_ptr<Postings> walk;
+    bool started = false;
+    bool given_up = false;  // it has nothing before its current()
+
+    Status seek(const Posting& target, Direction direction) {
+      const auto& at = walk->current();
+      if (started && (!at || !direction.before(*at, target))) return {};
+      started = true;
+      auto sought = walk->seek(target);
+      given_up = !sought && sought.error().code == Errc::kCancelled;
+      return given_up ? Status() : sought;
+    }
+  };
+
   const Direction direction_;
-  bool started_ = false;
+  std::vector<Part> parts_;
 };
 
 }  // namespace

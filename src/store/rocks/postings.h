@@ -31,7 +31,7 @@ class Postings {
   virtual ~Postings() = default;
 
   /// Goes to the first posting at `target` or beyond. `target` never goes back. After kCancelled
-  /// there is none before current(), and the walk is not to be used any more.
+  /// there is none before current(), which may be none itself; the next seek() goes on from there.
   virtual Status seek(const Posting& target) = 0;
 
   /// nullopt at the end.

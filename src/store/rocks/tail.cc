@@ -11,8 +11,6 @@ namespace {
 
 constexpr size_t kTableSize = TailRun::kCapacity * 2;
 constexpr size_t kArenaBlock = 64 * 1024;
-constexpr size_t kTermBlock = 16 * 1024;
-static_assert(event::kMaxTerms <= kTermBlock);
 
 }  // namespace
 
@@ -47,9 +45,11 @@ std::string_view TailRun::keep(std::string_view id) {
 }
 
 std::span<const event::Term> TailRun::keep(std::span<const event::Term> terms) {
+  static_assert(event::kMaxTerms <= kTermBlock);
   if (term_arena_.empty() || terms_used_ + terms.size() > kTermBlock) {
     term_arena_.emplace_back(new event::Term[kTermBlock]);
     terms_used_ = 0;
+    term_blocks_.store(term_arena_.size(), std::memory_order_release);
   }
   auto* at = term_arena_.back().get() + terms_used_;
   std::ranges::copy(terms, at);

@@ -42,6 +42,7 @@ struct TailEntry {
 class TailRun {
  public:
   static constexpr size_t kCapacity = 32768;
+  static constexpr size_t kMaxTerms = size_t{1} << 20;
 
   TailRun();
 
@@ -61,9 +62,16 @@ class TailRun {
   /// Index of the first entry beyond `position`; size() when there is none.
   size_t first_after(Position position) const;
 
-  bool full() const { return size() == kCapacity; }
+  /// Its terms are bounded too, because the indexer makes rows of them.
+  bool full() const { return size() == kCapacity || terms() >= kMaxTerms; }
+
+  /// Of all entries, as far as they are counted: by blocks. From the appending thread, and once the
+  /// run is closed.
+  size_t terms() const { return term_blocks_.load(std::memory_order_acquire) * kTermBlock; }
 
  private:
+  static constexpr size_t kTermBlock = 16 * 1024;
+
   static uint64_t id_hash(DomainUid domain, std::string_view id);
   std::string_view keep(std::string_view id);
   std::span<const event::Term> keep(std::span<const event::Term> terms);
@@ -74,6 +82,7 @@ class TailRun {
   size_t arena_used_ = 0;
   std::vector<std::unique_ptr<event::Term[]>> term_arena_;
   size_t terms_used_ = 0;
+  std::atomic<size_t> term_blocks_{0};
   std::atomic<size_t> count_{0};
 };
 

@@ -1,6 +1,8 @@
 #include "store/rocks/term_rebuild.h"
 
+#include "base/check.h"
 #include "base/log.h"
+#include "store/rocks/scan.h"
 #include "store/rocks/status.h"
 
 #include <rocksdb/convenience.h>
@@ -19,6 +21,8 @@ constexpr uint64_t kTellEvery = 1'000'000;
 
 constexpr size_t kLongestKey = 32;
 
+constexpr size_t kBytesAtOnce = size_t{16} << 20;
+
 std::string key_of(std::string_view name) {
   const unsigned version = event::terms_version();
   std::string out(name);
@@ -34,6 +38,7 @@ Status TermRebuild::load(Position indexed) {
   TRY(const auto through, parts_.numbers.load(key_of(NumberTable::kTermsThrough)));
   if (!since) {
     rocksdb::WriteBatch batch;
+    TRY_STATUS(forget_marks(batch));
     parts_.numbers.put(key_of(NumberTable::kTermsSince), indexed.value, batch);
     TRY_STATUS(parts_.database.write(batch, "marking the index"));
   }
@@ -47,6 +52,20 @@ Status TermRebuild::load(Position indexed) {
   return {};
 }
 
+// Of other versions too: an index of theirs lacks what was indexed since, and RocksDB has dropped
+// parts of it.
+Status TermRebuild::forget_marks(rocksdb::WriteBatch& batch) const {
+  for (const auto name : {NumberTable::kTermsSince, NumberTable::kTermsThrough}) {
+    const auto forget = [&](std::string_view key, std::string_view) -> Result<bool> {
+      if (key.size() == name.size() + 2)
+        batch.Delete(parts_.database.family(Family::kMeta), to_slice(key));
+      return true;
+    };
+    TRY_STATUS(scan_prefix(parts_.database.rows(Family::kMeta), name, "reading marks", forget));
+  }
+  return {};
+}
+
 // The marks go first: what is left of the index after a crash does no harm, because rows that come
 // again are joined to it. Files go whole where they can, because one may be what cannot be read.
 Status TermRebuild::begin_anew() {
@@ -54,10 +73,13 @@ Status TermRebuild::begin_anew() {
   auto* family = parts_.database.family(Family::kTerms);
   const std::string end(kLongestKey, '\xff');
   rocksdb::WriteBatch batch;
+  TRY_STATUS(forget_marks(batch));
   parts_.numbers.put(key_of(NumberTable::kTermsSince), indexed.value_or(0), batch);
   parts_.numbers.put(key_of(NumberTable::kTermsThrough), 0, batch);
   batch.DeleteRange(family, "", end);
-  TRY_STATUS(parts_.database.write(batch, "forgetting the index of terms"));
+  rocksdb::WriteOptions synced;
+  synced.sync = true;
+  TRY_STATUS(to_status(parts_.database->Write(synced, &batch), "forgetting the index of terms"));
   const rocksdb::RangePtr all(nullptr, nullptr);
   TRY_STATUS(to_status(rocksdb::DeleteFilesInRanges(&*parts_.database, family, &all, 1),
                        "forgetting the index of terms"));
@@ -76,16 +98,17 @@ bool TermRebuild::step() {
   look();
   if (done()) return false;
   const Position to{std::min(since_.value, through_.value + kAtOnce)};
-  if (auto status = index(through_, to); !status) {
+  const auto done_to = index(through_, to);
+  if (!done_to) {
     if (!std::exchange(failing_, true)) {
       log_warn("store", "making the index of terms failed, will try again after={} error={}",
-               through_.value, status.error().message);
+               through_.value, done_to.error().message);
     }
     return false;
   }
   failing_ = false;
-  told_ += to.value - through_.value;
-  through_ = to;
+  told_ += done_to->value - through_.value;
+  through_ = *done_to;
   look();
   if (done()) {
     log_info("store", "the index of terms is made");
@@ -98,15 +121,17 @@ bool TermRebuild::step() {
 
 // An event that cannot be read is left out, as every search leaves it out. While the disk gives
 // errors, none is.
-Status TermRebuild::index(Position after, Position through) {
+Result<Position> TermRebuild::index(Position after, Position to) {
   std::vector<Position> positions;
-  for (Position p = just_after(after); p <= through; p = just_after(p)) positions.push_back(p);
+  for (Position p = just_after(after); p <= to; p = just_after(p)) positions.push_back(p);
   std::vector<EventPtr> events;
-  if (!parts_.log.read(positions, LogTable::kAllBytes, events)) {
+  if (!parts_.log.read(positions, kBytesAtOnce, events)) {
     events.clear();
-    for (const auto& status : parts_.log.read_each(positions, LogTable::kAllBytes, events))
-      if (!status && status.error().code != Errc::kCorruption) return status;
+    for (const auto& status : parts_.log.read_each(positions, kBytesAtOnce, events))
+      if (!status && status.error().code != Errc::kCorruption) return fail(status.error());
   }
+  CHECK(!events.empty());
+  const Position through = positions[events.size() - 1];
   TailRun run;
   for (const auto& event : events)
     if (event) run.append(TailEntry::of(*event, event::terms_of(event->event.bytes)));
@@ -116,7 +141,8 @@ Status TermRebuild::index(Position after, Position through) {
   for (const auto& row : rows)
     batch.Merge(parts_.database.family(index_.family()), row.key, row.value);
   parts_.numbers.put(key_of(NumberTable::kTermsThrough), through.value, batch);
-  return parts_.database.write(batch, "making the index of terms");
+  TRY_STATUS(parts_.database.write(batch, "making the index of terms"));
+  return through;
 }
 
 }  // namespace eventhorn::store

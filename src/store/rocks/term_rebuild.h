@@ -16,8 +16,8 @@ namespace eventhorn::store {
 
 class TermRebuild {
  public:
-  /// Events of one step.
-  static constexpr uint64_t kAtOnce = 4096;
+  /// Events of one step, at most.
+  static constexpr uint64_t kAtOnce = 1024;
 
   /// All must outlive this.
   struct Parts {
@@ -46,7 +46,8 @@ class TermRebuild {
   bool step();
 
  private:
-  Status index(Position after, Position through);
+  Result<Position> index(Position after, Position to);
+  Status forget_marks(rocksdb::WriteBatch& batch) const;
   void look();
 
   const Parts parts_;

@@ -85,6 +85,34 @@ TEST_F(TermRebuildTest, WhatRetentionDroppedNeedsNone) {
   EXPECT_TRUE(rebuild.done());
 }
 
+// Going back to an earlier version of the program: the index of then lacks what came since.
+TEST_F(TermRebuildTest, MarksOfOtherVersionsAreForgotten) {
+  put_events(1, 5);
+  const std::string old("t\0\1", 3);
+  write([&](rocksdb::WriteBatch& batch) { numbers.put(old, 3, batch); });
+  TermRebuild rebuild({database, numbers, log, *floors});
+  ASSERT_TRUE(rebuild.load({5}));
+  EXPECT_EQ(*numbers.load(old), std::nullopt);
+  EXPECT_EQ(rebuild.left(), 5U);
+}
+
+TEST_F(TermRebuildTest, AStepIsBoundedByBytes) {
+  write([&](rocksdb::WriteBatch& batch) {
+    for (uint64_t i = 1; i <= 5; ++i) {
+      auto event = make_event("e", kBaseUs);
+      event.event.bytes = R"({"event":"opened","pad":")" + std::string(6 << 20, 'x') + "\"}";
+      EXPECT_TRUE(log.put({i}, event, {}, batch));
+    }
+  });
+  TermRebuild rebuild({database, numbers, log, *floors});
+  ASSERT_TRUE(rebuild.load({5}));
+  EXPECT_TRUE(rebuild.step());
+  EXPECT_GT(rebuild.left(), 0U);
+  while (rebuild.step()) {
+  }
+  EXPECT_EQ(postings(), 5U);
+}
+
 TEST_F(TermRebuildTest, ADamagedEventIsLeftOut) {
   put_events(1, 5);
   put(Family::kLog, LogTable::key({3}), "damaged");

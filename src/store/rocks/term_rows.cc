@@ -12,6 +12,9 @@ constexpr int64_t kLastTimestamp = (int64_t{1} << 56) - 1;
 // Dropped postings that are passed between two questions whether to give up.
 constexpr unsigned kDroppedAtOnce = 1024;
 
+// Rows of one timestamp that are looked at for the ids of some.
+constexpr size_t kMaxNamed = 4 * TermRows::kMaxAtOnce;
+
 /// All rows of one timestamp.
 PageQuery at_timestamp(DomainUid domain, int64_t timestamp_us, bool ascending) {
   PageQuery out;
@@ -48,8 +51,14 @@ Result<std::optional<TimeRow>> TermRows::next() {
   while (ready_.empty()) {
     const auto& at = postings_->current();
     const bool have_posting = at && in_range(at->timestamp_us);
-    if (!have_posting && tail_next_ == tail_.size()) return std::nullopt;
-    if (have_posting && given_up_) return fail(Errc::kCancelled, "given up");
+    const bool have_tail = tail_next_ < tail_.size();
+    if (!have_posting && !have_tail) return std::nullopt;
+    const auto comes_first = [&] {
+      const int64_t tail_us = tail_[tail_next_].timestamp_us;
+      return query_.ascending ? tail_us < at->timestamp_us : tail_us > at->timestamp_us;
+    };
+    if (have_posting && given_up_ && !(have_tail && comes_first()))
+      return fail(Errc::kCancelled, "given up");
     TRY_STATUS(fill());
   }
   TimeRow row = std::move(ready_.front());
@@ -132,7 +141,9 @@ Status TermRows::take_named(int64_t timestamp_us, const std::vector<Posting>& po
   for (const auto& posting : postings) positions.push_back(posting.position);
   std::ranges::sort(positions);
   TimeTable::Walk walk(parts_.times, one);
-  for (; walk.valid(); walk.next()) {
+  for (size_t looked_at = 0; walk.valid(); walk.next()) {
+    if (++looked_at > kMaxNamed)
+      return fail(Errc::kInvalidArgument, "too many events have one timestamp");
     auto row = walk.row();
     if (std::ranges::binary_search(positions, row.position)) ready_.push_back(std::move(row));
   }
@@ -140,14 +151,8 @@ Status TermRows::take_named(int64_t timestamp_us, const std::vector<Posting>& po
 }
 
 PageCursor TermRows::given_up_at() const {
-  int64_t earliest = query_.ascending ? INT64_MAX : 0;
-  const auto add = [&](int64_t us) {
-    earliest = query_.ascending ? std::min(earliest, us) : std::max(earliest, us);
-  };
-  if (postings_->current()) add(postings_->current()->timestamp_us);
-  if (tail_next_ < tail_.size()) add(tail_[tail_next_].timestamp_us);
-  // Before and behind every id: they are of printable ASCII.
-  return {earliest, query_.ascending ? " " : "\x7f"};
+  // Before every id in the direction of travel: they are of printable ASCII.
+  return {postings_->current()->timestamp_us, query_.ascending ? " " : "\x7f"};
 }
 
 Result<std::string> TermRows::find_id(const TimeTable& times, DomainUid domain,

@@ -19,7 +19,7 @@ namespace eventhorn::store {
 class TermRows final : public PageRows {
  public:
   /// Events of the answer with one and the same timestamp. Of more the index is of no use.
-  static constexpr size_t kMaxAtOnce = 16'384;
+  static constexpr size_t kMaxAtOnce = 2048;
 
   /// All must outlive this; `floor` is that of events.
   struct Parts {

@@ -182,6 +182,8 @@ int64_t TermTable::Rows::period() const {
 }
 
 Status TermTable::Rows::read(std::vector<Posting>& out) const {
+  if (rows_->value().size() > kMaxRowBytes)
+    return fail(Errc::kInvalidArgument, "too many events have nearly one timestamp");
   return decode(rows_->value().ToStringView(), period(), out);
 }
 

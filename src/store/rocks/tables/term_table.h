@@ -40,6 +40,8 @@ struct Posting {
 class TermTable {
  public:
   static constexpr unsigned kWidths = 8;
+  /// What a walk takes: some 200 000 postings.
+  static constexpr size_t kMaxRowBytes = size_t{1} << 20;
 
   /// `database` must outlive this.
   explicit TermTable(const Database& database) : database_(database) {}
@@ -75,6 +77,7 @@ class TermTable {
 
     // Of the row that seek() found.
     int64_t period() const;
+    /// kInvalidArgument for a row of more than kMaxRowBytes.
     Status read(std::vector<Posting>& out) const;
 
     Status status() const;
