@@ -35,12 +35,12 @@ def measure_size(options, events):
         embedded["bytes"] = sum(family["bytes"] for family in result["store"]["families"].values())
         result["beside"] = {"embedded": embedded}
     with data_directory() as data:
-        result["beside"]["embedded"]["fill"] = ask("embedded", corpus, data, "--fill", "--queries", 0)["fill"]
+        embedded["fill"] = ask("embedded", corpus, data, "--fill", "--queries", 0)["fill"]
+    print_engine("embedded", embedded)
     for name, measure in (("postgres", measure_postgres), ("sqlite", measure_sqlite)):
         if name in (installed() if options.beside is None else options.beside):
             result["beside"][name] = measure(options, corpus)
-    for name, engine in result["beside"].items():
-        print_engine(name, engine)
+            print_engine(name, result["beside"][name])
     check_answers(result)
     return result
 
