@@ -191,12 +191,11 @@ std::optional<Micros> AppendQueue::try_to_recover() {
   if (now < recover_at_ && !stopping) return std::chrono::ceil<Micros>(recover_at_ - now);
   const auto recovered =
       parts_.health.recover([this] { return parts_.feed.catch_up(parts_.log, parts_.domains); });
-  if (recovered) {
-    recover_at_ = SteadyTime::min();
-    return Micros(0);
-  }
-  log_error("store", "reopening failed, will try again error={}", recovered.error().message);
+  // Also after one that succeeded: a disk that can be opened and takes nothing fails the next
+  // write.
   recover_at_ = parts_.clock.steady_now() + options_.recover_interval;
+  if (recovered) return Micros(0);
+  log_error("store", "reopening failed, will try again error={}", recovered.error().message);
   return options_.recover_interval;
 }
 

@@ -280,6 +280,22 @@ TEST(AppendQueue, AFailedStoreRefusesUntilItHasRecovered) {
   EXPECT_EQ(rig.seen, Ids{"c"});
 }
 
+TEST(AppendQueue, AStoreThatFailsAgainAtOnceIsNotReopenedAllTheTime) {
+  Rig rig;
+  rig.log.refuses = true;
+  auto first = rig.append({"a"});
+  rig.turns();
+  EXPECT_TRUE(rig.health.good()) << "reopened at once, the first time";
+  auto second = rig.append({"b"});
+  EXPECT_EQ(rig.turns(), WriterOptions().recover_interval);
+  EXPECT_FALSE(rig.health.good());
+  rig.clock.advance(WriterOptions().recover_interval);
+  rig.turns();
+  EXPECT_TRUE(rig.health.good());
+  EXPECT_FALSE(first.get());
+  EXPECT_FALSE(second.get());
+}
+
 TEST(AppendQueue, StopWritesWhatIsQueuedAndThenRefuses) {
   Rig rig;
   auto last = rig.append({"a"});
