@@ -38,7 +38,8 @@ EmbeddedEngine::EmbeddedEngine(RocksOptions options, const Clock& clock)
       counts_(tables_.classes),
       indexer_({database_, tables_.numbers, tail_, clock,
                 options_.workers != nullptr ? *options_.workers : threads_},
-               {options_.directory, options_.index_idle, [this] { return chores(); }},
+               {options_.directory, options_.index_idle, [this] { return chores(); },
+                [this] { return wal_.failed(); }},
                {&tables_.ids, &tables_.times, &counts_, &terms_}) {}
 
 Result<std::unique_ptr<RocksStore>> RocksStore::open(RocksOptions options, const Clock& clock) {

@@ -108,7 +108,8 @@ std::optional<Micros> Indexer::turn() {
     requested = wanted > served_;
   }
   bool more = false;
-  if (const auto use = parts_.database.use()) more = work(requested);
+  const bool failed = options_.failed && options_.failed();
+  if (const auto use = parts_.database.use(); use && !failed) more = work(requested);
   const MutexLock lock(mutex_);
   if (requested) {
     served_ = wanted;

@@ -42,6 +42,9 @@ class Indexer {
     Micros idle{};
     /// Other work of each turn, with the database in use. True when it has more to do now.
     std::function<bool()> chores;
+    /// True after a write of the log has failed: RocksDB aborts when its log is asked for another
+    /// one before it is opened anew. Null: it never has.
+    std::function<bool()> failed{};
   };
 
   /// `indexes` are written together, and must outlive this.

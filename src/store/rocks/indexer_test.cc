@@ -59,12 +59,13 @@ class IndexerTest : public TableTest {
   NumberTable numbers{database};
   LetterIndex letters;
   int chores = 0;
+  bool failed = false;
   int more_until = 0;  // chores say that there is more to do before they were done so often
   uint64_t last = 0;
-  Indexer indexer{
-      {database, numbers, tail, clock, workers},
-      {dir.path(), std::chrono::milliseconds(200), [this] { return ++chores < more_until; }},
-      {&letters}};
+  Indexer indexer{{database, numbers, tail, clock, workers},
+                  {dir.path(), std::chrono::milliseconds(200),
+                   [this] { return ++chores < more_until; }, [this] { return failed; }},
+                  {&letters}};
 };
 
 TEST_F(IndexerTest, AFullRunIsIndexedAtOnce) {
@@ -116,6 +117,17 @@ TEST_F(IndexerTest, AnOpenRunIsIndexedOnceItRests) {
   EXPECT_EQ(indexed(), 4U);
   EXPECT_EQ(tail.size(), 0U);
   EXPECT_EQ(raw(Family::kTimes)["3e1000003"], "row");
+}
+
+TEST_F(IndexerTest, WritesNothingAfterAWriteOfTheLogHasFailed) {
+  failed = true;
+  append(TailRun::kCapacity + 1);
+  EXPECT_EQ(workers.run(), std::chrono::milliseconds(200));
+  EXPECT_EQ(indexed(), std::nullopt);
+  EXPECT_EQ(chores, 0);
+  failed = false;
+  (void)workers.run();
+  EXPECT_EQ(indexed(), TailRun::kCapacity);
 }
 
 TEST_F(IndexerTest, IndexesWhatIsAskedFor) {
