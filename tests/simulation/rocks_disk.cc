@@ -87,6 +87,20 @@ class RocksProcess final : public store::Store {
     return store_->read_page(query);
   }
 
+  Result<store::OrderSlice> read_order(const store::OrderQuery& query) override {
+    TRY_STATUS(may(Operation::kReadPage));
+    return store_->read_order(query);
+  }
+
+  store::Committed last_commit() const override { return store_->last_commit(); }
+
+  Result<std::optional<SystemTime>> committed_at(Position position) override {
+    TRY_STATUS(may(Operation::kReadEvents));
+    return store_->committed_at(position);
+  }
+
+  uint64_t generation() const override { return store_->generation(); }
+
   Result<store::SaveToken> save(std::span<const store::Progress* const> progress) override {
     TRY_STATUS(alive());
     const Failing failing(device_, Operation::kSaveProgress);
