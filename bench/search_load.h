@@ -16,8 +16,8 @@ struct Filled {
   uint64_t bytes = 0;  // of the events as both doors send them
 };
 
-/// Appends all events in batches of `batch`, by as many threads as the engine takes. The events are
-/// made meanwhile by two more threads: about 6 us of CPU each, which every engine pays.
+/// Appends all events in batches of `batch`, by as many threads as the engine takes. Two more
+/// threads make them meanwhile, at the cost of every engine alike.
 Result<Filled> fill(const Corpus& corpus, Engine& engine, size_t batch);
 
 struct Figures {
