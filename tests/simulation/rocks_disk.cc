@@ -88,14 +88,14 @@ class RocksProcess final : public store::Store {
   }
 
   Result<store::OrderSlice> read_order(const store::OrderQuery& query) override {
-    TRY_STATUS(may(Operation::kReadPage));
+    TRY_STATUS(may(Operation::kReadOrder));
     return store_->read_order(query);
   }
 
   store::Committed last_commit() const override { return store_->last_commit(); }
 
   Result<std::optional<SystemTime>> committed_at(Position position) override {
-    TRY_STATUS(may(Operation::kReadEvents));
+    TRY_STATUS(may(Operation::kReadOrder));
     return store_->committed_at(position);
   }
 
