@@ -85,6 +85,7 @@ TEST_F(ParkingTest, ProbesBurnNoAttempts) {
 // One poison event among good ones neither parks the endpoint nor is kept from being missed.
 TEST_F(ParkingTest, PoisonEventHurtsOnlyItself) {
   options_.schedule = webhook::RetrySchedule({1ms, 1ms, 1ms, 1ms, 1ms, 1ms, 1ms}, 0);
+  options_.health.park_after = 10min;  // a machine that is busy for a while parks nobody
   sender_.script(kUrl, "poison", std::deque<int>(100, 500));
   auto life = start();
   life.set_hook("a.example", Hook::kDelivered, {kUrl});
