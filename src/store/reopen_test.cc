@@ -84,7 +84,14 @@ TEST(Reopen, C15AStoreThatIsGoneIsNotMadeAnew) {
     EXPECT_FALSE(rig.append("b"));
     await_closed(rig);
     fs::rename(store, aside);
-    if (empty) fs::create_directory(store);
+    // A reopening that is under way may have looked before, and leaves a lock file behind; it ends
+    // before the next one, and only one that finds something goes so far.
+    for (int i = 0; i < 2; ++i) {
+      (void)rig.store->recover();
+      std::error_code ec;
+      fs::remove_all(store, ec);
+      if (empty) fs::create_directory(store, ec);
+    }
     rig.env.set_fault(Fault::kNone);
     const auto refused = rig.store->recover();
     ASSERT_FALSE(refused);

@@ -130,7 +130,7 @@ class Docs(Case):
         self.server.stop()
         text = (ROOT / "README.md").read_text()
         found = sorted(set(re.findall(r"`(eventhorn (?!serve|ready)[^`]+)`", text)))
-        self.assertEqual(len(found), 3, found)
+        self.assertEqual(len(found), 4, found)
         for command in found:
             done = self.run_command(command.replace("DIR", "eventhorn-data"))
             self.assertEqual(done.returncode, 0, f"{command}\n{done.stdout}{done.stderr}")
