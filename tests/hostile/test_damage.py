@@ -9,7 +9,7 @@ from harness import event
 from shimmed import PATIENT, Disk
 from suite import Hostile
 
-FAMILY = re.compile(rb"column\.family\.id....name(default|log|ids|times|classes|attempts|tries)", re.DOTALL)
+FAMILY = re.compile(rb"column\.family\.id....name(default|log|ids|times|classes|attempts|tries|terms)", re.DOTALL)
 
 
 def damage(server, family):
