@@ -23,7 +23,7 @@ constexpr uint64_t kStepsPerCheck = 8;                   // of the invariants of
 constexpr uint64_t kRest =
     10;  // clients rest for one part of the life in so many, in every other run
 
-constexpr size_t kMoreBytes = 2 << 20;
+constexpr size_t kMoreBytes = 8 << 20;
 
 class Run {
  public:
@@ -87,8 +87,8 @@ class Run {
     return true;
   }
 
-  // What lanes hold of the log is bounded: by what they may hold, and by what reads under way and
-  // a commit bring.
+  // What lanes hold of the log is bounded: by what they may hold, and by what reads under way bring,
+  // and the commits that a thread which stalls has not taken yet.
   void check_memory() {
     const size_t held = store::live_event_bytes();
     if (held > 2 * plan_.model.max_live_bytes + kMoreBytes)

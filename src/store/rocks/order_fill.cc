@@ -48,7 +48,8 @@ Result<std::vector<EventHead>> OrderFill::heads_before_mark(Position& begin) con
     if (!head)
       log_error("store", "an event is left out of the index position={} error={}", at.value,
                 head.error().message);
-    if (head && *head) out.push_back(**head);
+    if (!head) continue;
+    if (const auto& found = *head) out.push_back(*found);
   }
   begin = at;
   return out;

@@ -32,8 +32,8 @@ class IndexRows {
       : domain_(domain), to_(to), last_(after), runs_(runs) {
     for (size_t i = 0; i < kWalks; ++i) {
       rows_[i] = classes.rows();
-      walks_[i].emplace(*rows_[i], domain, webhook::Class{static_cast<uint8_t>(i)});
-      walks_[i]->seek_after(after);
+      auto& walk = walks_.emplace_back(*rows_[i], domain, webhook::Class{static_cast<uint8_t>(i)});
+      walk.seek_after(after);
     }
   }
 
@@ -41,11 +41,11 @@ class IndexRows {
   Result<std::optional<OrderRow>> next() {
     ClassTable::Walk* first = nullptr;
     for (auto& walk : walks_) {
-      if (!walk->valid()) {
-        TRY_STATUS(walk->status());
+      if (!walk.valid()) {
+        TRY_STATUS(walk.status());
         continue;
       }
-      if (first == nullptr || walk->position() < first->position()) first = &*walk;
+      if (first == nullptr || walk.position() < first->position()) first = &walk;
     }
     const Position indexed = first != nullptr ? first->position() : Position{UINT64_MAX};
     if (const auto* entry = tail_entry(); entry != nullptr && entry->position <= indexed) {
@@ -85,7 +85,7 @@ class IndexRows {
   const Position to_;
   Position last_;
   std::array<std::unique_ptr<rocksdb::Iterator>, kWalks> rows_;
-  std::array<std::optional<ClassTable::Walk>, kWalks> walks_;
+  std::vector<ClassTable::Walk> walks_;
   const Tail::Runs& runs_;
   size_t run_ = 0;
   size_t tail_next_ = 0;
@@ -124,10 +124,9 @@ class LogRows {
       const auto head = log_.find_head(last_);
       if (!head && head.error().code != Errc::kCorruption) return fail(head.error());
       if (!head) rows_.push_back({last_, {}, {}, {}, true});
-      if (head && *head) {
-        const auto& h = **head;
-        rows_.push_back({h.position, h.domain, h.name, h.severity});
-      }
+      if (!head) continue;
+      if (const auto& found = *head)
+        rows_.push_back({found->position, found->domain, found->name, found->severity});
     }
     ended_ = last_ >= to_;
     return {};

@@ -165,12 +165,13 @@ class AllOf final : public Postings {
         if (status.error().code == Errc::kCancelled) current_ = part.current();
         return status;
       }
-      if (!part.current()) {
+      const auto found = part.current();
+      if (!found) {
         current_.reset();
         return {};
       }
-      agreed = *part.current() == at ? agreed + 1 : 1;
-      at = *part.current();
+      agreed = *found == at ? agreed + 1 : 1;
+      at = *found;
       if (++steps_ % kStepsAtOnce == 0 && query_.give_up && query_.give_up(at)) {
         current_ = at;
         return fail(Errc::kCancelled, "given up");
@@ -200,9 +201,11 @@ class AnyOf final : public Postings {
       if (at && (!current_ || direction_.before(*at, *current_))) current_ = at;
     }
     // Nothing is known of the timestamp at which a part was given up.
-    for (const auto& part : parts_)
-      if (part.given_up && part.walk->current()->timestamp_us == current_->timestamp_us)
+    for (const auto& part : parts_) {
+      const auto& at = part.walk->current();
+      if (part.given_up && at && current_ && at->timestamp_us == current_->timestamp_us)
         return fail(Errc::kCancelled, "given up");
+    }
     return {};
   }
 

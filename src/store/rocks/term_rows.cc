@@ -151,8 +151,9 @@ Status TermRows::take_named(int64_t timestamp_us, const std::vector<Posting>& po
 }
 
 PageCursor TermRows::given_up_at() const {
+  const auto& at = postings_->current();
   // Before every id in the direction of travel: they are of printable ASCII.
-  return {postings_->current()->timestamp_us, query_.ascending ? " " : "\x7f"};
+  return {at ? at->timestamp_us : 0, query_.ascending ? " " : "\x7f"};
 }
 
 Result<std::string> TermRows::find_id(const TimeTable& times, DomainUid domain,
