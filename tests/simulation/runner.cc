@@ -87,8 +87,8 @@ class Run {
     return true;
   }
 
-  // What lanes hold of the log is bounded: by what they may hold, and by what reads under way bring,
-  // and the commits that a thread which stalls has not taken yet.
+  // What lanes hold of the log is bounded: by what they may hold, and by what reads under way
+  // bring, and the commits that a thread which stalls has not taken yet.
   void check_memory() {
     const size_t held = store::live_event_bytes();
     if (held > 2 * plan_.model.max_live_bytes + kMoreBytes)
