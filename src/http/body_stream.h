@@ -32,6 +32,9 @@ class BodyStream {
   BodyStream(Stream& stream, Deadline& deadline, const ServerState& state, bool chunked)
       : stream_(stream), deadline_(deadline), state_(state), chunked_(chunked) {}
 
+  /// Whether the source has said that this is all.
+  bool ended() const { return ended_; }
+
   /// Until the source ends or fails, the client ends its side, the connection breaks, or the server
   /// stops.
   Task<void> send(const BodySource& source) {
@@ -67,6 +70,7 @@ class BodyStream {
 
   Task<bool> send_piece(const BodySource& source) {
     const auto piece = co_await source();
+    ended_ = !piece;
     if (!piece) co_return false;
     if (piece->empty()) co_return true;  // as a chunk it would end the body
     intact_ = co_await write(*piece);
@@ -110,7 +114,8 @@ class BodyStream {
   Deadline& deadline_;
   const ServerState& state_;
   const bool chunked_;
-  std::string head_;    // of a chunk
+  std::string head_;  // of a chunk
+  bool ended_ = false;
   bool intact_ = true;  // the body is at the end of a chunk and may go on
 };
 

@@ -82,6 +82,16 @@ TEST_F(BodyStreamTest, ASourceThatFailsLeavesTheBodyOpen) {
   EXPECT_EQ(sent(true, source({"a"}, Then::kThrow)), "1\r\na\r\n");
 }
 
+TEST_F(BodyStreamTest, TellsWhetherItsSourceCameToItsEnd) {
+  for (const auto then : {Then::kEnd, Then::kThrow}) {
+    BodyStream<Socket> body(ours, deadline, state, true);
+    const auto from = source({"a"}, then);
+    EXPECT_FALSE(body.ended());
+    block_on(cores.at(0).get_executor(), body.send(from));
+    EXPECT_EQ(body.ended(), then == Then::kEnd);
+  }
+}
+
 TEST_F(BodyStreamTest, AClientThatEndsItsSideEndsTheBody) {
   theirs.shutdown(Socket::shutdown_send);
   EXPECT_EQ(sent(true, source({}, Then::kWait)), "");

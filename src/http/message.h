@@ -54,6 +54,9 @@ struct Response {
   std::string body;
   /// When set, the body comes from here and `body` is not sent. See ServerOptions::max_streams.
   BodySource stream{};
+  /// Of a streamed body: it is of use only as a whole, so a client that does not get all of it must
+  /// not take it for whole. Otherwise the body is whole wherever the server stops.
+  bool must_end = false;
 };
 
 /// The JSON answer every API route gives: `Content-Type: application/json; charset=utf-8`,

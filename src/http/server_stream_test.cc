@@ -179,6 +179,27 @@ TEST(ServerStream, EndsAtOnceWhenTheServerStops) {
   EXPECT_TRUE(script.gone());
 }
 
+TEST(ServerStream, WhatMustComeToItsEndIsNotWholeBeforeIt) {
+  Script script({"one"}, Then::kWait);
+  ScriptServer s(script);
+  s.server.must_end = true;
+  RawClient client(s.server.port());
+  client.ask(request("GET /stream"));
+  EXPECT_EQ(client.read_bytes(8), "3\r\none\r\n");
+  s.server.server().stop_accepting();
+  EXPECT_EQ(client.read_to_end(), "");
+  EXPECT_TRUE(script.gone());
+}
+
+TEST(ServerStream, WhatCameToItsEndIsWhole) {
+  Script script({"one"}, Then::kEnd);
+  ScriptServer s(script);
+  s.server.must_end = true;
+  RawClient client(s.server.port());
+  client.ask(request("GET /stream"));
+  EXPECT_EQ(client.read_to_end(), "3\r\none\r\n0\r\n\r\n");
+}
+
 TEST(ServerStream, EndsAtOnceWhenTheServerStopsInTheMiddleOfAPiece) {
   ServerOptions options;
   options.stream_write_timeout = 1h;

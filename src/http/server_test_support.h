@@ -53,6 +53,8 @@ class TestServer {
 
   /// Makes the body of /stream. Set before the first request.
   std::function<BodySource()> make_stream;
+  /// As Response::must_end of it.
+  bool must_end = false;
 
   /// Ends when a request has come to /gate or /forever.
   void wait_until_inside() { inside_.get_future().wait(); }
@@ -129,6 +131,7 @@ class TestServer {
   Task<http::Reply> stream(RequestContext&) {
     auto response = text_response(200, "not sent");
     response.stream = make_stream();
+    response.must_end = must_end;
     co_return response;
   }
 

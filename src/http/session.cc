@@ -168,6 +168,7 @@ class Session final : public Connection, public Peer {
     account(*response, started);
     if (sent && streams) {
       source_ = std::move(response->stream);
+      source_must_end_ = response->must_end;
     } else {
       entry_->set_useless(now());
     }
@@ -359,14 +360,26 @@ class Session final : public Connection, public Peer {
 
   // The body of a streamed response, whose head was sent.
   Task<void> send_stream() {
-    BodyStream<Stream> body(stream_, deadline, state_, parser_.takes_chunks());
+    const bool chunked = parser_.takes_chunks();
+    BodyStream<Stream> body(stream_, deadline, state_, chunked);
     forget_request();
     streaming = true;
     co_await body.send(source_);
     streaming = false;
     slot_.release();
     source_ = nullptr;  // after the release: who sees it gone may open the next
-    co_await body.finish();
+    if (body.ended() || !source_must_end_) {
+      co_await body.finish();
+    } else if (!chunked) {
+      reset();  // a client takes the end of the connection for that of the body
+    }
+  }
+
+  // Ends the connection in such a way that the client sees an error.
+  void reset() {
+    boost::system::error_code ignored;
+    socket_of(stream_).set_option(asio::socket_base::linger(true, 0), ignored);
+    socket_of(stream_).close(ignored);
   }
 
   void account(const Response& response, SteadyTime started) {
@@ -415,6 +428,7 @@ class Session final : public Connection, public Peer {
   Admitted admitted_;
   bool refused_ = false;  // the parser can't go on
   BodySource source_;     // of the stream to send
+  bool source_must_end_ = false;
   StreamSlot slot_;
 };
 
