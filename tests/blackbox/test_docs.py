@@ -85,7 +85,7 @@ class Docs(Case):
         self.prepare(command)
         done = self.run_command(command)
         self.assertEqual(done.returncode, 0, f"{command}\n{done.stderr}")
-        answer = (self.folder / "answer").read_text()
+        answer = (self.folder / "answer").read_text(errors="replace")
         self.assertEqual((self.folder / "status").read_text(), "200", f"{command}\n{answer}")
         # What is shown as the answer begins like the answer.
         if key := re.match(r'\{"(\w+)":', after):
