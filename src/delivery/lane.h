@@ -88,6 +88,8 @@ class Lane {
   /// True when the lane still wants an event of a segment (null: a retry).
   bool wants(const Segment* segment, Hook hook, Position position) const;
 
+  const LaneHooks& hooks() const { return hooks_; }
+
   void load(const store::LaneRow& row);
 
   /// SegmentSet::begin_live(), which may let go of what waits in memory.

@@ -52,6 +52,13 @@ class LaneHooks {
     return since_[static_cast<size_t>(hook)].has_value();
   }
 
+  /// Of a retry that was saved while the hook was named `since_then`, nullopt when that is not
+  /// known: a hook that was removed since then has dropped it.
+  bool wants_saved(webhook::Hook hook, std::optional<Position> since_then) const {
+    const auto& since = since_[static_cast<size_t>(hook)];
+    return since && (!since_then || *since <= *since_then);
+  }
+
  private:
   Since since_;
   std::array<uint32_t, webhook::kHooks> lives_{};

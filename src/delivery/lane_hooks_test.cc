@@ -29,6 +29,16 @@ TEST(LaneHooks, AReplayTakesWhatTheyNameNowWhateverTheirBegin) {
   EXPECT_EQ(hooks.since_of_replay(), since_of(Hook::kOpened, 0));
 }
 
+TEST(LaneHooks, WantARetryThatWasSavedUnlessItsHookBeganAnewSince) {
+  LaneHooks hooks;
+  EXPECT_FALSE(hooks.wants_saved(Hook::kOpened, Position{10}));
+  (void)hooks.subscribe(since_of(Hook::kOpened, 10));
+  EXPECT_TRUE(hooks.wants_saved(Hook::kOpened, Position{10}));
+  EXPECT_FALSE(hooks.wants_saved(Hook::kOpened, Position{9}));
+  EXPECT_TRUE(hooks.wants_saved(Hook::kOpened, std::nullopt)) << "a row of an older version";
+  EXPECT_FALSE(hooks.wants_saved(Hook::kClicked, std::nullopt));
+}
+
 TEST(LaneHooks, TellWhichEndedAndHowOften) {
   LaneHooks hooks;
   (void)hooks.subscribe(since_of(Hook::kOpened, 10));

@@ -115,6 +115,32 @@ TEST_F(RemovedHookTest, WhatWaitsForARetryIsGoneAfterACrashToo) {
   EXPECT_EQ(life.run(life.deliveries().lane(lane, uid, kUrl)).waiting, 0U);
 }
 
+// Set again before the crash, the webhook begins anew all the same.
+TEST_F(RemovedHookTest, WhatWaitedForARetryDoesNotComeBackWithTheWebhook) {
+  LaneId lane;
+  {
+    auto life = start();
+    set_both(life);
+    life.append("a.example", {"d"});
+    ASSERT_TRUE(sender_.wait_for(1));
+    const Position event = life.store().head();
+    const auto since = life.domain("a.example")->hooks[static_cast<size_t>(Hook::kDelivered)];
+    ASSERT_EQ(since.size(), 1U);
+    life.set_hook("a.example", Hook::kDelivered, {});
+    life.set_hook("a.example", Hook::kDelivered, {kUrl});
+    lane = life.domain("a.example")->lanes.front().id;
+    ASSERT_TRUE(life.wait_until_saved());
+    store::Progress lost;
+    lost.exceptions = {{lane, event, false, 1, SystemClock().now(), std::chrono::hours(1), 500,
+                        Hook::kDelivered, since.front().since}};
+    const store::Progress* const rows[] = {&lost};
+    ASSERT_TRUE(life.store().save(rows));
+  }
+  auto life = start();
+  const auto uid = life.domain("a.example")->uid;
+  EXPECT_EQ(life.run(life.deliveries().lane(lane, uid, kUrl)).waiting, 0U);
+}
+
 // A kill would prevent that its attempt settles it.
 TEST_F(RemovedHookTest, TheRowOfARetryUnderWayIsGoneAtOnce) {
   options_.schedule = webhook::RetrySchedule({std::chrono::hours(1)}, 0);

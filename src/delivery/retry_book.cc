@@ -14,15 +14,17 @@ constexpr size_t kFewWaiting = 16;
 constexpr size_t kFewWaitingWell = 64;
 constexpr std::chrono::milliseconds kBetweenRetries{5};  // of a lane, after a return
 
-store::ExceptionRow row_of(LaneId lane, Position position, bool missed, const Waiting& waiting) {
-  return {lane,
+store::ExceptionRow row_of(const Lane& lane, Position position, bool missed,
+                           const Waiting& waiting) {
+  return {lane.id(),
           position,
           missed,
           waiting.attempts,
           waiting.last_attempt,
           waiting.delay,
           waiting.last_status,
-          waiting.hook};
+          waiting.hook,
+          lane.hooks().since()[static_cast<size_t>(waiting.hook)]};
 }
 
 }  // namespace
@@ -43,7 +45,7 @@ void RetryBook::load(const LanePtr& lane, Position position, const Waiting& wait
 }
 
 void RetryBook::wait(const LanePtr& lane, Position position, const Waiting& waiting) {
-  saver_.put_exception(row_of(lane->id(), position, false, waiting));
+  saver_.put_exception(row_of(*lane, position, false, waiting));
   put(lane, position, waiting);
 }
 
@@ -85,7 +87,7 @@ void RetryBook::settle(Lane& lane, Position position) {
 }
 
 void RetryBook::miss(Lane& lane, Position position, const Waiting& last) {
-  saver_.put_exception(row_of(lane.id(), position, true, last));
+  saver_.put_exception(row_of(lane, position, true, last));
   lane.misses_lately = true;
   end(lane, position);
 }
@@ -101,7 +103,7 @@ void RetryBook::bring_forward(const LanePtr& lane, std::chrono::milliseconds mos
     const bool counts = std::exchange(waiting.probed, false) && tried;
     if (counts && schedule.next_delay(waiting.attempts + 1U, 0)) {
       ++waiting.attempts;
-      saver_.put_exception(row_of(lane->id(), position, false, waiting));
+      saver_.put_exception(row_of(*lane, position, false, waiting));
     }
     const auto spread = window * random_.fraction();
     at(std::min(waiting.due, now + std::chrono::duration_cast<Micros>(spread)), lane, position);

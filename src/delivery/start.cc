@@ -90,8 +90,8 @@ void Engine::load_lanes(const store::LoadedProgress& progress,
     const auto lane = load(row.lane);
     if (!lane) continue;
     // A process that died after its webhook was removed may not have saved that it was dropped.
-    // Were it kept until then, it would be sent once the webhook is set again.
-    if (!lane->wants(nullptr, row.hook, row.position)) {
+    // Were it kept, it would be sent once the webhook is set again, or is by now.
+    if (!lane->hooks().wants_saved(row.hook, row.hook_since)) {
       saver_.end_exception(row.lane, row.position);
       continue;
     }

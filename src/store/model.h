@@ -180,6 +180,9 @@ struct ExceptionRow {
   int last_status = 0;  // 0: no status line came
   /// Of its event: replays go by class.
   webhook::Hook hook{};
+  /// The position after which the hook's events belonged to the lane as the row was written. A hook
+  /// that begins after it was removed meanwhile. nullopt in rows of version 2 and before.
+  std::optional<Position> hook_since = std::nullopt;
 };
 
 /// The health of an endpoint, kept while it is not simply well.

@@ -110,11 +110,12 @@ std::optional<std::string> LaneView::check_event(const Model::Event& event,
       status.segments, [&](const store::SegmentRow& segment) { return has(segment, event); });
   if (!delivery->settled() && !listed && !exception && !model_.is_gone(event))
     return fmt::format("listed as settled, and is not: {} for {}", event.bytes, lane_.url);
-  const auto& last = delivery->settlements;
-  const bool was_settled = std::ranges::any_of(last, [&](const Model::Settlement& settlement) {
-    return settlement.life == life_ && settlement.at < asked_;
-  });
-  if (was_settled && (listed || exception))
+  // What was settled before the process began it may not know.
+  const auto& all = delivery->settlements;
+  const bool known = delivery->settled() && std::ranges::all_of(all, [&](const auto& settlement) {
+                       return settlement.life == life_ && settlement.at < asked_;
+                     });
+  if (known && (listed || exception))
     return fmt::format("listed as unsettled, and is settled: {} for {}", event.bytes, lane_.url);
   return std::nullopt;
 }

@@ -11,6 +11,8 @@ using Outcome = store::AppendQueue::Outcome;
 using webhook::Hook;
 
 constexpr size_t kReadAtOnce = 1000;
+// An id may come again when its event has been gone for so long.
+constexpr std::chrono::hours kIdsOutliveEvents{7 * 24};
 // After a webhook was removed attempts may still begin until the URL's core has heard of it.
 constexpr std::chrono::seconds kHeard{1};
 // With more of a URL than that open, a lane may have more than it keeps in order.
@@ -95,10 +97,19 @@ void Model::on_opened(store::Store& store) {
     }
     through_ = positions.back();
   }
+  if (through_ >= store.head()) check_expected();
   through_ = std::max(through_, store.head());
   for (const auto& [url, of_url] : of_url_) {
     if (of_url.open > 0) turns_.disturb(url);
   }
+}
+
+// All that the log has is handed over.
+void Model::check_expected() {
+  for (const auto& bytes : expected_) {
+    if (find(bytes) == nullptr) break_with("seen on a page, and not in the log: " + bytes);
+  }
+  expected_.clear();
 }
 
 void Model::on_operator(const std::string& url) {
@@ -198,14 +209,19 @@ void Model::add(const store::StoredEvent& event) {
       delivery.lane = one.lane;
       delivery.url = domain->second->find_lane(one.lane)->url;
       auto& of_url = of_url_[delivery.url];
+      if (of_url.open == 0)
+        turns_.wake(delivery.url, now(), reads_in_time() && of_url.pace.is_free(now()));
       if (++of_url.open > kCrowd || !options_.has_room) turns_.disturb(delivery.url);
       out.deliveries.push_back(std::move(delivery));
     }
   }
-  if (!ids_.emplace(event.domain, event.event.id).second)
+  const auto [known, first] = ids_.try_emplace({event.domain, event.event.id}, log_.size());
+  if (!first && !is_gone(log_[known->second], kIdsOutliveEvents))
     break_with("an id was stored twice: " + event.event.id);
-  if (!by_bytes_.emplace(out.bytes, log_.size()).second)
-    break_with("an event was stored twice: " + out.bytes);
+  known->second = log_.size();
+  const auto [same, fresh] = by_bytes_.try_emplace(out.bytes, log_.size());
+  if (!fresh && first) break_with("an event was stored twice: " + out.bytes);
+  same->second = log_.size();
   log_.push_back(std::move(out));
 }
 
@@ -294,7 +310,7 @@ void Model::check_turn(const Event& event, const Delivery& delivery) {
 void Model::close(const Delivery& delivery) {
   if (delivery.optional) return;
   auto& of_url = of_url_[delivery.url];
-  if (--of_url.open == 0 && options_.has_room) turns_.calm(delivery.url);
+  if (--of_url.open == 0 && options_.has_room) turns_.rest(delivery.url, now());
 }
 
 void Model::on_attempt(const std::string& url, const std::string& bytes) {
@@ -362,7 +378,6 @@ void Model::settle(const Event& event, Delivery& delivery) {
 bool Model::repeats_crash(const Settlement& settlement) {
   for (size_t i = settlement.life; i < lives_.size(); ++i) {
     auto& life = lives_[i];
-    if (life.end == End::kStop) continue;
     if (settlement.at >= life.lossy_since) return true;
     if (life.repeats == life.max_repeats) continue;
     ++life.repeats;
@@ -373,12 +388,14 @@ bool Model::repeats_crash(const Settlement& settlement) {
 
 void Model::on_end(End end) {
   const auto unsure_since = disk_.unsure_since(now(), options_.durable_after);
-  auto lossy_since = end == End::kStop ? SteadyTime::max() : unsure_since;
+  // A stop saves what was decided, if it can.
+  const bool late = disk_.slow.lately(now()) || disk_.fails.lately(now());
+  const bool saved = end == End::kStop && !late;
+  auto lossy_since = saved ? SteadyTime::max() : unsure_since;
   if (end == End::kPowerCut)
     lossy_since = std::min(lossy_since, disk_.durable_until(now(), options_.durable_after));
-  const bool late = disk_.slow.lately(now()) || disk_.fails.lately(now());
-  lives_.push_back({end, end != End::kStop || late, lossy_since,
-                    cores_ * options_.max_in_flight + options_.max_unsaved});
+  const size_t repeats = saved ? 0 : cores_ * options_.max_in_flight + options_.max_unsaved;
+  lives_.push_back({!saved, lossy_since, repeats});
   pauses_.on_lost(std::min(lossy_since, unsure_since));
   for (auto& [url, of_url] : of_url_) {
     of_url.in_flight = 0;

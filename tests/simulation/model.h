@@ -139,6 +139,9 @@ class Model {
   /// A process has opened the store and hands over what earlier ones did not come to.
   void on_opened(store::Store& store);
 
+  /// A client has seen the event, which is to be handed over, unless it was.
+  void expect(const std::string& bytes) { expected_.insert(bytes); }
+
   // The network.
 
   void on_attempt(const std::string& url, const std::string& bytes);
@@ -218,7 +221,6 @@ class Model {
 
   /// How a process ended, and what was settled again of what had been settled before.
   struct Life {
-    End end{};
     bool forgets = false;    // what was decided before may not have been saved, or its time
     SteadyTime lossy_since;  // what was settled from then on may have been lost
     size_t max_repeats = 0;  // of what had been settled before,
@@ -241,6 +243,7 @@ class Model {
   void check_turn(const Event& event, const Delivery& delivery);
   void check_retry(const Event& event, const Delivery& delivery);
   size_t attempts_of(const Event& event) const;
+  void check_expected();
   void forget_unnamed();
   void close(const Delivery& delivery);
   void settle(const Event& event, Delivery& delivery);
@@ -252,7 +255,8 @@ class Model {
   template <class F>
   void for_each_open(const Missed& missed, F each) const;
   std::optional<std::string> find_open(const Missed& missed) const;
-  std::optional<std::string> find_late(const Missed& missed) const;
+  void find_held(const Missed& missed);
+  std::optional<std::string> find_late(const Missed& missed);
   std::optional<std::string> find_missed_early(const Missed& missed) const;
   SteadyTime due(const Delivery& delivery) const;
   static void replay(Event& event, const std::string& url, LaneId lane);
@@ -262,9 +266,10 @@ class Model {
 
   World& world_;
   const ModelOptions options_;
-  std::vector<Event> log_;                            // by position
-  std::unordered_map<std::string, size_t> by_bytes_;  // places in log_
-  std::set<std::pair<DomainUid, std::string>> ids_;
+  std::vector<Event> log_;                                   // by position
+  std::unordered_map<std::string, size_t> by_bytes_;         // places in log_
+  std::map<std::pair<DomainUid, std::string>, size_t> ids_;  // places in log_, the last of each
+  std::set<std::string> expected_;  // bytes of events, seen before they were handed over
   std::map<DomainUid, store::DomainPtr> domains_;  // as of what was handed over
   Position through_;
   std::map<std::tuple<DomainUid, std::string, webhook::Class>, Position> replayed_;  // up to there
@@ -277,7 +282,8 @@ class Model {
   SteadyTime booted_at_{};
   SteadyTime moved_ahead_at_{};  // the wall clock, the last time
   std::optional<SteadyTime> calm_since_;
-  Micros calm_work_{};           // that all that was open then may take
+  Micros calm_work_{};                       // that all that was open then may take
+  std::map<LaneId, SteadyTime> held_until_;  // in the calm, by retries that wait
   std::optional<Micros> ahead_;  // of all that the wall clock moved ahead; nullopt: it never jumped
   SteadyTime last_batch_{};
   DiskStory disk_;

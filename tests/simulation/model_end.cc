@@ -73,8 +73,9 @@ SteadyTime Model::due(const Delivery& delivery) const {
   return std::max(*calm_since_, loaded + options_.delays.most(delivery.failures));
 }
 
-// A lane in which too many events wait for a retry waits for them.
-std::optional<std::string> Model::find_late(const Missed& missed) const {
+// A lane in which too many events wait for a retry waits for them, and what it has not sent yet is
+// behind them.
+void Model::find_held(const Missed& missed) {
   struct Waiting {
     size_t events = 0;
     SteadyTime last{};
@@ -88,11 +89,17 @@ std::optional<std::string> Model::find_late(const Missed& missed) const {
     of_lane.last = std::max(of_lane.last, due(delivery));
   });
   const size_t most = std::min(options_.max_exceptions, kFewWaiting);
+  for (const auto& [lane, of_lane] : waiting) {
+    auto& until = held_until_[lane];
+    if (of_lane.events >= most) until = std::max(until, of_lane.last);
+  }
+}
+
+std::optional<std::string> Model::find_late(const Missed& missed) {
+  find_held(missed);
   std::optional<std::string> out;
   for_each_open(missed, [&](const Event& event, const Delivery& delivery) {
-    auto when = due(delivery);
-    const auto& of_lane = waiting[delivery.lane];
-    if (of_lane.events >= most) when = std::max(when, of_lane.last);
+    const auto when = std::max(due(delivery), held_until_[delivery.lane]);
     if (!out && now() > when + kSlack + calm_work_)
       out = fmt::format("late: {} for {}", event.bytes, delivery.url);
   });
@@ -131,6 +138,7 @@ void Model::check_end(store::Store& store) {
   const auto missed = read_missed(store);
   if (!missed) return break_with("cannot read what was missed: " + missed.error().message);
   judge(find_missed_early(*missed));
+  check_expected();
   if (const auto open = find_open(*missed))
     return break_with("neither settled nor missed: " + *open);
   for (const auto& event : log_) {

@@ -233,6 +233,32 @@ TEST_F(ModelTest, RetryAfterIsKept) {
   EXPECT_THAT(broken(), HasSubstr("before Retry-After was over"));
 }
 
+TEST_F(ModelTest, AStopThatCannotSaveIsAsAKill) {
+  subscribe();
+  commit("a");
+  commit("b");
+  model_.on_disk(true);
+  send("a", 200);
+  model_.on_end(Model::End::kStop);
+  model_.on_disk(false);
+  send("a", 200);
+  EXPECT_EQ(broken(), "");
+  world_.clock().advance(1min);
+  send("b", 200);
+  model_.on_end(Model::End::kStop);
+  send("b", 200);
+  EXPECT_THAT(broken(), HasSubstr("settled twice without reason"));
+}
+
+TEST_F(ModelTest, AnIdComesAgainOnlyWhenItWasForgotten) {
+  commit("a");
+  world_.clock().advance(24h * 8 + 1min);
+  commit("a");
+  EXPECT_EQ(broken(), "");
+  commit("a");
+  EXPECT_THAT(broken(), HasSubstr("an id was stored twice"));
+}
+
 TEST_F(ModelTest, FirstAttemptsOfAKeyTakeTurns) {
   subscribe();
   for (const char* id : {"a", "b"}) commit(id, 7);
@@ -252,6 +278,26 @@ TEST_F(ModelTest, FirstAttemptsOfAKeyFollowArrival) {
   EXPECT_EQ(broken(), "");
   send("a", 200);
   EXPECT_THAT(broken(), HasSubstr("after a later one"));
+}
+
+TEST_F(ModelTest, TurnsFollowArrivalOnceALaneHasHadTimeToCatchUp) {
+  subscribe();
+  commit("failing");
+  send("failing", 500);
+  world_.clock().advance(11s);
+  send("failing", 200);
+  world_.clock().advance(1s);
+  commit("a", 5);
+  commit("b", 5);
+  send("b", 200);
+  send("a", 200);
+  EXPECT_EQ(broken(), "") << "it may not have found out that there is nothing more to read";
+  world_.clock().advance(5s);
+  commit("c", 5);
+  commit("d", 5);
+  send("d", 200);
+  send("c", 200);
+  EXPECT_THAT(broken(), HasSubstr("after a later one of its key"));
 }
 
 TEST_F(ModelTest, RetriesTakeNoTurns) {
@@ -398,6 +444,16 @@ TEST_F(ModelEndTest, InTheEndEverythingIsSettled) {
   EXPECT_TRUE(model_.done(*store_));
   model_.check_end(*store_);
   EXPECT_EQ(broken(), "");
+}
+
+TEST_F(ModelEndTest, WhatAPageHadIsInTheLog) {
+  store_event("a");
+  model_.expect("a");
+  model_.on_opened(*store_);
+  EXPECT_EQ(broken(), "");
+  model_.expect("b");
+  model_.on_opened(*store_);
+  EXPECT_THAT(broken(), HasSubstr("seen on a page, and not in the log: b"));
 }
 
 TEST_F(ModelEndTest, WhatIsForgottenIsFound) {

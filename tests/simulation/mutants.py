@@ -55,7 +55,9 @@ MUTANTS = [
     Mutant("outcomes that are not saved have no bound", "delivery/scheduler.cc",
            "const bool unsaved_full = parts_.saver.full();", "const bool unsaved_full = false;"),
     Mutant("a start keeps retries of webhooks that are no more", "delivery/start.cc",
-           "if (!lane->wants(nullptr, row.hook, row.position)) {", "if (false) {"),
+           "if (!lane->hooks().wants_saved(row.hook, row.hook_since)) {", "if (false) {"),
+    Mutant("a start keeps retries of webhooks that were set again since", "delivery/start.cc",
+           "wants_saved(row.hook, row.hook_since)", "wants_saved(row.hook, std::nullopt)"),
     Mutant("the row of a retry under way outlives its webhook", "delivery/log_reader.cc",
            "parts_.saver.end_exception(lane->id(), position);", "(void)position;"),
     # Settle.

@@ -47,6 +47,9 @@ class Pace {
   /// be brought forward.
   void excuse(SteadyTime now) { excused_at_ = now; }
 
+  /// Nothing that it answered keeps it from being sent to.
+  bool is_free(SteadyTime now) const { return !may_be_parked() && now >= held_until_; }
+
   void forget_retry_after() { held_until_ = {}; }
 
   /// The process is no more.

@@ -6,7 +6,7 @@
 
 namespace eventhorn::simulation {
 
-PageWalk::PageWalk(const Model& model, store::PageQuery query)
+PageWalk::PageWalk(Model& model, store::PageQuery query)
     : model_(model), query_(std::move(query)), before_(model.through()) {}
 
 bool PageWalk::in_range(int64_t timestamp_us) const {
@@ -19,16 +19,17 @@ std::optional<std::string> PageWalk::check_event(const store::StoredEvent& event
     return fmt::format("a page has {}: {}", what, event.event.bytes);
   };
   const auto* known = model_.find_event(event.event.bytes);
-  if (known == nullptr) return wrong("what was not handed over");
-  if (event.domain != query_.domain || known->domain != query_.domain)
+  if (known == nullptr) model_.expect(event.event.bytes);
+  if (event.domain != query_.domain || (known != nullptr && known->domain != query_.domain))
     return wrong("an event of another domain");
-  if (event.event.timestamp_us != known->timestamp_us || !in_range(known->timestamp_us))
+  const int64_t timestamp_us = event.event.timestamp_us;
+  if (!in_range(timestamp_us) || (known != nullptr && known->timestamp_us != timestamp_us))
     return wrong("an event of another time");
-  store::PageCursor at{known->timestamp_us, known->id};
+  store::PageCursor at{timestamp_us, event.event.id};
   const bool on = !last_ || (query_.ascending ? *last_ < at : at < *last_);
   if (!on) return wrong("an event that is not behind the one before");
   last_ = std::move(at);
-  seen_.insert(known->id);
+  seen_.insert(event.event.id);
   return std::nullopt;
 }
 

@@ -1,6 +1,7 @@
 // A client that walks through a domain's events, page after page, as long as it likes between two;
 // and what must hold of that: events come in the order of their times, those of before the walk
-// began exactly once unless retention takes them meanwhile, later ones at most once.
+// began exactly once unless retention takes them meanwhile, later ones at most once. What a page
+// has is durable, so it is handed over at some time, or by the next process at the latest.
 #pragma once
 
 #include "simulation/model.h"
@@ -15,7 +16,7 @@ namespace eventhorn::simulation {
 class PageWalk {
  public:
   /// `query` is that of the first page. `model` outlives the walk.
-  PageWalk(const Model& model, store::PageQuery query);
+  PageWalk(Model& model, store::PageQuery query);
 
   /// Of the page that comes next.
   const store::PageQuery& query() const { return query_; }
@@ -30,7 +31,7 @@ class PageWalk {
   std::optional<std::string> check_event(const store::StoredEvent& event);
   std::optional<std::string> check_all() const;
 
-  const Model& model_;
+  Model& model_;
   store::PageQuery query_;
   const Position before_;  // of what was handed over when it began
   std::optional<store::PageCursor> last_;

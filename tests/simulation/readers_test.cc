@@ -54,7 +54,7 @@ class ReadersTest : public ::testing::Test {
     return event;
   }
 
-  PageWalk walk() const {
+  PageWalk walk() {
     store::PageQuery query;
     query.domain = {1};
     query.last_us = std::numeric_limits<int64_t>::max();

@@ -3,9 +3,11 @@
 // arrival. A part of the model, which says what is a first attempt.
 #pragma once
 
+#include "base/time.h"
 #include "store/model.h"
 
 #include <algorithm>
+#include <chrono>
 #include <map>
 #include <optional>
 #include <set>
@@ -16,11 +18,28 @@ namespace eventhorn::simulation {
 
 class Turns {
  public:
-  /// The lanes of the URL may have fallen behind: their order need not be that of arrival.
-  void disturb(const std::string& url) { disturbed_.insert(url); }
+  /// A lane that is behind though it has nothing to send has found that out by then.
+  static constexpr std::chrono::seconds kCaughtUp{3};
 
-  /// They have not.
-  void calm(const std::string& url) { disturbed_.erase(url); }
+  /// The lanes of the URL may have fallen behind: their order need not be that of arrival.
+  void disturb(const std::string& url) { disturbed_[url] = SteadyTime::max(); }
+
+  /// They have nothing to send.
+  void rest(const std::string& url, SteadyTime now) {
+    const auto at = disturbed_.find(url);
+    if (at != disturbed_.end()) at->second = now;
+  }
+
+  /// They have again. `undisturbed`: nothing held the URL up while it was at rest.
+  void wake(const std::string& url, SteadyTime now, bool undisturbed) {
+    const auto at = disturbed_.find(url);
+    if (at == disturbed_.end() || at->second == SteadyTime::max()) return;
+    if (undisturbed && now > at->second + kCaughtUp) {
+      disturbed_.erase(at);
+    } else {
+      disturb(url);
+    }
+  }
 
   /// A first attempt begins. What is wrong with that; nullopt when nothing is.
   std::optional<std::string> begin(const std::string& url, LaneId lane, uint64_t key,
@@ -50,7 +69,7 @@ class Turns {
   };
 
   std::map<std::pair<LaneId, uint64_t>, Turn> turns_;
-  std::set<std::string> disturbed_;
+  std::map<std::string, SteadyTime> disturbed_;  // since when at rest; maximum: it is not
 };
 
 }  // namespace eventhorn::simulation

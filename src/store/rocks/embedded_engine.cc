@@ -186,8 +186,9 @@ Status EmbeddedEngine::recover() {
 // Of each turn of the indexer.
 bool EmbeddedEngine::chores() {
   ballast_.keep();
-  if (!failed()) order_fill_.step();
   change_compactions(opening_.compactions(), database_, clock_.steady_now(), unreadable_);
+  if (failed()) return false;  // nothing is written behind a write that failed
+  order_fill_.step();
   return term_rebuild_.step();
 }
 

@@ -40,12 +40,39 @@ class PostingsTest : public TableTest {
       run.append(entry);
       events_.emplace(Posting{entry.timestamp_us, entry.position}, sorted);
     }
+    put_run(run);
+  }
+
+  void put_run(const TailRun& run) {
     std::vector<IndexRow> rows;
     TermIndex index;
     EXPECT_TRUE(index.add_rows(run, Index::Reads::kMustSucceed, rows));
     write([&](rocksdb::WriteBatch& batch) {
       for (const auto& row : rows) batch.Merge(database.family(Family::kTerms), row.key, row.value);
     });
+  }
+
+  /// `count` events, a microsecond apart, of which the even ones have term 2, the odd ones term 3,
+  /// and each `every`th term 9; 0: none.
+  void put_alternating(size_t count, size_t every) {
+    TailRun run;
+    for (uint64_t i = 1; i <= count; ++i) {
+      std::vector<Term> terms = {i % 2 == 0 ? Term{2} : Term{3}};
+      if (every > 0 && i % every == 0) terms.push_back(9);
+      TailEntry entry;
+      entry.position = {i};
+      entry.domain = kDomain;
+      entry.timestamp_us = kBaseUs + static_cast<int64_t>(i);
+      entry.id = "e";
+      entry.terms = terms;
+      run.append(entry);
+    }
+    put_run(run);
+  }
+
+  static TermQuery even_and_odd_or_9() {
+    return TermQuery::any_of(
+        {TermQuery::all_of({TermQuery::of(2), TermQuery::of(3)}), TermQuery::of(9)});
   }
 
   TermQuery random_query(int depth) {
@@ -130,27 +157,19 @@ TEST_F(PostingsTest, OtherDomainsAndTermsAreNotSeen) {
   EXPECT_EQ(walk(TermQuery::of(77), {0, {0}}, true), Found{});
 }
 
+TEST_F(PostingsTest, APartThatIsGivenUpHoldsNoOther) {
+  put_alternating(1000, 10);
+  const auto query = even_and_odd_or_9();
+  const auto give_up = [](const Posting&) { return true; };
+  const auto postings = walk_postings(table, {kDomain, {true}, give_up}, query);
+  ASSERT_TRUE(postings->seek({0, {0}})) << "the other part has something nearer";
+  EXPECT_EQ(postings->current(), (Posting{kBaseUs + 10, {10}}));
+}
+
 // Two terms that are frequent and never together.
 TEST_F(PostingsTest, ASearchThatFindsNothingIsGivenUpAndGoesOn) {
-  TailRun run;
-  const std::vector<Term> even = {2};
-  const std::vector<Term> odd = {3};
-  for (uint64_t i = 1; i <= 4000; ++i) {
-    TailEntry entry;
-    entry.position = {i};
-    entry.domain = kDomain;
-    entry.timestamp_us = kBaseUs + static_cast<int64_t>(i);
-    entry.id = "e";
-    entry.terms = i % 2 == 0 ? even : odd;
-    run.append(entry);
-  }
-  std::vector<IndexRow> rows;
-  TermIndex index;
-  ASSERT_TRUE(index.add_rows(run, Index::Reads::kMustSucceed, rows));
-  for (const auto& row : rows) put(Family::kTerms, row.key, row.value);
-
-  const auto query = TermQuery::any_of(
-      {TermQuery::all_of({TermQuery::of(2), TermQuery::of(3)}), TermQuery::of(9)});
+  put_alternating(4000, 0);
+  const auto query = even_and_odd_or_9();
   for (const bool ascending : {true, false}) {
     size_t asked = 0;
     const auto give_up = [&](const Posting&) { return ++asked % 3 == 0; };

@@ -77,9 +77,7 @@ Status TermRebuild::begin_anew() {
   parts_.numbers.put(key_of(NumberTable::kTermsSince), indexed.value_or(0), batch);
   parts_.numbers.put(key_of(NumberTable::kTermsThrough), 0, batch);
   batch.DeleteRange(family, "", end);
-  rocksdb::WriteOptions synced;
-  synced.sync = true;
-  TRY_STATUS(to_status(parts_.database->Write(synced, &batch), "forgetting the index of terms"));
+  TRY_STATUS(parts_.database.write_synced(batch, "forgetting the index of terms"));
   const rocksdb::RangePtr all(nullptr, nullptr);
   TRY_STATUS(to_status(rocksdb::DeleteFilesInRanges(&*parts_.database, family, &all, 1),
                        "forgetting the index of terms"));

@@ -10,12 +10,12 @@ namespace {
 using codec::Reader;
 using codec::Writer;
 
-constexpr uint8_t kVersion = 2;  // added the hook
+constexpr uint8_t kVersion = 3;  // added the position of the hook; 2 the hook
 
 }  // namespace
 
 std::string ExceptionTable::encode(const ExceptionRow& row) {
-  Writer w(32);
+  Writer w(40);
   w.u8(kVersion);
   w.u8(row.missed ? 1 : 0);
   w.u16(row.attempts);
@@ -23,6 +23,8 @@ std::string ExceptionTable::encode(const ExceptionRow& row) {
   w.i64(row.delay.count());
   w.u16(static_cast<uint64_t>(row.last_status));
   w.u8(static_cast<uint8_t>(row.hook));
+  w.u8(row.hook_since ? 1 : 0);
+  if (row.hook_since) w.u64(row.hook_since->value);
   return w.take();
 }
 
@@ -47,6 +49,7 @@ Result<ExceptionRow> ExceptionTable::decode(LaneId lane, Position position,
     if (hook >= webhook::kHooks) return format::damaged("exception");
     row.hook = static_cast<webhook::Hook>(hook);
   }
+  if (version >= 3 && in.u8() != 0) row.hook_since = Position{in.u64()};
   if (!in.done()) return format::damaged("exception");
   return row;
 }

@@ -26,7 +26,8 @@ class ExceptionTableTest : public TableTest {
 };
 
 TEST_F(ExceptionTableTest, KeepsAllOfARow) {
-  const auto row = exception_row({5}, {7}, true, webhook::Hook::kOpened);
+  auto row = exception_row({5}, {7}, true, webhook::Hook::kOpened);
+  row.hook_since = Position{3};
   write([&](auto& batch) { table.put(row, batch); });
   EXPECT_TRUE(raw(Family::kMeta).contains("x" + big_endian(5) + big_endian(7)));
   EXPECT_TRUE(table.scan_all([&](const ExceptionRow& got, bool has_hook) -> Result<bool> {
@@ -38,9 +39,21 @@ TEST_F(ExceptionTableTest, KeepsAllOfARow) {
     EXPECT_EQ(got.delay, row.delay);
     EXPECT_EQ(got.last_status, row.last_status);
     EXPECT_EQ(got.hook, row.hook);
+    EXPECT_EQ(got.hook_since, row.hook_since);
     EXPECT_TRUE(has_hook);
     return true;
   }));
+}
+
+TEST_F(ExceptionTableTest, ReadsRowsOfVersion2) {
+  auto bytes = ExceptionTable::encode(exception_row({5}, {7}, false, webhook::Hook::kOpened));
+  ASSERT_EQ(bytes.back(), '\0') << "no position of the hook";
+  bytes.pop_back();
+  bytes[0] = 2;
+  const auto row = ExceptionTable::decode({5}, {7}, bytes);
+  ASSERT_TRUE(row) << row.error().message;
+  EXPECT_EQ(row->hook, webhook::Hook::kOpened);
+  EXPECT_EQ(row->hook_since, std::nullopt);
 }
 
 TEST_F(ExceptionTableTest, ScansOneLane) {
