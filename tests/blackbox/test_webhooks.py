@@ -1,5 +1,6 @@
 """Mailgun's v3 webhook configuration, word for word, and the test call."""
 import socket
+import urllib.parse
 
 from harness import API_KEY, LOOPBACK, Case, curl
 from receiver import RESET, Receiver
@@ -37,6 +38,55 @@ class Hooks(Case):
 
     def try_out(self, name, url):
         return self.server.call("PUT", f"{self.path}/{name}/test", form={"url": url})
+
+
+class ByUrl(Hooks):
+    """v4, and the same calls on the collection of v3, where mailgun-python sends them."""
+
+    settings = (LOOPBACK,)
+
+    def each_path(self):
+        for version in ("v4", "v3"):
+            with self.subTest(version):
+                yield f"/{version}/domains/{self.domain}/webhooks"
+
+    def call(self, method, path, url, *types):
+        return self.server.call(method, path, form=[("url", url), *(("event_types", name) for name in types)])
+
+    def delete(self, path, *urls):
+        return self.server.call("DELETE", f"{path}?url={','.join(urllib.parse.quote(url, safe='') for url in urls)}")
+
+    def test_add_set_and_remove(self):
+        for path in self.each_path():
+            self.assertEqual(self.call("POST", path, A, "clicked", "opened").json, {"webhooks": self.listed()})
+            self.assertEqual(self.call("POST", path, B, "clicked").json["webhooks"]["clicked"], {"urls": [A, B]})
+            self.assertEqual(self.call("PUT", path, A, "complained,clicked").status, 200)
+            self.assertEqual(self.listed(), {"clicked": {"urls": [A, B]}, "complained": {"urls": [A]}})
+            self.assertEqual(self.delete(path, A).json, {"webhooks": {"clicked": {"urls": [B]}}})
+            self.assertEqual(self.delete(path, B).json, {"webhooks": {}})
+
+    def test_all_or_nothing(self):
+        for path in self.each_path():
+            for url in (A, B, C):
+                self.call("POST", path, url, "clicked")
+            before = self.listed()
+            self.assert_refused(self.call("POST", path, A, "opened", "clicked"),
+                                f"Webhook for event type 'clicked' with URL '{A}' already exists")
+            self.assert_refused(self.call("POST", path, D, "opened", "clicked"), "Maximum number of URLs (3) exceeded")
+            self.assertEqual(self.delete(path, A, D).json["Description"], "Webhook not found")
+            self.assertEqual(self.call("PUT", path, D, "opened").status, 404)
+            self.assertEqual(self.listed(), before)
+            self.assertEqual(self.delete(path, A, B, C).status, 200)
+
+    def test_a_move_sends_what_comes_after_it(self):
+        receiver = Receiver()
+        self.addCleanup(receiver.close)
+        path = f"/v4/domains/{self.domain}/webhooks"
+        self.call("POST", path, receiver.url(), "opened")
+        self.call("PUT", path, receiver.url(), "clicked")
+        self.server.ingest(self.domain, [{"event": "opened", "id": "no"}, {"event": "clicked", "id": "yes"}])
+        receiver.wait(1)
+        self.assertEqual(receiver.ids(), ["yes"])
 
 
 class Configuration(Hooks):

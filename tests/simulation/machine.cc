@@ -1,5 +1,6 @@
 #include "simulation/machine.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -10,7 +11,9 @@ using namespace std::chrono_literals;
 
 constexpr uint32_t kMaxCores = 4;
 constexpr Micros kClosely = 10ms;
-constexpr Micros kMended = 15s;  // after the disk is well again
+// After the disk is well again. Threads that a slow one holds up go on within a minute.
+constexpr Micros kMended = 15s;
+constexpr Micros kQuickAgain = 75s;
 
 // More often short than long: most of it is below the average.
 Micros about(Random& random, Micros average) {
@@ -89,14 +92,22 @@ void Machine::break_disk() {
   static const std::vector<DiskFaults::Mode> modes = {
       DiskFaults::Mode::kFull, DiskFaults::Mode::kSyncsFail, DiskFaults::Mode::kReadsFail,
       DiskFaults::Mode::kEverything, DiskFaults::Mode::kSlow};
-  faults_.set(random_.pick(modes));
+  change_disk(random_.pick(modes));
   const bool slow = faults_.mode() == DiskFaults::Mode::kSlow;
   model_.on_slow_disk(slow);
   model_.on_disk(!slow && faults_.mode() != DiskFaults::Mode::kReadsFail);
-  disk_changed_ = world_.clock().steady_now();
   const auto outage = about(random_, options_.outage);
   world_.after(outage, "", [this] { mend_disk(); });
   if (random_.once_in(2)) crash_later(outage);
+}
+
+void Machine::change_disk(DiskFaults::Mode mode) {
+  const auto before = faults_.mode();
+  if (before != DiskFaults::Mode::kNone) {
+    const auto mended = before == DiskFaults::Mode::kSlow ? kQuickAgain : kMended;
+    disk_well_at_ = std::max(disk_well_at_, world_.clock().steady_now() + mended);
+  }
+  faults_.set(mode);
 }
 
 // Trouble seldom comes alone.
@@ -115,8 +126,7 @@ void Machine::on_commit() {
 }
 
 bool Machine::disk_is_well() const {
-  return faults_.mode() == DiskFaults::Mode::kNone &&
-         world_.clock().steady_now() - disk_changed_ > kMended;
+  return faults_.mode() == DiskFaults::Mode::kNone && world_.clock().steady_now() > disk_well_at_;
 }
 
 // Time passes that no steady clock counts.
@@ -150,8 +160,7 @@ void Machine::disturb_clock() {
 }
 
 void Machine::mend_disk() {
-  if (faults_.mode() != DiskFaults::Mode::kNone) disk_changed_ = world_.clock().steady_now();
-  faults_.set(DiskFaults::Mode::kNone);
+  change_disk(DiskFaults::Mode::kNone);
   model_.on_disk(false);
   model_.on_slow_disk(false);
 }

@@ -62,6 +62,7 @@ class Machine {
   void kill();
   void cut_power();
   void break_disk();
+  void change_disk(DiskFaults::Mode mode);
   void crash_later(Micros within);
   void on_commit();
   void mend_disk();
@@ -77,7 +78,7 @@ class Machine {
   Random random_;
   DiskFaults faults_;
   const std::unique_ptr<Disk> disk_;
-  SteadyTime disk_changed_{};
+  SteadyTime disk_well_at_{};  // when what went wrong with it is over
   bool calm_ = false;
   bool halted_ = false;
   std::unique_ptr<Process> process_;

@@ -4,6 +4,8 @@
 #include "api/domains.h"
 #include "api/fields.h"
 #include "api/handlers.h"
+#include "api/mailgun/webhook_answers.h"
+#include "api/mailgun/webhooks_by_url.h"
 #include "base/strings.h"
 #include "control/endpoint_settings.h"
 #include "crypto/random.h"
@@ -20,31 +22,6 @@ namespace eventhorn::api {
 namespace {
 
 using webhook::Hook;
-
-constexpr size_t kQuotedNameBytes = 64;
-
-// Some clients show `message`, others `Reason` (spec: webhooks, errors).
-http::Response refused(std::string_view reason) {
-  std::string body;
-  json::Writer w(body);
-  w.begin_object().key("message").value(reason).key("Reason").value(reason).end_object();
-  return http::json_response(400, std::move(body));
-}
-
-http::Refusal refused(const Error& error) {
-  if (error.code == Errc::kInvalidArgument) return refused(error.message);
-  return error;
-}
-
-http::Response unknown_hook(std::string_view name) {
-  return refused("Invalid webhook id: " + clipped(name, kQuotedNameBytes));
-}
-
-void write_urls(json::Writer& w, const std::vector<std::string>& urls) {
-  w.begin_object().key("urls").begin_array();
-  for (const auto& url : urls) w.value(url);
-  w.end_array().end_object();
-}
 
 http::Response webhook_response(std::string_view message, const std::vector<std::string>& urls) {
   std::string body;
@@ -79,15 +56,6 @@ Task<tl::expected<std::vector<std::string>, http::Refusal>> read_urls(Services& 
 
 enum class Expected { kUnset, kSet };
 
-/// The name of a domain that is there, or that setting its first webhook may create.
-Result<std::string> settable_domain(const Services& services, const std::string& given) {
-  std::string name = to_lower(given);
-  if (services.directory.find(name)) return name;
-  if (!services.options.auto_create) return fail(Errc::kNotFound, "Domain not found");
-  TRY_STATUS(check_domain_name(name));
-  return name;
-}
-
 // Whether the hook is set is decided within the edit: of two calls at the same time one comes
 // first. So is the creation of the domain, which a refused call leaves undone.
 Task<Result<store::DomainChange>> set_urls(Services& services, const std::string& domain, Hook hook,
@@ -114,17 +82,7 @@ Task<Result<store::DomainChange>> set_urls(Services& services, const std::string
 
 Task<http::Reply> list(Services& services, http::RequestContext& context) {
   CO_TRY(const auto domain, find_domain(services, context));
-  std::string body;
-  json::Writer w(body);
-  w.begin_object().key("webhooks").begin_object();
-  for (const Hook hook : webhook::kAllHooks) {
-    const auto urls = domain->urls(hook);
-    if (urls.empty()) continue;
-    w.key(webhook::to_string(hook));
-    write_urls(w, urls);
-  }
-  w.end_object().end_object();
-  co_return http::json_response(200, std::move(body));
+  co_return webhooks_response(*domain);
 }
 
 Task<http::Reply> get(Services& services, http::RequestContext& context) {
@@ -142,6 +100,8 @@ Task<http::Reply> create(Services& services, http::RequestContext& context) {
   CO_TRY(const auto domain, settable_domain(services, context.params.at("domain")));
   CO_TRY(const auto form, read_form(context.request));
   const auto name = form.first("id").value_or("");
+  // As mailgun-python sends what is meant for v4 (spec: webhooks, "Compatibility alias").
+  if (name.empty() && form.first(kEventTypes)) co_return co_await add_url(services, context);
   if (name.empty()) co_return missing_parameter("id");
   CO_TRY_STATUS(check_known(context.request, form, kKnownFields));
   const auto hook = webhook::parse_hook(name);
@@ -236,6 +196,8 @@ std::vector<http::Route> webhook_routes(Services& services) {
   return {
       row("GET", "", bound(services, list)),
       row("POST", "", bound(services, create)),
+      row("PUT", "", bound(services, set_url_types)),
+      row("DELETE", "", bound(services, remove_urls)),
       row("GET", "/{name}", bound(services, get)),
       row("PUT", "/{name}", bound(services, update)),
       row("DELETE", "/{name}", without_fields(bound(services, remove))),
