@@ -29,12 +29,13 @@ EmbeddedEngine::EmbeddedEngine(RocksOptions options, const Clock& clock)
       progress_(tables_),
       retention_(floors_, {database_, tables_.log, tables_.floors, tables_.numbers, kept_clock_,
                            clock_keeper_}),
-      lanes_({tail_, tables_.classes, progress_.exceptions, tables_.log, *floors_}),
+      lanes_({tail_, tables_.classes, progress_.exceptions, tables_.log, tables_.floors, *floors_}),
       term_rebuild_({database_, tables_.numbers, tables_.log, *floors_}),
       pages_(
           {tail_, tables_.times, tables_.terms, tables_.log, *floors_, term_rebuild_, unreadable_}),
       order_fill_({database_, tables_.log, tables_.numbers, *floors_}),
       order_({tail_, tables_.classes, tables_.log, order_fill_, tables_.floors, *floors_}),
+      eraser_({database_, tables_, order_, wal_}),
       counts_(tables_.classes),
       indexer_({database_, tables_.numbers, tail_, clock,
                 options_.workers != nullptr ? *options_.workers : threads_},
@@ -170,7 +171,9 @@ Status EmbeddedEngine::rebuild_tail() {
 }
 
 Status EmbeddedEngine::recover() {
+  reopening_ = true;  // who writes tables anew may hold the database for minutes
   const auto alone = database_.alone();
+  reopening_ = false;
   database_.close();
   ballast_.yield();
   auto status = open_database();

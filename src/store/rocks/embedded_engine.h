@@ -17,6 +17,7 @@
 #include "store/rocks/indexer.h"
 #include "store/rocks/known_ids.h"
 #include "store/rocks/lane_reader.h"
+#include "store/rocks/log_eraser.h"
 #include "store/rocks/opening.h"
 #include "store/rocks/order_fill.h"
 #include "store/rocks/order_reader.h"
@@ -102,6 +103,14 @@ class EmbeddedEngine final : public RocksStore {
 
   Result<uint64_t> expire(SystemTime events_before, SystemTime attempts_before) override;
 
+  // Eraser
+  Result<EraseSlice> erase(const EraseQuery& query, const std::vector<LaneId>& lanes) override;
+  Result<EraseAttemptsSlice> erase_attempts(
+      const std::string& after, const std::function<bool(std::string& text)>& change) override;
+  Result<bool> values_mention(const std::string& prefix,
+                              const std::function<bool(std::string_view value)>& mentions) override;
+  Status purge(DomainUid domain, std::optional<PositionRange> changed) override;
+
   // RocksStore
   Status index_now() override { return indexer_.index_now(head()); }
 
@@ -128,6 +137,7 @@ class EmbeddedEngine final : public RocksStore {
   void see_commit(SystemTime at);
 
   Position indexed_through() const;
+  Status rewrite_tables(Family family, const std::string& begin, const std::string& end);
   bool chores();
 
   const RocksOptions options_;
@@ -156,6 +166,8 @@ class EmbeddedEngine final : public RocksStore {
   const PageReader pages_;
   OrderFill order_fill_;
   const OrderReader order_;
+  const LogEraser eraser_;
+  std::atomic<bool> reopening_{false};  // ends a purge
 
   std::atomic<uint64_t> generation_{0};
   mutable Mutex last_commit_mutex_;

@@ -138,6 +138,70 @@ Result<uint64_t> EmbeddedEngine::expire(SystemTime events_before, SystemTime att
   return retention_.expire(events_before, attempts_before, head(), indexed);
 }
 
+Result<EraseSlice> EmbeddedEngine::erase(const EraseQuery& query,
+                                         const std::vector<LaneId>& lanes) {
+  CHECK(query.through <= head());
+  if (indexed_through() < query.through) TRY_STATUS(index_now());
+  const auto pause = indexer_.pause();
+  TRY(const auto use, database_.use());
+  return eraser_.erase(query, lanes);
+}
+
+Result<EraseAttemptsSlice> EmbeddedEngine::erase_attempts(
+    const std::string& after, const std::function<bool(std::string& text)>& change) {
+  TRY(const auto use, database_.use());
+  return eraser_.erase_attempts(after, change);
+}
+
+Result<bool> EmbeddedEngine::values_mention(
+    const std::string& prefix, const std::function<bool(std::string_view value)>& mentions) {
+  TRY(const auto use, database_.use());
+  return eraser_.values_mention(prefix, mentions);
+}
+
+// Each with the database in use for itself, so that it can be closed between two.
+Status EmbeddedEngine::purge(DomainUid domain, std::optional<PositionRange> changed) {
+  {
+    TRY(const auto use, database_.use());
+    std::vector<rocksdb::ColumnFamilyHandle*> families;
+    for (size_t i = 0; i < kFamilyNames.size(); ++i)
+      families.push_back(database_.family(Family{i}));
+    // With what is in memory the log files of before go.
+    TRY_STATUS(to_status(database_->Flush({}, families), "writing tables"));
+  }
+  const std::string none;
+  TRY_STATUS(rewrite_tables(Family::kMeta, none, none));
+  TRY_STATUS(rewrite_tables(Family::kAttempts, none, none));
+  if (!changed) return {};
+  const std::string first = format::u64_key(domain.value);
+  const std::string last = format::u64_key(domain.value + 1);
+  TRY_STATUS(rewrite_tables(Family::kLog, LogTable::key(changed->first),
+                            LogTable::key(just_after(changed->last))));
+  TRY_STATUS(rewrite_tables(Family::kIds, first, last));
+  TRY_STATUS(rewrite_tables(Family::kTimes, first, last));
+  return rewrite_tables(Family::kTerms, TermTable::prefix(domain, 0),
+                        TermTable::prefix({domain.value + 1}, 0));
+}
+
+// Those with keys from `begin` to `end`; all when they are empty.
+Status EmbeddedEngine::rewrite_tables(Family family, const std::string& begin,
+                                      const std::string& end) {
+  TRY(const auto use, database_.use());
+  if (reopening_) return fail(Errc::kCancelled, "the store is being reopened");
+  rocksdb::CompactRangeOptions options;
+  options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForce;
+  options.exclusive_manual_compaction = false;
+  options.canceled = &reopening_;
+  const rocksdb::Slice first(begin);
+  const rocksdb::Slice last(end);
+  const auto status =
+      database_->CompactRange(options, database_.family(family), begin.empty() ? nullptr : &first,
+                              end.empty() ? nullptr : &last);
+  if (status.IsIncomplete() && reopening_)
+    return fail(Errc::kCancelled, "the store is being reopened");
+  return to_status(status, "writing tables anew");
+}
+
 Status EmbeddedEngine::compact_now() {
   TRY(const auto use, database_.use());
   rocksdb::CompactRangeOptions options;

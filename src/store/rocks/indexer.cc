@@ -108,8 +108,11 @@ std::optional<Micros> Indexer::turn() {
     requested = wanted > served_;
   }
   bool more = false;
-  const bool failed = options_.failed && options_.failed();
-  if (const auto use = parts_.database.use(); use && !failed) more = work(requested);
+  {
+    const std::unique_lock turning(turning_);
+    const bool failed = options_.failed && options_.failed();
+    if (const auto use = parts_.database.use(); use && !failed) more = work(requested);
+  }
   const MutexLock lock(mutex_);
   if (requested) {
     served_ = wanted;

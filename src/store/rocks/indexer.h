@@ -18,6 +18,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <vector>
 
@@ -64,6 +65,10 @@ class Indexer {
   /// with the database in use.
   Status index_now(Position through);
 
+  /// While the result lives no turn is taken: who holds it may change what the indexes have. Not
+  /// with the database in use, nor in index_now().
+  [[nodiscard]] std::unique_lock<std::mutex> pause() { return std::unique_lock(turning_); }
+
   /// A crash may leave files that were taken into an index: they share their blocks with RocksDB's
   /// own (hard links), so writing one anew would overwrite the index. To be called before start().
   static void remove_files(const std::filesystem::path& directory);
@@ -83,6 +88,8 @@ class Indexer {
 
   metrics::Counter indexed_;
   metrics::Gauge lag_;
+
+  std::mutex turning_;  // held over the work of a turn
 
   // Touched only on the worker.
   SteadyTime looked_{};  // when its last turn ended

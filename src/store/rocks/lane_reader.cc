@@ -116,6 +116,12 @@ Result<LaneSlice> LaneReader::fetch(Candidates& found) const {
   std::vector<Status> each;
   if (!parts_.log.read(found.positions, q.max_bytes, events))
     each = parts_.log.read_each(found.positions, q.max_bytes, events);
+  // What is missing beyond the floor was erased, if retention has not just dropped it.
+  Position kept{found.floor};
+  const bool some_missing = each.empty() && std::ranges::find(events, nullptr) != events.end();
+  if (some_missing || !each.empty()) {
+    TRY(kept, parts_.dropped.greatest());
+  }
   size_t bytes = 0;
   for (size_t i = 0; i < events.size(); ++i) {
     auto& event = events[i];
@@ -124,7 +130,7 @@ Result<LaneSlice> LaneReader::fetch(Candidates& found) const {
       continue;
     }
     if (!event) {
-      ++out.expired;
+      if (found.positions[i] < kept) ++out.expired;
       continue;
     }
     bytes += event->event.bytes.size();

@@ -7,6 +7,7 @@
 #include "store/rocks/exception_reader.h"
 #include "store/rocks/floors.h"
 #include "store/rocks/tables/class_table.h"
+#include "store/rocks/tables/floor_table.h"
 #include "store/rocks/tables/log_table.h"
 #include "store/rocks/tail.h"
 
@@ -25,6 +26,7 @@ class LaneReader {
     const ClassTable& classes;
     const ExceptionReader& exceptions;
     const LogTable& log;
+    const FloorTable& dropped;
     const Floors& floors;
   };
 

@@ -50,7 +50,8 @@ class LaneReaderTest : public TableTest {
   ExceptionTable table{database};
   LogTable log{database};
   ExceptionReader exceptions{table, log};
-  LaneReader reader{{tail, classes, exceptions, log, *floors}};
+  FloorTable dropped{database};
+  LaneReader reader{{tail, classes, exceptions, log, dropped, *floors}};
 };
 
 TEST_F(LaneReaderTest, ReadsTheIndexAndThenTheTail) {

@@ -248,8 +248,9 @@ Result<OrderSlice> OrderReader::read(const OrderQuery& q, Position head) const {
     return nothing;
   }
   TRY(auto out, read_up_to(q, head));
+  // What is missing and was not dropped was erased: no gap.
   TRY(const Position gone, gone_through(out.gone_through > kNoPosition));
-  nothing.gone_through = std::max(out.gone_through, gone);
+  nothing.gone_through = gone;
   if (nothing.gone_through > q.after) return nothing;
   out.gone_through = gone;
   return out;

@@ -4,6 +4,7 @@
 
 #include "async/worker.h"
 #include "base/time.h"
+#include "store/eraser.h"
 #include "store/store.h"
 
 #include <chrono>
@@ -44,7 +45,7 @@ struct RocksOptions {
   size_t max_tail_bytes = 256 << 20;
 };
 
-class RocksStore : public Store {
+class RocksStore : public Store, public Eraser {
  public:
   /// Opens or creates. kConflict when another process owns the directory; kCorruption, naming the
   /// file, when the log is damaged other than by a torn tail; kUnavailable for I/O errors. `clock`

@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "store/codec.h"
 #include "store/rocks/scan.h"
+#include "store/rocks/slice.h"
 
 #include <rocksdb/db.h>
 #include <rocksdb/write_batch.h>
@@ -164,6 +165,20 @@ Status AttemptTable::find_success(LaneId lane, Position position, SystemTime fro
   };
   return scan_prefix(database_.rows(Family::kAttempts), format::u64_key(lane.value),
                      key(lane, from, kNoPosition), "reading attempts", take);
+}
+
+Result<bool> AttemptTable::rewrite(std::string_view key, std::string_view value,
+                                   const std::function<bool(std::string& text)>& change,
+                                   rocksdb::WriteBatch& batch) const {
+  if (value.empty() || static_cast<uint8_t>(value[0]) == kPackedSuccesses) return false;
+  std::vector<AttemptRow> rows;
+  if (!decode({}, std::nullopt, value, rows) || rows.size() != 1) return false;
+  auto& row = rows.front();
+  const bool error = change(row.error);
+  const bool response = change(row.response);
+  if (error || response)
+    batch.Put(database_.family(Family::kAttempts), to_slice(key), encode(row));
+  return error || response;
 }
 
 Result<std::vector<AttemptRow>> AttemptTable::read_back(LaneId lane, SystemTime before,

@@ -9,6 +9,7 @@
 #include "store/rocks/format.h"
 
 #include <cstddef>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -45,6 +46,12 @@ class AttemptTable {
   /// up to the success, at most until `out` has `max`.
   Status find_success(LaneId lane, Position position, SystemTime from, size_t max,
                       std::vector<AttemptRow>& out) const;
+
+  /// Changes the texts of a row: `change` is true when it has changed the one given. Adds the row
+  /// to `batch` and gives true when one was. A row that is damaged stays as it is.
+  Result<bool> rewrite(std::string_view key, std::string_view value,
+                       const std::function<bool(std::string& text)>& change,
+                       rocksdb::WriteBatch& batch) const;
 
   /// As ProgressReader::last_attempts().
   Result<std::vector<AttemptRow>> read_back(LaneId lane, SystemTime before, size_t max) const;
