@@ -1,5 +1,5 @@
 # The names that DEPS may give without their prefix.
-set(MODULES "base|async|json|crypto|net|event|webhook|config|http|outbound|store|control|delivery|bin|api|selftest|cli|app")
+set(MODULES "base|async|json|crypto|net|event|webhook|config|http|outbound|store|control|delivery|bin|api|selftest|client|cli|app")
 
 # add_module(name SOURCES a.cc DEPS base PRIVATE_DEPS lib TESTS a_test.cc PRECOMPILED asio)
 # One static library per module and one test binary beside it. Files are listed, never globbed.

@@ -117,6 +117,7 @@ bool load_store_config(const config::Sources& sources, config::Config& config) {
 int run_repair(const cli::Repair& command) {
   config::Config config;
   if (!load_store_config(command.sources, config)) return 2;
+  if (!command.find.empty()) return find_in_store(config.store.data, command.find);
   return command.check ? check_store(config.store.data) : repair_store(config.store.data);
 }
 
@@ -124,6 +125,13 @@ int run_reindex(const cli::Reindex& command) {
   config::Config config;
   if (!load_store_config(command.sources, config)) return 2;
   return reindex_store(config.store.data);
+}
+
+// Of commands that speak to a server.
+template <class Options>
+Options with_key(Options options) {
+  options.server.key = from_environment("EVENTHORN_API_KEY");
+  return options;
 }
 
 int run(int argc, char** argv) {
@@ -145,6 +153,12 @@ int run(int argc, char** argv) {
   if (const auto* hostile = std::get_if<cli::Selftest>(&command)) return run_selftest(*hostile);
   if (const auto* repair = std::get_if<cli::Repair>(&command)) return run_repair(*repair);
   if (const auto* reindex = std::get_if<cli::Reindex>(&command)) return run_reindex(*reindex);
+  if (const auto* import_command = std::get_if<cli::Import>(&command))
+    return client::import_events(with_key(import_command->options));
+  if (const auto* export_command = std::get_if<cli::Export>(&command))
+    return client::export_events(with_key(export_command->options));
+  if (const auto* erase = std::get_if<cli::Erase>(&command))
+    return client::erase_recipient(with_key(erase->options));
   return serve(std::get<cli::Serve>(command));
 }
 

@@ -1,5 +1,6 @@
 #include "app/repair.h"
 
+#include "store/rocks/repair/find_text.h"
 #include "store/rocks/repair/repair.h"
 
 #include <fmt/format.h>
@@ -33,6 +34,16 @@ int check_store(const std::string& data) {
   print_damage(*damage);
   fmt::print("Nothing was changed. Restore a backup, or run: eventhorn repair --data {}\n", data);
   return 1;
+}
+
+int find_in_store(const std::string& data, const std::string& text) {
+  const auto found = store::find_text(data, text);
+  if (!found) return cannot(found.error());
+  for (const auto& file : *found)
+    fmt::print("{}: {}\n", file.file.string(),
+               file.times == 1 ? "once" : std::to_string(file.times) + " times");
+  if (found->empty()) fmt::print("The text is in no file of {}.\n", data);
+  return found->empty() ? 0 : 1;
 }
 
 int repair_store(const std::string& data) {

@@ -17,6 +17,9 @@ Examples:
   eventhorn selftest --hostile                 prove on this machine that bad receivers hurt nobody
   eventhorn repair --check --data DIR          look for damage in a store
   eventhorn reindex --data DIR                 make the index of searches anew
+  eventhorn export --domain DOMAIN             write the events of a domain, a line each
+  eventhorn import --domain DOMAIN FILE        store events that are in a file
+  eventhorn erase --domain DOMAIN ADDRESS      leave no trace of a recipient
   eventhorn serve --help                       options of a command
 )";
 
@@ -55,11 +58,15 @@ store and puts that in its place. The old one is kept in DATA/quarantine-TIME, w
 lost, by id where the index knows it, else as ranges of positions and times; send those again. The server must be
 stopped; there must be as much free space as the store takes.
 
-Exits with 0 when the store is sound now, with 1 when it is not.
+With --find it only looks for a text, in any case: in every row of every table, in write-ahead logs and in all other files of
+the data directory; so that one can see that nothing is left of a recipient who was erased.
+
+Exits with 0 when the store is sound now, or the text was not found; with 1 when it is not, or was.
 
 Examples:
   eventhorn repair --check --data /var/lib/eventhorn
   eventhorn repair --config /etc/eventhorn.toml
+  eventhorn repair --find dana@example.com --data /var/lib/eventhorn
 )";
 
 constexpr const char* kReindexExamples = R"(
@@ -73,6 +80,41 @@ Exits with 0 when the index is made, with 1 when it is not.
 Examples:
   eventhorn reindex --data /var/lib/eventhorn
   eventhorn reindex --config /etc/eventhorn.toml
+)";
+
+constexpr const char* kServerUse = R"(
+It speaks to the server at --url, or at EVENTHORN_URL, with the key in EVENTHORN_API_KEY. Exits with 0 when it is done, 1 when
+something failed, 2 for a mistake on the command line, 3 when there is no server, 4 when the server refuses.
+)";
+
+constexpr const char* kImportExamples = R"(
+Stores the events of files (or of stdin) and pushes none of them. A file has exports of ours, or events of Mailgun as they were saved:
+a line each, arrays, pages with "items", bodies of webhooks; gzip and zstd are seen by themselves. Ids are kept, and what is
+there already counts as a duplicate, so that an import may be repeated and interrupted. An event without an id gets one that
+is made of its content. What is rejected is named by its line, and the others are stored; the exit code is 1 then.
+
+Examples:
+  eventhorn import --domain mg.example.org events.ndjson.zst
+  zcat saved/*.json.gz | eventhorn import --domain mg.example.org --json
+)";
+
+constexpr const char* kExportExamples = R"(
+Writes the events of a domain, a line each, in the order of their commits. Where the connection breaks it goes on behind the last
+whole line. A file gets its name once it is whole; it is compressed where its name ends in .gz or .zst.
+
+Examples:
+  eventhorn export --domain mg.example.org --output events.ndjson.zst
+  eventhorn export --domain mg.example.org --begin "Fri, 13 Nov 2026 00:00:00 UTC" --filter event=failed
+)";
+
+constexpr const char* kEraseExamples = R"(
+Removes every event of a recipient, replaces the address in those of others, and leaves no trace of it in pending deliveries, attempts,
+bins and notices. From then on the server refuses events of the address that are older. Waits until it is done; the server goes
+on with it whatever becomes of this command. Backups and DATA/quarantine-* are not touched.
+
+Examples:
+  eventhorn erase --domain mg.example.org dana@example.com
+  eventhorn erase --domain mg.example.org --json dana@example.com
 )";
 
 struct Options {
@@ -113,6 +155,61 @@ void add_selftest_options(CLI::App& app, selftest::HostileOptions& options) {
          "how long events are sent")
       ->check(CLI::Range(1, 86'400))
       ->default_val(options.seconds.count());
+}
+
+void add_server_options(CLI::App& app, client::ServerOptions& server, std::string& domain,
+                        bool& json) {
+  app.add_option("--url", server.url, "the server")
+      ->type_name("URL")
+      ->envname("EVENTHORN_URL")
+      ->capture_default_str();
+  app.add_option("--domain", domain, "whose events")->type_name("DOMAIN")->required();
+  app.add_flag("--json", json, "print what was done as JSON");
+}
+
+CLI::App* add_import(CLI::App& app, client::ImportOptions& options) {
+  auto* out = app.add_subcommand("import", "store events that are in files")
+                  ->footer(std::string(kServerUse) + kImportExamples);
+  add_server_options(*out, options.server, options.domain, options.json);
+  out->add_option("FILE", options.files, "files; none or -: stdin")->type_name("");
+  return out;
+}
+
+CLI::App* add_export(CLI::App& app, client::ExportOptions& options,
+                     std::vector<std::string>& filters) {
+  auto* out = app.add_subcommand("export", "write the events of a domain")
+                  ->footer(std::string(kServerUse) + kExportExamples);
+  add_server_options(*out, options.server, options.domain, options.json);
+  out->add_option("--begin", options.begin, "of the events' own time: epoch seconds or a date")
+      ->type_name("TIME");
+  out->add_option("--end", options.end, "events before it")->type_name("TIME");
+  out->add_option("--filter", filters, "a filter of the Events API; may be repeated")
+      ->type_name("NAME=VALUE")
+      ->allow_extra_args(false);
+  out->add_option("--resume-after", options.resume_after, "only what comes behind this event")
+      ->type_name("ID");
+  out->add_option("--output", options.output, "a file instead of stdout")->type_name("FILE");
+  return out;
+}
+
+CLI::App* add_erase(CLI::App& app, client::EraseOptions& options) {
+  auto* out = app.add_subcommand("erase", "leave no trace of a recipient")
+                  ->footer(std::string(kServerUse) + kEraseExamples);
+  add_server_options(*out, options.server, options.domain, options.json);
+  out->add_option("ADDRESS", options.address, "of the recipient")->type_name("")->required();
+  return out;
+}
+
+// Throws a CLI::ParseError, which parse_command_line explains.
+std::vector<std::pair<std::string, std::string>> to_filters(const std::vector<std::string>& texts) {
+  std::vector<std::pair<std::string, std::string>> out;
+  for (const auto& text : texts) {
+    const size_t equals = text.find('=');
+    if (equals == std::string::npos || equals == 0)
+      throw CLI::ValidationError("--filter", text + ": takes name=value, such as event=failed");
+    out.emplace_back(text.substr(0, equals), text.substr(equals + 1));
+  }
+  return out;
 }
 
 // Throws a CLI::ParseError, which parse_command_line explains.
@@ -165,9 +262,20 @@ Command parse_command_line(int argc, const char* const* argv) {
       app.add_subcommand("repair", "make a damaged store usable")->footer(kRepairExamples);
   add_options(*repair, options);
   repair->add_flag("--check", repair_command.check, "only look for damage, change nothing");
+  repair
+      ->add_option("--find", repair_command.find,
+                   "only look for a text in all of the data directory, change nothing")
+      ->type_name("TEXT");
   CLI::App* reindex =
       app.add_subcommand("reindex", "make the index of searches anew")->footer(kReindexExamples);
   add_options(*reindex, options);
+  Import import_command;
+  const CLI::App* import_app = add_import(app, import_command.options);
+  Export export_command;
+  std::vector<std::string> filters;
+  const CLI::App* export_app = add_export(app, export_command.options, filters);
+  Erase erase_command;
+  const CLI::App* erase_app = add_erase(app, erase_command.options);
   const CLI::App* version = app.add_subcommand("version", "print the version")
                                 ->footer("\nExample:\n  eventhorn version\n");
 
@@ -181,6 +289,12 @@ Command parse_command_line(int argc, const char* const* argv) {
       return repair_command;
     }
     if (reindex->parsed()) return Reindex{to_sources(*reindex, options)};
+    if (import_app->parsed()) return import_command;
+    if (export_app->parsed()) {
+      export_command.options.filters = to_filters(filters);
+      return export_command;
+    }
+    if (erase_app->parsed()) return erase_command;
     return Serve{to_sources(*serve, options)};
   } catch (const CLI::CallForHelp&) {
     const auto commands = app.get_subcommands();
@@ -190,13 +304,16 @@ Command parse_command_line(int argc, const char* const* argv) {
   } catch (const CLI::ParseError& error) {
     // `eventhorn --version` lacks a command only formally.
     if (app.count("--version") > 0 && app.get_subcommands().empty()) return Version{};
-    const char* where = print->parsed()     ? " config print"
-                        : serve->parsed()   ? " serve"
-                        : config->parsed()  ? " config"
-                        : hostile->parsed() ? " selftest"
-                        : repair->parsed()  ? " repair"
-                        : reindex->parsed() ? " reindex"
-                                            : "";
+    const char* where = print->parsed()        ? " config print"
+                        : serve->parsed()      ? " serve"
+                        : config->parsed()     ? " config"
+                        : hostile->parsed()    ? " selftest"
+                        : repair->parsed()     ? " repair"
+                        : reindex->parsed()    ? " reindex"
+                        : import_app->parsed() ? " import"
+                        : export_app->parsed() ? " export"
+                        : erase_app->parsed()  ? " erase"
+                                               : "";
     return Exit{2, fmt::format("eventhorn: {}\nTry: eventhorn{} --help\n", error.what(), where)};
   }
 }

@@ -1,6 +1,7 @@
 // What the user asked for on the command line. Pure: reads no file and prints nothing.
 #pragma once
 
+#include "client/commands.h"
 #include "config/load.h"
 #include "selftest/hostile.h"
 
@@ -29,11 +30,30 @@ struct Repair {
   config::Sources sources;
   /// Only look.
   bool check = false;
+  /// Only look for this text; empty: for damage.
+  std::string find{};
 };
 
 /// `eventhorn reindex`. `sources` lacks the environment.
 struct Reindex {
   config::Sources sources;
+};
+
+// Of a server that runs. The key, and the URL where it is not given, are the environment's to add.
+
+/// `eventhorn import`.
+struct Import {
+  client::ImportOptions options;
+};
+
+/// `eventhorn export`.
+struct Export {
+  client::ExportOptions options;
+};
+
+/// `eventhorn erase`.
+struct Erase {
+  client::EraseOptions options;
 };
 
 struct Version {};
@@ -45,7 +65,8 @@ struct Exit {
   std::string text;
 };
 
-using Command = std::variant<Serve, ConfigPrint, Selftest, Repair, Reindex, Version, Exit>;
+using Command = std::variant<Serve, ConfigPrint, Selftest, Repair, Reindex, Import, Export, Erase,
+                             Version, Exit>;
 
 /// `argv` as main() gets it. --config names the file; --set, --data, --listen, --store and --dev
 /// become settings, the dedicated options after every --set. Keys and values are checked by

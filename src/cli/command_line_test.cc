@@ -147,9 +147,40 @@ TEST(CommandLine, Repair) {
   EXPECT_TRUE(repair->check);
   EXPECT_THAT(repair->sources.settings, ElementsAre(is_setting("store.data", "d", "--data")));
   EXPECT_FALSE(std::get<Repair>(parse({"repair"})).check);
+  EXPECT_EQ(std::get<Repair>(parse({"repair", "--find", "a@b.c"})).find, "a@b.c");
   EXPECT_THAT(mistake({"repair", "--chek"}).text, HasSubstr("eventhorn repair --help"));
   const Command help = parse({"repair", "--help"});
   EXPECT_THAT(std::get<Exit>(help).text, HasSubstr("lost.ndjson"));
+}
+
+TEST(CommandLine, Import) {
+  const Command command = parse({"import", "--domain", "d.org", "--json", "a.json", "-"});
+  const auto* import = std::get_if<Import>(&command);
+  ASSERT_NE(import, nullptr);
+  EXPECT_EQ(import->options.domain, "d.org");
+  EXPECT_EQ(import->options.server.url, "http://127.0.0.1:8480");
+  EXPECT_TRUE(import->options.json);
+  EXPECT_THAT(import->options.files, ElementsAre("a.json", "-"));
+  EXPECT_EQ(mistake({"import", "a.json"}).code, 2);
+  EXPECT_THAT(mistake({"import", "a.json"}).text, HasSubstr("Try: eventhorn import --help"));
+}
+
+TEST(CommandLine, ExportAndErase) {
+  const Command command = parse({"export", "--domain", "d.org", "--filter", "event=failed",
+                                 "--filter=tags=a=b", "--output", "x.gz", "--url", "http://h:1"});
+  const auto* out = std::get_if<Export>(&command);
+  ASSERT_NE(out, nullptr);
+  EXPECT_THAT(out->options.filters,
+              ElementsAre(std::pair("event", "failed"), std::pair("tags", "a=b")));
+  EXPECT_EQ(out->options.output, "x.gz");
+  EXPECT_EQ(out->options.server.url, "http://h:1");
+  EXPECT_THAT(mistake({"export", "--domain", "d", "--filter", "event"}).text,
+              HasSubstr("takes name=value"));
+  const Command erasing = parse({"erase", "--domain", "d.org", "dana@example.com"});
+  const auto* erase = std::get_if<Erase>(&erasing);
+  ASSERT_NE(erase, nullptr);
+  EXPECT_EQ(erase->options.address, "dana@example.com");
+  EXPECT_EQ(mistake({"erase", "--domain", "d.org"}).code, 2);
 }
 
 }  // namespace
