@@ -1,5 +1,6 @@
 #include "api/admission.h"
 
+#include "api/permission.h"
 #include "base/strings.h"
 
 #include <string>
@@ -26,7 +27,7 @@ tl::expected<CallerPtr, http::Response> authenticate(Services& services,
   const auto credentials = http::parse_basic(head.fields.get("Authorization"));
   if (!credentials) return tl::unexpected(forbidden());
   if (credentials->user == "api") {
-    if (auto caller = services.keys.find(credentials->password)) return caller;
+    if (auto caller = services.api_keys.find(credentials->password)) return caller;
   }
   if (const auto wait = services.limiter.retry_after(head.remote_address)) {
     auto out = http::message_response(429, "too many failed authentications from this address");
@@ -100,6 +101,8 @@ http::Verdict Admission::admit(const http::Request& head) {
     if (!caller) return tl::unexpected(std::move(caller).error());
     verdict->answer_fields.add("X-Mailgun-Key-Id", (*caller)->key_id);
     verdict->caller = *std::move(caller);
+    if (auto refusal = refuse(*verdict->caller, *verdict->route, head.method, verdict->params))
+      return tl::unexpected(*std::move(refusal));
   }
   const auto* narrowing = find_narrowing(head);
   if (narrowing != nullptr && (access != http::Access::kAnyone || narrowing->reading_too))

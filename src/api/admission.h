@@ -31,7 +31,7 @@ class Admission {
 
   /// The route's 404 or 405; 401 "Forbidden" without the Basic credentials `api:KEY` (spec: auth),
   /// and 429 from the 21st wrong ones of an address within a minute on, which right ones never get;
-  /// 403 for a call on behalf of a subaccount; 412 and 400 for conditions and the like, none of
+  /// what refuse() says of the key's role and domain; 403 for a call on behalf of a subaccount; 412 and 400 for conditions and the like, none of
   /// which is understood, on calls that change something; 429 over api.webhook_rate_limit.
   http::Verdict admit(const http::Request& head);
 

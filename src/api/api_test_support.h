@@ -98,15 +98,30 @@ class TestApi {
   explicit TestApi(TestOptions given = {})
       : guard(std::move(given.allow_networks)), options(given.api) {
     writers.emplace(*store, directory, writers_clock, workers, writer_options(given));
-    services.emplace(Services{clock, *store, directory, writers->appends, writers->health, readers,
-                              searchers, writer, keys, limiter, bins, own_bins, guard, options,
+    services.emplace(Services{clock,
+                              *store,
+                              directory,
+                              writers->appends,
+                              writers->health,
+                              readers,
+                              searchers,
+                              writer,
+                              keys,
+                              *api_keys,
+                              limiter,
+                              bins,
+                              own_bins,
+                              guard,
+                              options,
                               deliveries,
                               [this](const std::string& url, const store::EndpointSettings& for_url,
                                      std::string body, std::string extra_head, Deadline deadline) {
                                 posted_settings = for_url;
                                 return post(url, std::move(body), std::move(extra_head), deadline);
                               },
-                              resolver, notices, writers->doorbells});
+                              resolver,
+                              notices,
+                              writers->doorbells});
     router = make_router(*services);
     admission.emplace(*services, router);
     writers->start();
@@ -180,6 +195,7 @@ class TestApi {
   Pool searchers{"searchers", 1};
   Pool writer{"writer", 1};
   control::Keys keys = expect(control::Keys::load(temp.path(), kApiKey, kSigningKey, clock));
+  std::unique_ptr<control::ApiKeys> api_keys = expect(control::ApiKeys::load(keys, *store, clock));
   http::AuthLimiter limiter{clock};
   bin::Bins bins{clock, crypto::random_bytes, bin::Bins::Options()};
   bin::OwnBins own_bins{bins, own_names()};

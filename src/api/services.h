@@ -7,6 +7,7 @@
 #include "base/time.h"
 #include "bin/bins.h"
 #include "bin/own_bins.h"
+#include "control/api_keys.h"
 #include "control/deliveries.h"
 #include "control/keys.h"
 #include "control/notices.h"
@@ -90,6 +91,7 @@ struct Services {
   /// so that none undoes another and no reader waits for the disk.
   Pool& writer;
   control::Keys& keys;
+  control::ApiKeys& api_keys;
   http::AuthLimiter& limiter;
   bin::Bins& bins;
   const bin::OwnBins& own_bins;

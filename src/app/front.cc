@@ -58,6 +58,7 @@ Front::Front(const Parts& parts)
           parts.pools.searchers,
           parts.pools.writer,
           parts.keys,
+          parts.api_keys,
           limiter_,
           parts.bins,
           parts.own_bins,

@@ -29,6 +29,7 @@ class Front {
     store::Directory& directory;
     store::Writers& writers;
     control::Keys& keys;
+    control::ApiKeys& api_keys;
     control::NoticeBoard& notices;
     bin::Bins& bins;
     const bin::OwnBins& own_bins;

@@ -113,11 +113,17 @@ std::string allow_value(const std::vector<Entry>& entries) {
 
 }  // namespace
 
+const std::string* PathParams::find(std::string_view name) const {
+  for (const auto& [known, value] : all_) {
+    if (known == name) return &value;
+  }
+  return nullptr;
+}
+
 const std::string& PathParams::at(std::string_view name) const {
-  const auto it = std::find_if(all_.begin(), all_.end(),
-                               [&](const auto& param) { return param.first == name; });
-  CHECK(it != all_.end());
-  return it->second;
+  const auto* value = find(name);
+  CHECK(value != nullptr);
+  return *value;
 }
 
 Router::Router() : root_(std::make_unique<Node>()) {}

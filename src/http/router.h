@@ -23,6 +23,8 @@ class PathParams {
  public:
   /// CHECKs that the pattern has `name`.
   const std::string& at(std::string_view name) const;
+  /// Null when the pattern has no such parameter.
+  const std::string* find(std::string_view name) const;
 
   void add(std::string_view name, std::string value) { all_.emplace_back(name, std::move(value)); }
 
@@ -30,16 +32,23 @@ class PathParams {
   std::vector<std::pair<std::string_view, std::string>> all_;  // names belong to the router
 };
 
-/// What a key's holder may do.
-enum class Role {
-  kAccount,  // everything in the account
+/// What a key's holder may do (spec: keys). Stored on disk: do not change the values.
+enum class Role : uint8_t {
+  kAdmin = 0,      // everything in the account
+  kDeveloper = 1,  // everything but keys
+  kBasic = 2,      // reads
+  kSending = 3,    // messages
+  kIngest = 4,     // appends events
+  kBin = 5,        // makes request bins, and reads them
 };
 
 /// Who sent a request, as its key tells.
 struct Caller {
   std::string account;
   std::string key_id;
-  Role role = Role::kAccount;
+  Role role = Role::kAdmin;
+  /// The key is of this domain alone; empty: of all. Lower case.
+  std::string domain{};
 };
 
 /// The other end of the connection that a request came on.
@@ -67,11 +76,15 @@ struct RequestContext {
 
 using RouteHandler = std::function<Task<Reply>(RequestContext&)>;
 
-/// Who may call a route.
+/// Who may call a route. Of holders of a key those whose role allows it (api/permission.h).
 enum class Access {
   kAnyone,
   kKey,             // holders of a key
   kKeyWithinLimit,  // the same, each account as often as api.webhook_rate_limit allows
+  kReading,         // holders of a key; changes nothing, whatever its method
+  kIngest,          // the same, and those who only append events
+  kBins,            // the same, and those who only have request bins
+  kKeys,            // holders of a key who may see and change keys
 };
 
 /// How much of a request's body a route takes, decoded. The server's own limits hold as well.

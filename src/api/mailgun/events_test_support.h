@@ -215,6 +215,8 @@ class EventsApi : public testing::Test {
   std::unique_ptr<store::RocksStore> store_ = open_store();
   control::Keys keys_ =
       control::Keys::load(directory_path_.path(), "test-key", "signing-key", clock_).value();
+  std::unique_ptr<control::ApiKeys> api_keys_ =
+      expect(control::ApiKeys::load(keys_, *store_, clock_));
   store::Directory directory_;
   SystemClock writers_clock_;
   WorkerThreads workers_;
@@ -240,6 +242,7 @@ class EventsApi : public testing::Test {
                      searchers_,
                      writer_,
                      keys_,
+                     *api_keys_,
                      limiter_,
                      bins_,
                      own_bins_,

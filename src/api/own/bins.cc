@@ -59,8 +59,8 @@ Task<http::Reply> capture(Services& services, http::RequestContext& context) {
 std::vector<http::Route> bin_routes(Services& services) {
   const http::BodyLimit cut{services.options.bin_body_bytes, true};
   return {
-      {"POST", "/eventhorn/v1/bins", Access::kKey, kFormBody, bound(services, create)},
-      {"GET", "/eventhorn/v1/bins/{id}/requests", Access::kKey, kNoBody, bound(services, requests)},
+      {"POST", "/eventhorn/v1/bins", Access::kBins, kFormBody, bound(services, create)},
+      {"GET", "/eventhorn/v1/bins/{id}/requests", Access::kBins, kNoBody, bound(services, requests)},
       {"*", "/bin/{id}", Access::kAnyone, cut, bound(services, capture)},
       {"*", "/bin/{id}/*rest", Access::kAnyone, cut, bound(services, capture)},
   };

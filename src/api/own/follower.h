@@ -53,7 +53,7 @@ class Follower {
   bool domain_is_gone() const;
 
   /// The key of who follows is no more.
-  bool key_is_gone() const { return !services_.keys.holds(*followed_.caller); }
+  bool key_is_gone() const { return !services_.api_keys.holds(*followed_.caller); }
 
  private:
   Result<store::OrderSlice> read_slice(size_t max_events);

@@ -160,7 +160,7 @@ Task<http::Reply> ingest(Services& services, http::RequestContext& context) {
 }  // namespace
 
 std::vector<http::Route> ingest_routes(Services& services) {
-  return {{"POST", "/v3/{domain}/events", Access::kKey, kAnyBody,
+  return {{"POST", "/v3/{domain}/events", Access::kIngest, kAnyBody,
            [&services](auto& context) { return ingest(services, context); }}};
 }
 

@@ -123,7 +123,7 @@ Task<http::Reply> reconcile(Services& services, http::RequestContext& context) {
 }  // namespace
 
 std::vector<http::Route> reconcile_routes(Services& services) {
-  return {{"POST", "/eventhorn/v1/{domain}/reconcile", Access::kKey, kIdsBody,
+  return {{"POST", "/eventhorn/v1/{domain}/reconcile", Access::kReading, kIdsBody,
            [&services](auto& context) { return reconcile(services, context); }}};
 }
 
