@@ -108,6 +108,7 @@ class TestApi {
                               writer,
                               keys,
                               *api_keys,
+                              *audit,
                               limiter,
                               bins,
                               own_bins,
@@ -196,6 +197,7 @@ class TestApi {
   Pool writer{"writer", 1};
   control::Keys keys = expect(control::Keys::load(temp.path(), kApiKey, kSigningKey, clock));
   std::unique_ptr<control::ApiKeys> api_keys = expect(control::ApiKeys::load(keys, *store, clock));
+  std::unique_ptr<control::AuditTrail> audit = expect(control::AuditTrail::load(*store));
   http::AuthLimiter limiter{clock};
   bin::Bins bins{clock, crypto::random_bytes, bin::Bins::Options()};
   bin::OwnBins own_bins{bins, own_names()};

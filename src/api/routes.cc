@@ -1,5 +1,7 @@
 #include "api/routes.h"
 
+#include "api/audited.h"
+
 #include <vector>
 
 namespace eventhorn::api {
@@ -7,7 +9,7 @@ namespace eventhorn::api {
 // Declares the table that the file of a resource ends in, and adds its routes.
 #define ADD_ROUTES(table)                    \
   std::vector<http::Route> table(Services&); \
-  router.add(table(services))
+  router.add(audited(services, table(services)))
 
 http::Router make_router(Services& services) {
   http::Router router;
@@ -22,6 +24,7 @@ http::Router make_router(Services& services) {
 
   // Our own.
   ADD_ROUTES(attempt_routes);
+  ADD_ROUTES(audit_routes);
   ADD_ROUTES(bin_routes);
   ADD_ROUTES(digest_routes);
   ADD_ROUTES(domain_settings_routes);

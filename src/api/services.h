@@ -8,6 +8,7 @@
 #include "bin/bins.h"
 #include "bin/own_bins.h"
 #include "control/api_keys.h"
+#include "control/audit_trail.h"
 #include "control/deliveries.h"
 #include "control/keys.h"
 #include "control/notices.h"
@@ -92,6 +93,7 @@ struct Services {
   Pool& writer;
   control::Keys& keys;
   control::ApiKeys& api_keys;
+  control::AuditTrail& audit;
   http::AuthLimiter& limiter;
   bin::Bins& bins;
   const bin::OwnBins& own_bins;

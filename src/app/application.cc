@@ -76,6 +76,7 @@ struct Application::Impl {
   std::unique_ptr<store::KeptTime> kept_time;
   std::unique_ptr<control::Keys> keys;
   std::unique_ptr<control::ApiKeys> api_keys;
+  std::unique_ptr<control::AuditTrail> audit;
   store::Directory directory;
   control::NoticeBoard notices;
   std::unique_ptr<control::KeptNotices> kept_notices;
@@ -122,6 +123,7 @@ Status Application::Impl::load_keys() {
       control::Keys::load(config.store.data, secrets.api_key, secrets.signing_key, *kept_time));
   keys = std::make_unique<control::Keys>(std::move(loaded));
   TRY(api_keys, control::ApiKeys::load(*keys, *store, clock));
+  TRY(audit, control::AuditTrail::load(*store));
   if (!secrets.api_key.empty() && secrets.api_key.size() < kShortKey) {
     log_warn("app",
              "EVENTHORN_API_KEY has less than {} characters and may be guessed: wrong keys are "
@@ -154,8 +156,9 @@ Status Application::Impl::build_halves() {
   const Sending::Parts sending_parts{config,        clock,  *store, *writers,    *keys, notices,
                                      *kept_notices, *cores, *pools, *local_bins, *guard};
   TRY(sending, Sending::make(sending_parts));
-  const Front::Parts front_parts{config,  clock, *store,    directory, *writers, *keys,  *api_keys,
-                                 notices, *bins, *own_bins, *guard,    *cores,   *pools, *sending};
+  const Front::Parts front_parts{config,    clock,     *store, directory, *writers,
+                                 *keys,     *api_keys, *audit, notices,   *bins,
+                                 *own_bins, *guard,    *cores, *pools,    *sending};
   front = std::make_unique<Front>(front_parts);
   return {};
 }

@@ -59,6 +59,7 @@ Front::Front(const Parts& parts)
           parts.pools.writer,
           parts.keys,
           parts.api_keys,
+          parts.audit,
           limiter_,
           parts.bins,
           parts.own_bins,

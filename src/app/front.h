@@ -30,6 +30,7 @@ class Front {
     store::Writers& writers;
     control::Keys& keys;
     control::ApiKeys& api_keys;
+    control::AuditTrail& audit;
     control::NoticeBoard& notices;
     bin::Bins& bins;
     const bin::OwnBins& own_bins;

@@ -217,6 +217,7 @@ class EventsApi : public testing::Test {
       control::Keys::load(directory_path_.path(), "test-key", "signing-key", clock_).value();
   std::unique_ptr<control::ApiKeys> api_keys_ =
       expect(control::ApiKeys::load(keys_, *store_, clock_));
+  std::unique_ptr<control::AuditTrail> audit_ = expect(control::AuditTrail::load(*store_));
   store::Directory directory_;
   SystemClock writers_clock_;
   WorkerThreads workers_;
@@ -243,6 +244,7 @@ class EventsApi : public testing::Test {
                      writer_,
                      keys_,
                      *api_keys_,
+                     *audit_,
                      limiter_,
                      bins_,
                      own_bins_,
