@@ -1,7 +1,9 @@
 """Searches of the Events API by the index of terms, and `eventhorn reindex`, with the real binary."""
+import concurrent.futures
 import os
 import pathlib
 import subprocess
+import threading
 import time
 import urllib.parse
 
@@ -55,3 +57,54 @@ class Search(Case):
         done = subprocess.run(command, env=server.environment(), capture_output=True, text=True, check=False)
         self.assertEqual((done.returncode, done.stderr), (1, f"eventhorn: there is no store in {nowhere}\n"))
         self.assertFalse(nowhere.exists())
+
+
+class Newsletter(Case):
+    """The way of a newsletter engine: the last half hour, oldest first, again and again, while events arrive, some of them late."""
+
+    ROUNDS = 6
+    NAMES = ("delivered", "opened", "failed", "unsubscribed", "complained")
+    settings = ()
+
+    def walk(self, domain):
+        query = urllib.parse.urlencode({"begin": str(time.time() - 1800), "ascending": "yes", "limit": 300,
+                                        "event": " OR ".join(self.NAMES), "tags": "bulk-email AND n7"})
+        path, ids = f"/v3/{domain}/events?{query}", []
+        while True:
+            page = self.server.get(path).json
+            if not page["items"]:
+                return ids
+            ids += [item["id"] for item in page["items"]]
+            path = page["paging"]["next"].removeprefix(self.server.base)
+
+    def produce(self, domain, number, acknowledged, go_on):
+        """Batches until it is told to end; the ids that are to be found are told once they were answered."""
+        n = 0
+        while not go_on.is_set():
+            batch = []
+            for _ in range(50):
+                n += 1
+                name = (*self.NAMES, "clicked", "accepted")[n % 7]
+                tags = ["bulk-email", "n7"] if n % 3 else ["bulk-email"]
+                late = 600 if n % 11 == 0 else 0
+                batch.append(event(name, id=f"{number}-{n}", tags=tags, timestamp=time.time() - late))
+            answer = self.server.ingest(domain, batch)
+            self.assertEqual(answer.json["stored"], len(batch), answer)
+            acknowledged.update(item["id"] for item in batch if item["event"] in self.NAMES and "n7" in item["tags"])
+
+    def test_nothing_is_missed_and_nothing_comes_twice(self):
+        domain, acknowledged, go_on = self.new_domain(), set(), threading.Event()
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            producers = [pool.submit(self.produce, domain, number, acknowledged, go_on) for number in range(3)]
+            try:
+                for _ in range(self.ROUNDS):
+                    before = set(acknowledged)
+                    ids = self.walk(domain)
+                    self.assertEqual(len(ids), len(set(ids)), "twice in one walk")
+                    self.assertEqual(before - set(ids), set(), "missed")
+            finally:
+                go_on.set()
+            for producer in producers:
+                producer.result()
+        self.assertEqual(set(self.walk(domain)), acknowledged)
+        self.assertGreater(len(acknowledged), 300, "more than one page")
