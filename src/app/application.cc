@@ -166,7 +166,8 @@ Status Application::Impl::build_halves() {
 void Application::Impl::start_housekeeping() {
   const auto executor = asio::any_io_executor(cores->at(0).get_executor());
   housekeeping = std::make_unique<TaskGroup>(executor, clock);
-  const control::RetentionOptions options{config.events.retention, config.attempts.retention};
+  const control::RetentionOptions options{config.events.retention, config.attempts.retention,
+                                          config.events.retention_bytes};
   retention =
       std::make_unique<control::Retention>(options, *store, *store, notices, clock, pools->readers,
                                            [this](Position last) { return sending->expire(last); });

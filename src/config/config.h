@@ -147,6 +147,8 @@ struct Webhooks {
 struct Events {
   /// How long events are kept, from their commit.
   milliseconds retention = std::chrono::hours(24 * 30);
+  /// Bytes of the log on the disk, beyond which the oldest events go sooner; 0: no limit.
+  uint64_t retention_bytes = 0;
   /// Bytes of one event; a larger one is rejected alone, the rest of its batch is stored.
   uint64_t max_item_bytes = 1ULL << 20;
   /// Events in one ingest call.

@@ -94,6 +94,8 @@ constexpr Field kFields[] = {
 
     {"events.retention", [](Config& c) -> FieldRef { return &c.events.retention; }, kSecond,
      3650 * kDay},
+    {"events.retention_bytes", [](Config& c) -> FieldRef { return &c.events.retention_bytes; }, 0,
+     1024 * 1024 * kGiB},
     {"events.max_item_bytes", [](Config& c) -> FieldRef { return &c.events.max_item_bytes; }, kKiB,
      16 * kMiB},
     {"events.max_batch_items", [](Config& c) -> FieldRef { return &c.events.max_batch_items; }, 1,

@@ -14,6 +14,9 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using State = store::KeptClock::State;
 
+// Between two looks at how much there is.
+constexpr seconds kBetweenMeasures{30};
+
 // A hold is looked at so many times.
 constexpr int kLooksPerHold = 16;
 
@@ -49,13 +52,13 @@ milliseconds Retention::interval(milliseconds events) {
 
 Task<void> Retention::run() {
   const auto look = watch_interval(clock_hold(options_.events));
-  auto due = clock_.steady_now() + interval(options_.events);
+  auto due = clock_.steady_now() + between_looks();
   for (;;) {
     watch_clock();
     co_await sleep_until(clock_, std::min(due, clock_.steady_now() + look));
     if (clock_.steady_now() < due) continue;
     co_await expire();
-    due = clock_.steady_now() + interval(options_.events);
+    due = clock_.steady_now() + between_looks();
   }
 }
 
@@ -86,16 +89,26 @@ void Retention::watch_clock() {
   notices_.post(std::move(notice));
 }
 
+// Bytes come faster than time passes.
+milliseconds Retention::between_looks() const {
+  const auto by_time = interval(options_.events);
+  return options_.bytes == 0 ? by_time : std::min<milliseconds>(by_time, kBetweenMeasures);
+}
+
+Result<Position> Retention::drop() {
+  const auto& clock = store_.kept_clock();
+  SystemTime events = clock.cut(options_.events);
+  if (options_.bytes > 0) {
+    TRY(const auto by_bytes, store_.cut_to_bytes(options_.bytes));
+    events = std::max(events, by_bytes);
+  }
+  TRY(const auto last, log_.position_before(events));
+  TRY_STATUS(store_.expire(events, clock.cut(options_.attempts)));
+  return last;
+}
+
 Task<void> Retention::expire() {
-  auto work = [&]() -> Result<Position> {
-    const auto& clock = store_.kept_clock();
-    const SystemTime events = clock.cut(options_.events);
-    TRY(const auto last, log_.position_before(events));
-    const auto dropped = store_.expire(events, clock.cut(options_.attempts));
-    if (!dropped) return fail(dropped.error());
-    return last;
-  };
-  const auto last = co_await run_blocking(pool_, work);
+  const auto last = co_await run_blocking(pool_, [this] { return drop(); });
   if (!last) {
     log_error("control", "retention failed, will try again error={}", last.error().message);
     co_return;

@@ -1,4 +1,5 @@
-// Housekeeping by the kept clock: watches it, and drops what is older than the retention.
+// Housekeeping by the kept clock: watches it, and drops what is older than the retention, or is the
+// oldest of more bytes than may be kept.
 #pragma once
 
 #include "async/pool.h"
@@ -16,6 +17,8 @@ namespace eventhorn::control {
 struct RetentionOptions {
   std::chrono::milliseconds events{};
   std::chrono::milliseconds attempts{};
+  /// Of the log on the disk; when it is more, the oldest events go sooner. 0: no limit.
+  uint64_t bytes = 0;
 };
 
 class Retention {
@@ -41,6 +44,8 @@ class Retention {
  private:
   void watch_clock();
   Task<void> expire();
+  Result<Position> drop();
+  std::chrono::milliseconds between_looks() const;
 
   const RetentionOptions options_;
   store::EventLog& log_;

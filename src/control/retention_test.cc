@@ -127,6 +127,30 @@ TEST_F(RetentionTest, WhatFailedIsTriedAgain) {
   EXPECT_FALSE(has(position));
 }
 
+TEST_F(RetentionTest, TheOldestGoSoonerWhenTheyAreTooManyBytes) {
+  std::vector<Position> positions;
+  for (int i = 0; i < 10; ++i) {
+    positions.push_back(append(std::to_string(i)));
+    pass(5s);
+  }
+  const auto size = expect(store_->read_events({positions[0]})).front()->event.bytes.size();
+  RetentionOptions options = kOptions;
+  options.bytes = 4 * size + 1;
+  Retention retention(options, *store_, *store_, board_, clock_, pool_,
+                      [this](Position last) -> Task<void> {
+                        expired_.push_back(last);
+                        co_return;
+                      });
+  tasks_.spawn("by bytes", retention.run());
+  pass(1min);
+  EXPECT_FALSE(has(positions[5]));
+  EXPECT_TRUE(has(positions[6]));
+  ASSERT_FALSE(expired_.empty());
+  EXPECT_EQ(expired_.back(), positions[5]);
+  tasks_.cancel();
+  settle();
+}
+
 TEST(RetentionTimes, FollowTheRetention) {
   EXPECT_EQ(Retention::clock_hold(10min), 150s);
   EXPECT_EQ(Retention::clock_hold(24h * 30), 1h);

@@ -39,6 +39,14 @@ class Upkeep {
   /// until then ids, missed rows and attempts may still be found. What the indexes do not have yet
   /// stays for a later call. Returns the number of positions dropped from the log.
   virtual Result<uint64_t> expire(SystemTime events_before, SystemTime attempts_before) = 0;
+
+  /// The `events_before` with which expire() leaves about `bytes` of the log on the disk, rather
+  /// more than less: the time of the first event that stays. The beginning of time when the log
+  /// takes no more than that, and where the engine cannot tell.
+  virtual Result<SystemTime> cut_to_bytes(uint64_t bytes) {
+    (void)bytes;
+    return SystemTime();
+  }
 };
 
 }  // namespace eventhorn::store

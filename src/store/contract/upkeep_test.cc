@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <random>
 #include <string>
 #include <vector>
 
@@ -71,6 +72,31 @@ TEST_P(StoreContract, MissedRowsOutliveTheirEventsBySevenDays) {
   run(24 * 2);
   EXPECT_EQ(load().missed, 1U);
   EXPECT_EQ(load().waiting.size(), 1U) << "its lane ends it";
+}
+
+TEST_P(StoreContract, ACutToBytesLeavesTheNewest) {
+  std::mt19937 random(1);  // no two bytes alike, which would compress
+  std::vector<Position> positions;
+  for (int i = 0; i < 300; ++i) {
+    auto event = make_event("e" + std::to_string(i));
+    for (int n = 0; n < 1000; ++n) event.event.bytes += static_cast<char>('!' + random() % 90);
+    positions.push_back(append_one(std::move(event)));
+    engine_->clock.advance(std::chrono::seconds(1));
+  }
+  engine_->index_now();
+  EXPECT_EQ(*store().cut_to_bytes(uint64_t{1} << 40), SystemTime());
+  const auto half = *store().cut_to_bytes(150 * 1000);
+  const auto quarter = *store().cut_to_bytes(75 * 1000);
+  EXPECT_LT(half, quarter);
+  EXPECT_LT(quarter, engine_->clock.now());
+  ASSERT_TRUE(store().expire(half, {}));
+  const auto kept = store().read_heads(kNoPosition, 1000)->size();
+  EXPECT_GE(kept, 80U);
+  EXPECT_LE(kept, 250U);
+  EXPECT_TRUE(store().read_events({positions.back()})->front());
+  EXPECT_FALSE(store().read_events({positions.front()})->front());
+  const auto again = *store().cut_to_bytes(150 * 1000);
+  EXPECT_TRUE(again == SystemTime() || again <= half + std::chrono::seconds(40)) << "it is enough";
 }
 
 // Positions are never given twice: lanes and the index would take the second event for settled.

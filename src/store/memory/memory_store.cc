@@ -316,6 +316,18 @@ uint64_t MemoryStore::free_bytes() const {
   return faults_.free_bytes();
 }
 
+Result<SystemTime> MemoryStore::cut_to_bytes(uint64_t bytes) {
+  const MutexLock lock(mutex_);
+  TRY_STATUS(usable(Operation::kFindByTime));
+  uint64_t kept = 0;
+  const auto& events = tables().events;
+  for (auto it = events.rbegin(); it != events.rend(); ++it) {
+    kept += it->second.bytes;
+    if (kept > bytes && it != events.rbegin()) return std::prev(it)->second.committed;
+  }
+  return SystemTime();
+}
+
 // What is to be forgotten follows from when it was dropped, not from when it was committed: the
 // last limit that was made for a time 7 days before this one.
 Result<uint64_t> MemoryStore::expire(SystemTime events_before, SystemTime attempts_before) {

@@ -82,6 +82,7 @@ class MemoryStore final : public Store {
   KeptClock& kept_clock() override { return kept_clock_; }
 
   Result<uint64_t> expire(SystemTime events_before, SystemTime attempts_before) override;
+  Result<SystemTime> cut_to_bytes(uint64_t bytes) override;
 
  private:
   using Operation = MemoryFaults::Operation;

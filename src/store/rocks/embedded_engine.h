@@ -102,6 +102,7 @@ class EmbeddedEngine final : public RocksStore {
   KeptClock& kept_clock() override { return kept_clock_; }
 
   Result<uint64_t> expire(SystemTime events_before, SystemTime attempts_before) override;
+  Result<SystemTime> cut_to_bytes(uint64_t bytes) override;
 
   // Eraser
   Result<EraseSlice> erase(const EraseQuery& query, const std::vector<LaneId>& lanes) override;

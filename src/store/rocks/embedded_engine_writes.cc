@@ -138,6 +138,11 @@ Result<uint64_t> EmbeddedEngine::expire(SystemTime events_before, SystemTime att
   return retention_.expire(events_before, attempts_before, head(), indexed);
 }
 
+Result<SystemTime> EmbeddedEngine::cut_to_bytes(uint64_t bytes) {
+  TRY(const auto use, database_.use());
+  return tables_.log.cut_to_bytes(bytes, retention_.floor(), head());
+}
+
 Result<EraseSlice> EmbeddedEngine::erase(const EraseQuery& query,
                                          const std::vector<LaneId>& lanes) {
   CHECK(query.through <= head());

@@ -253,6 +253,42 @@ Result<Position> LogTable::first_committed_since(SystemTime time, Position begin
   return Position{low};
 }
 
+Result<uint64_t> LogTable::bytes_from(Position begin) const {
+  const std::string first = key(begin);
+  const std::string last(first.size() + 1, '\xff');
+  const rocksdb::Range range(first, last);
+  rocksdb::SizeApproximationOptions options;
+  options.files_size_error_margin = 0;
+  uint64_t bytes = 0;
+  TRY_STATUS(to_status(
+      database_->GetApproximateSizes(options, database_.family(Family::kLog), &range, 1, &bytes),
+      "measuring the log"));
+  return bytes;
+}
+
+// Only files count. What is in memory is written to one where it is much beside the limit.
+Result<SystemTime> LogTable::cut_to_bytes(uint64_t bytes, Position begin, Position last) const {
+  auto* family = database_.family(Family::kLog);
+  uint64_t in_memory = 0;
+  database_->GetIntProperty(family, rocksdb::DB::Properties::kSizeAllMemTables, &in_memory);
+  if (in_memory > bytes / 8)
+    TRY_STATUS(to_status(database_->Flush({}, family), "writing the log's tables"));
+  TRY(const auto all, bytes_from(begin));
+  if (all <= bytes) return SystemTime();
+  uint64_t low = begin.value, high = last.value;
+  while (low < high) {
+    const uint64_t mid = low + (high - low) / 2;
+    TRY(const auto from, bytes_from({mid}));
+    from <= bytes ? high = mid : low = mid + 1;
+  }
+  const auto it = database_.rows(Family::kLog);
+  it->Seek(key({low}));
+  TRY_STATUS(to_status(it->status(), "reading the log"));
+  if (!it->Valid()) return SystemTime();
+  TRY(const auto event, decode({low}, it->value().ToStringView()));
+  return event->committed;
+}
+
 void LogTable::drop_before(Position end, rocksdb::WriteBatch& batch) const {
   batch.DeleteRange(database_.family(Family::kLog), key(kNoPosition), key(end));
 }

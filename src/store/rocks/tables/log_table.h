@@ -76,6 +76,9 @@ class LogTable {
   /// Those that an older version took from the wall clock may: its jumps only move the result.
   Result<Position> first_committed_since(SystemTime time, Position begin, Position end) const;
 
+  /// Upkeep::cut_to_bytes() of the events in [begin, last].
+  Result<SystemTime> cut_to_bytes(uint64_t bytes, Position begin, Position last) const;
+
   /// Events before `end` go.
   void drop_before(Position end, rocksdb::WriteBatch& batch) const;
   /// Files that have nothing else go at once. Once the batch of drop_before() is written.
@@ -84,6 +87,8 @@ class LogTable {
  private:
   Status read_run(const std::vector<Position>& positions, size_t max_bytes,
                   std::vector<EventPtr>& out) const;
+  /// Bytes of files that hold what is from `begin` on, to within a block.
+  Result<uint64_t> bytes_from(Position begin) const;
 
   const Database& database_;
 };
