@@ -25,6 +25,10 @@ inline constexpr Position kNoPosition{0};
 /// one shows.
 using DomainUid = Id<struct DomainTag>;
 
+/// An account: domains that one customer has. There is one.
+using AccountId = Id<struct AccountTag>;
+inline constexpr AccountId kOnlyAccount{1};
+
 /// One life of a (scope, URL, format): removing a URL from every name and adding it again gives a
 /// new one.
 using LaneId = Id<struct LaneTag>;

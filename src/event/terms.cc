@@ -13,8 +13,8 @@
 namespace eventhorn::event {
 namespace {
 
-// Raised with every change of what terms_of() gives for an event.
-constexpr uint16_t kRules = 1;
+// Raised with every change of what terms_of() gives for an event, and of the index of them.
+constexpr uint16_t kRules = 2;
 
 constexpr Term kMask = (Term{1} << (8 * kTermBytes)) - 1;
 
@@ -23,6 +23,16 @@ constexpr size_t kRecipientDomain = 64;
 
 Term term_of(size_t field, std::string_view value) {
   return std::max(kCrowded + 1, hash_bytes(value, field + 1) & kMask);
+}
+
+bool is_of_kind(Term term) {
+  static const auto known = [] {
+    std::vector<Term> out = {kCrowded};
+    for (const auto name : names()) out.push_back(whole_term(kEvent, name));
+    for (const auto severity : severities()) out.push_back(whole_term(kSeverity, severity));
+    return out;
+  }();
+  return std::ranges::find(known, term) != known.end();
 }
 
 void add_terms(const FieldValue& value, std::vector<Term>& out) {
@@ -53,6 +63,14 @@ uint16_t terms_version() {
 
 Term whole_term(size_t field, std::string_view folded) {
   return term_of(field, folded);
+}
+
+Term name_term(Name name) {
+  return whole_term(kEvent, to_string(name));
+}
+
+Term severity_term(Severity severity) {
+  return whole_term(kSeverity, to_string(severity));
 }
 
 Term word_term(size_t field, std::string_view word) {
@@ -102,6 +120,15 @@ size_t TermQuery::terms() const {
   size_t out = op == Op::kTerm ? 1 : 0;
   for (const auto& part : parts) out += part.terms();
   return out;
+}
+
+TermQuery TermQuery::of_kinds() const {
+  if (op == Op::kTerm) return is_of_kind(term) ? *this : TermQuery();
+  std::vector<TermQuery> known;
+  for (const auto& part : parts) known.push_back(part.of_kinds());
+  if (op == Op::kAnd) return all_of(std::move(known));
+  if (op == Op::kOr) return any_of(std::move(known));
+  return {};
 }
 
 TermQuery TermQuery::all_of(std::vector<TermQuery> parts) {

@@ -37,6 +37,11 @@ uint16_t terms_version();
 /// one; the size one for its power of two.
 std::vector<Term> terms_of(std::string_view event_bytes);
 
+/// The terms of an event's kind, which every event has, also where it is crowded: its name, and the
+/// severity of a failed one.
+Term name_term(Name name);
+Term severity_term(Severity severity);
+
 /// The term of a value that is compared whole, of the field with that number (fields.h); folded.
 Term whole_term(size_t field, std::string_view folded);
 /// The term of one word.
@@ -68,6 +73,9 @@ struct TermQuery {
 
   /// Whether an event with these terms, in order, may match.
   bool holds(std::span<const Term> terms) const;
+
+  /// What is left of it where nothing but the terms of kinds and kCrowded is known of an event.
+  TermQuery of_kinds() const;
 
   static TermQuery of(Term term) { return {Op::kTerm, term, {}}; }
 

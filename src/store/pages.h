@@ -1,11 +1,13 @@
-// The events of a domain by their time, a page at a time.
+// The events of a domain, or of many, by their time, a page at a time.
 #pragma once
 
 #include "base/result.h"
 #include "event/terms.h"
 #include "store/model.h"
 
+#include <algorithm>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,16 +15,29 @@
 
 namespace eventhorn::store {
 
-/// Where a page begins: strictly beyond (timestamp, id) in the direction of the query.
+/// Where a page begins: strictly beyond it in the direction of the query. The events of one domain
+/// are ordered by (timestamp, id), and cursors have no position; those of many domains, whose ids
+/// may be the same, by (timestamp, position), and cursors have no id.
 struct PageCursor {
   int64_t timestamp_us = 0;
-  std::string id;
+  std::string id{};
+  Position position{};
   friend auto operator<=>(const PageCursor&, const PageCursor&) = default;
 };
 
-/// A slice of one domain's events by (timestamp, id).
+/// Some domains of an account.
+struct DomainSet {
+  AccountId account;
+  std::vector<DomainUid> domains;  // in order, each once
+
+  bool has(DomainUid domain) const { return std::ranges::binary_search(domains, domain); }
+};
+
+/// A slice of the events of one domain, or of several.
 struct PageQuery {
   DomainUid domain;
+  /// In place of `domain`, when not null: the events of all these.
+  std::shared_ptr<const DomainSet> domains{};
   bool ascending = true;
   /// Half-open in the direction of travel: ascending [first_us, last_us), descending (last_us,
   /// first_us].
@@ -55,7 +70,8 @@ struct PageSlice {
   /// True when the range holds nothing more.
   bool at_end = false;
   /// Ids of the events up to `reached` that are left out because their records in the log are
-  /// damaged. In the direction of travel.
+  /// damaged. In the direction of travel. Of several domains, where ids are not known, it names
+  /// places; also of events that are of none of the query's domains.
   std::vector<std::string> damaged{};
 };
 

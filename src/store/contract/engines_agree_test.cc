@@ -303,8 +303,9 @@ void Engines::read_lane() {
 
 void Engines::read_page() {
   const auto query = any_.page_query();
-  both(fmt::format("read page of {} {} {} {}", query.domain.value, query.ascending ? "up" : "down",
-                   query.first_us, query.last_us),
+  both(fmt::format("read page of {} {} {} {}",
+                   query.domains ? query.domains->domains.size() : query.domain.value,
+                   query.ascending ? "up" : "down", query.first_us, query.last_us),
        [&](TestEngine& engine) {
          std::string out;
          for (auto q = query;;) {

@@ -202,7 +202,17 @@ inline PageQuery RandomInputs::page_query() {
   q.first_us = all ? 0 : any_us();
   q.last_us = all ? INT64_MAX : any_us();
   if (q.ascending != (q.first_us < q.last_us)) std::swap(q.first_us, q.last_us);
-  if (one_in(4)) q.beyond = PageCursor{any_us(), "e" + std::to_string(up_to(50))};
+  if (one_in(3)) {
+    auto some = std::make_shared<DomainSet>(DomainSet{kOnlyAccount, {}});
+    for (uint64_t i = 0; i < 3; ++i)
+      if (!one_in(3)) some->domains.push_back({kDomain.value + i});
+    q.domains = std::move(some);
+  }
+  if (one_in(4) && q.domains) {
+    q.beyond = PageCursor{any_us(), {}, position()};
+  } else if (one_in(4)) {
+    q.beyond = PageCursor{any_us(), "e" + std::to_string(up_to(50)), {}};
+  }
   q.max_scan = 1 + up_to(30);
   q.max_events = 1 + up_to(20);
   if (one_in(3)) q.max_bytes = 1 + up_to(500);
@@ -213,7 +223,7 @@ inline PageQuery RandomInputs::page_query() {
     q.terms = filter->term_query();
     q.matches = [filter](auto bytes) { return filter->matches(bytes); };
   }
-  if (one_in(3)) q.wants_id = [](auto id) { return id.back() % 2 == 0; };
+  if (one_in(3) && !q.domains) q.wants_id = [](auto id) { return id.back() % 2 == 0; };
   if (one_in(4)) q.give_up = [] { return true; };
   return q;
 }

@@ -44,16 +44,44 @@ std::pair<MemoryTables::TimeKey, MemoryTables::TimeKey> range_of(const PageQuery
   return {begin, end};
 }
 
-/// Calls `each(key, position)` for the rows of a page in its direction until it is false.
+/// Calls `each(cursor, position)` for the events of several domains in the direction of a page,
+/// until it is false.
 template <class F>
-Status for_each_of_page(const MemoryTables& tables, const PageQuery& q, F each) {
+Status for_each_of_domains(const MemoryTables& tables, const PageQuery& q, F each) {
+  std::vector<std::pair<int64_t, Position>> places;
+  for (auto it = tables.first_event(); it != tables.events.end(); ++it) {
+    const auto& event = it->second.event;
+    const int64_t us = event.event.timestamp_us;
+    const bool in =
+        q.ascending ? us >= q.first_us && us < q.last_us : us <= q.first_us && us > q.last_us;
+    if (!in || !q.domains->has(event.domain)) continue;
+    const std::pair place(us, it->first);
+    if (q.beyond) {
+      const std::pair cursor(q.beyond->timestamp_us, q.beyond->position);
+      if (q.ascending ? place <= cursor : place >= cursor) continue;
+    }
+    places.push_back(place);
+  }
+  std::ranges::sort(places);
+  if (!q.ascending) std::ranges::reverse(places);
+  for (const auto& [us, position] : places) {
+    TRY(const bool go_on, each(PageCursor{us, {}, position}, position));
+    if (!go_on) break;
+  }
+  return {};
+}
+
+/// The same for those of a domain.
+template <class F>
+Status for_each_of_domain(const MemoryTables& tables, const PageQuery& q, F each) {
   const auto [begin, end] = range_of(q);
   if (begin >= end) return {};
   auto first = tables.times.lower_bound(begin);
   auto last = tables.times.lower_bound(end);
   while (first != last) {
     const auto& [key, position] = q.ascending ? *first++ : *--last;
-    TRY(const bool go_on, each(key, position));
+    const auto& [domain, timestamp_us, id] = key;
+    TRY(const bool go_on, each(PageCursor{timestamp_us, id, {}}, position));
     if (!go_on) break;
   }
   return {};
@@ -176,7 +204,7 @@ Result<PageSlice> MemoryStore::read_page(const PageQuery& q) {
   size_t rows = 0;
   size_t bytes = 0;
   bool looked = false;  // at an event since give_up was asked
-  const auto look = [&](const MemoryTables::TimeKey& key, Position position) -> Result<bool> {
+  const auto look = [&](PageCursor place, Position position) -> Result<bool> {
     const bool full = rows == q.max_scan || out.events.size() == q.max_events ||
                       (bytes > 0 && bytes >= q.max_bytes);
     if (full || (std::exchange(looked, false) && q.give_up && q.give_up())) {
@@ -184,7 +212,6 @@ Result<PageSlice> MemoryStore::read_page(const PageQuery& q) {
       return false;
     }
     ++rows;
-    const auto& [domain, timestamp_us, id] = key;
     const auto& row = *t.find_event(position);
     const auto& event = row.event.event;
     const bool wanted = !q.wants_id || q.wants_id(event.id);
@@ -193,15 +220,15 @@ Result<PageSlice> MemoryStore::read_page(const PageQuery& q) {
       bytes += row.bytes;
       if (auto status = faults_.on_record(position); !status) {
         if (status.error().code != Errc::kCorruption) return fail(status.error());
-        out.damaged.push_back(id);
+        out.damaged.push_back(event.id);
       } else if (!q.matches || q.matches(event.bytes)) {
         out.events.push_back(row.at(position));
       }
     }
-    out.reached = PageCursor{timestamp_us, id};
+    out.reached = std::move(place);
     return true;
   };
-  TRY_STATUS(for_each_of_page(t, q, look));
+  TRY_STATUS(q.domains ? for_each_of_domains(t, q, look) : for_each_of_domain(t, q, look));
   return out;
 }
 

@@ -178,14 +178,14 @@ Status EmbeddedEngine::purge(DomainUid domain, std::optional<PositionRange> chan
   TRY_STATUS(rewrite_tables(Family::kMeta, none, none));
   TRY_STATUS(rewrite_tables(Family::kAttempts, none, none));
   if (!changed) return {};
+  // Those of a domain are everywhere in it: terms come first in its keys.
+  TRY_STATUS(rewrite_tables(Family::kTerms, none, none));
   const std::string first = format::u64_key(domain.value);
   const std::string last = format::u64_key(domain.value + 1);
   TRY_STATUS(rewrite_tables(Family::kLog, LogTable::key(changed->first),
                             LogTable::key(just_after(changed->last))));
   TRY_STATUS(rewrite_tables(Family::kIds, first, last));
-  TRY_STATUS(rewrite_tables(Family::kTimes, first, last));
-  return rewrite_tables(Family::kTerms, TermTable::prefix(domain, 0),
-                        TermTable::prefix({domain.value + 1}, 0));
+  return rewrite_tables(Family::kTimes, first, last);
 }
 
 // Those with keys from `begin` to `end`; all when they are empty.

@@ -38,6 +38,7 @@ class IndexerTest : public TableTest {
       TailEntry entry;
       entry.position = {last};
       entry.domain = kDomain;
+      entry.name = event::Name::kOpened;
       entry.id = id;
       tail.append(entry);
       indexer.appended();
@@ -88,6 +89,7 @@ TEST_F(IndexerTest, ARunWithManyTermsIsFullBeforeItsTime) {
     TailEntry entry;
     entry.position = {++last};
     entry.domain = kDomain;
+    entry.name = event::Name::kOpened;
     entry.id = "e";
     entry.terms = many;
     tail.append(entry);

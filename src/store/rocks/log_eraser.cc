@@ -60,14 +60,21 @@ Status LogEraser::change(const StoredEvent& event, const Rewrite& rewrite, TermC
   }
 
   const Posting posting{old.timestamp_us, event.position};
-  std::vector<event::Term> terms;
-  std::ranges::set_difference(before, after, std::back_inserter(terms));
-  for (const auto term : terms) {
+  const auto lose = [&](TermScope scope, event::Term term) {
     for (unsigned width = 0; width < TermTable::kWidths; ++width) {
-      auto& row = changes.lost[TermTable::key(event.domain, term, width, posting.timestamp_us)];
+      auto& row = changes.lost[TermTable::key(scope, term, width, posting.timestamp_us)];
       row.period = TermTable::period_of(width, posting.timestamp_us);
       row.postings.push_back(posting);
     }
+  };
+  std::vector<event::Term> terms;
+  std::ranges::set_difference(before, after, std::back_inserter(terms));
+  for (const auto term : terms) lose(event.domain, term);
+  if (!rewrite.event) {
+    const TermScope account(kOnlyAccount);
+    lose(account, event::name_term(old.name));
+    if (old.severity != event::Severity::kNone) lose(account, event::severity_term(old.severity));
+    lose(account, event::kCrowded);
   }
   terms.clear();
   std::ranges::set_difference(after, before, std::back_inserter(terms));

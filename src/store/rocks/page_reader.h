@@ -1,5 +1,5 @@
-// Pages of a domain's events by time: their rows (page_rows.h: all, or those that have the terms
-// of a filter), and the events from the log.
+// Pages of events by time: their rows (page_rows.h: all of a domain, those that have the terms of a
+// filter, or those of several domains), and the events from the log.
 #pragma once
 
 #include "store/pages.h"
@@ -11,6 +11,9 @@
 #include "store/rocks/tail.h"
 #include "store/rocks/term_rebuild.h"
 #include "store/rocks/unreadable_reads.h"
+
+#include <cstdint>
+#include <memory>
 
 namespace eventhorn::store {
 
@@ -35,11 +38,15 @@ class PageReader {
 
  private:
   struct Wanted;
+  std::unique_ptr<PageRows> rows_by_terms(const PageQuery& query, const Tail::Runs& runs,
+                                          uint64_t floor) const;
+  std::unique_ptr<PageRows> rows_by_times(const PageQuery& query, const Tail::Runs& runs,
+                                          uint64_t floor) const;
   Result<PageSlice> read_rows(const PageQuery& query, PageRows& rows, uint64_t floor) const;
   Result<bool> fetch(const PageQuery& query, Wanted& wanted, PageSlice& out) const;
 
-  Result<std::string> id_of(DomainUid domain, const PageCursor& row, const EventPtr& event,
-                            Position position) const;
+  Status complete(const PageQuery& query, PageCursor& row, const EventPtr& event,
+                  Position position) const;
 
   const Parts parts_;
 };

@@ -1,6 +1,7 @@
 #include "store/rocks/page_reader.h"
 
 #include "event/filter.h"
+#include "store/rocks/account_rows.h"
 #include "store/rocks/table_test_support.h"
 #include "store/rocks/term_index.h"
 
@@ -46,6 +47,18 @@ class PageReaderTest : public TableTest {
     stored.domain = kDomain;
     stored.event = event.event;
     tail.append(TailEntry::of(stored, found_by));
+  }
+
+  /// Of several domains; the events are of the first. Names each with its position.
+  std::vector<std::string> walk_account(size_t domains, event::Filter filter, bool ascending) {
+    DomainSet set{kOnlyAccount, {}};
+    for (uint64_t i = 0; i < domains; ++i) set.domains.push_back({kDomain.value + i});
+    auto q = query(ascending);
+    q.domains = std::make_shared<DomainSet>(std::move(set));
+    q.terms = filter.term_query();
+    q.matches = [&](std::string_view bytes) { return filter.matches(bytes); };
+    q.max_scan = 2;
+    return walk(q);
   }
 
   /// Events that `matches` took, of those that it was asked about.
@@ -179,6 +192,37 @@ TEST_F(PageReaderTest, WithADamagedIndexOfTermsASearchLooksAtEverything) {
   EXPECT_GT(counted.value(), before);
 }
 
+// Whatever the number of domains: few are read by themselves, of many what the account has.
+TEST_F(PageReaderTest, AnAccountIsReadWithTheIndexOfTermsAndWithoutIt) {
+  ASSERT_TRUE(rebuild.load(kNoPosition));
+  const auto failed = expect(event::Filter::parse({{"event", "failed"}}));
+  const auto opened = expect(event::Filter::parse({{"event", "opened"}}));
+  const auto one = expect(event::Filter::parse({{"recipient", "a@x.example"}}));
+  const std::vector<size_t> numbers_of_domains = {1, 3, AccountRows::kMaxDomains + 1};
+  const auto check = [&] {
+    for (const size_t domains : numbers_of_domains) {
+      SCOPED_TRACE(domains);
+      EXPECT_EQ(walk_account(domains, {}, true), (Ids{"b", "c", "a"}));
+      EXPECT_EQ(walk_account(domains, opened, false), (Ids{"a", "c", "b"}));
+      EXPECT_EQ(walk_account(domains, one, true), Ids{"a"});
+      EXPECT_EQ(walk_account(domains, failed, true), Ids{});
+    }
+  };
+  put_event(1, "a", 20, In::kIndex);
+  put_event(2, "b", 10, In::kBoth);
+  put_event(3, "c", 10, In::kTail);
+  check();
+  for (const auto& [key, value] : raw(Family::kTerms)) put(Family::kTerms, key, "\xff");
+  check();
+  for (const auto& [key, value] : raw(Family::kTerms))
+    write([&](auto& batch) { batch.Delete(database.family(Family::kTerms), key); });
+  ASSERT_TRUE(rebuild.begin_anew());
+  write([&](auto& batch) { numbers.put(NumberTable::kIndexedThrough, 2, batch); });
+  ASSERT_TRUE(rebuild.begin_anew());
+  ASSERT_FALSE(rebuild.done());
+  check();
+}
+
 TEST_F(PageReaderTest, ASearchNamesWhatIsDamaged) {
   ASSERT_TRUE(rebuild.load(kNoPosition));
   put_event(1, "a", 10, In::kIndex);
@@ -190,6 +234,10 @@ TEST_F(PageReaderTest, ASearchNamesWhatIsDamaged) {
   const auto slice = expect(reader.read(q));
   EXPECT_EQ(ids_of(slice.events), Ids{"b"});
   EXPECT_EQ(slice.damaged, Ids{"a"});
+  q.domains = std::make_shared<DomainSet>(DomainSet{kOnlyAccount, {kDomain}});
+  const auto of_several = expect(reader.read(q));
+  EXPECT_EQ(ids_of(of_several.events), Ids{"b"});
+  EXPECT_EQ(of_several.damaged, Ids{"at position 1"});
 }
 
 }  // namespace

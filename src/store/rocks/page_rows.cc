@@ -7,18 +7,29 @@
 namespace eventhorn::store {
 namespace {
 
+// As a PageCursor is compared.
+std::tuple<int64_t, std::string_view, Position> place(const TailEntry& e, const PageQuery& q) {
+  if (q.domains) return {e.timestamp_us, {}, e.position};
+  return {e.timestamp_us, e.id, {}};
+}
+
 bool in_range(const TailEntry& e, const PageQuery& q) {
-  if (e.domain != q.domain) return false;
+  if (q.domains ? !q.domains->has(e.domain) : e.domain != q.domain) return false;
   const bool in = q.ascending ? e.timestamp_us >= q.first_us && e.timestamp_us < q.last_us
                               : e.timestamp_us <= q.first_us && e.timestamp_us > q.last_us;
   if (!in || !q.beyond) return in;
-  const auto at = std::tie(e.timestamp_us, e.id);
   const std::string_view beyond_id = q.beyond->id;
-  const auto cursor = std::tie(q.beyond->timestamp_us, beyond_id);
+  const auto cursor = std::tuple(q.beyond->timestamp_us, beyond_id, q.beyond->position);
+  const auto at = place(e, q);
   return q.ascending ? at > cursor : at < cursor;
 }
 
 }  // namespace
+
+PageCursor cursor_of(const PageQuery& query, const TimeRow& row) {
+  if (query.domains) return {row.timestamp_us, {}, row.position};
+  return {row.timestamp_us, row.id, {}};
+}
 
 std::vector<TimeRow> tail_rows(const Tail::Runs& runs, const PageQuery& q,
                                const std::function<bool(const TailEntry&)>& wanted) {
@@ -31,9 +42,7 @@ std::vector<TimeRow> tail_rows(const Tail::Runs& runs, const PageQuery& q,
     }
   }
   const auto before = [&](const TailEntry* a, const TailEntry* b) {
-    const auto ka = std::tie(a->timestamp_us, a->id);
-    const auto kb = std::tie(b->timestamp_us, b->id);
-    return q.ascending ? ka < kb : kb < ka;
+    return q.ascending ? place(*a, q) < place(*b, q) : place(*b, q) < place(*a, q);
   };
   const size_t keep = std::min(found.size(), q.max_scan);
   std::partial_sort(found.begin(), found.begin() + static_cast<std::ptrdiff_t>(keep), found.end(),
@@ -42,7 +51,8 @@ std::vector<TimeRow> tail_rows(const Tail::Runs& runs, const PageQuery& q,
   out.reserve(keep);
   for (size_t i = 0; i < keep; ++i) {
     const auto& e = *found[i];
-    out.push_back({e.timestamp_us, std::string(e.id), e.position, e.name, e.severity});
+    const auto id = q.domains ? std::string_view() : e.id;
+    out.push_back({e.timestamp_us, std::string(id), e.position, e.name, e.severity});
   }
   return out;
 }

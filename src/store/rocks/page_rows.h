@@ -13,6 +13,9 @@
 
 namespace eventhorn::store {
 
+/// Where a row stands among those of a query (PageCursor).
+PageCursor cursor_of(const PageQuery& query, const TimeRow& row);
+
 /// One thread, with the database in use.
 class PageRows {
  public:
@@ -31,11 +34,11 @@ class PageRows {
 };
 
 /// Entries of the tail within the query's range, beyond its cursor and `wanted`, in the direction
-/// of travel; at most max_scan.
+/// of travel; at most max_scan. Of several domains they have no ids.
 std::vector<TimeRow> tail_rows(const Tail::Runs& runs, const PageQuery& query,
                                const std::function<bool(const TailEntry&)>& wanted);
 
-/// Every event.
+/// Every event of a domain.
 class AllRows final : public PageRows {
  public:
   /// All must outlive this.

@@ -111,7 +111,7 @@ class Periods {
 class TermPostings final : public Postings {
  public:
   TermPostings(const TermTable& table, const PostingsQuery& query, event::Term term)
-      : rows_(table, query.domain, term), direction_(query.direction) {}
+      : rows_(table, query.scope, term), direction_(query.direction) {}
 
   Status seek(const Posting& target) override {
     TRY_STATUS(find_widths());
@@ -231,6 +231,12 @@ class AnyOf final : public Postings {
 
 }  // namespace
 
+std::unique_ptr<Postings> join_postings(std::vector<std::unique_ptr<Postings>> parts,
+                                        Direction direction) {
+  CHECK(!parts.empty());
+  return std::make_unique<AnyOf>(std::move(parts), direction);
+}
+
 std::unique_ptr<Postings> walk_postings(const TermTable& table, const PostingsQuery& query,
                                         const event::TermQuery& terms) {
   using Op = event::TermQuery::Op;
@@ -239,7 +245,7 @@ std::unique_ptr<Postings> walk_postings(const TermTable& table, const PostingsQu
   std::vector<std::unique_ptr<Postings>> parts;
   for (const auto& part : terms.parts) parts.push_back(walk_postings(table, query, part));
   if (terms.op == Op::kAnd) return std::make_unique<AllOf>(std::move(parts), query);
-  return std::make_unique<AnyOf>(std::move(parts), query.direction);
+  return join_postings(std::move(parts), query.direction);
 }
 
 }  // namespace eventhorn::store

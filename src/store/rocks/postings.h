@@ -6,9 +6,11 @@
 
 #include "store/rocks/tables/term_table.h"
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <vector>
 
 namespace eventhorn::store {
 
@@ -21,7 +23,10 @@ struct Direction {
 
   /// The least that comes after `posting`.
   Posting beyond(const Posting& posting) const {
-    return {posting.timestamp_us, {posting.position.value + (ascending ? 1 : -1)}};
+    const auto& [timestamp_us, position] = posting;
+    if (ascending && position.value == UINT64_MAX) return {timestamp_us + 1, {0}};
+    if (!ascending && position.value == 0) return {timestamp_us - 1, {UINT64_MAX}};
+    return {timestamp_us, {position.value + (ascending ? 1 : -1)}};
   }
 };
 
@@ -42,14 +47,18 @@ class Postings {
 };
 
 struct PostingsQuery {
-  DomainUid domain;
+  TermScope scope;
   Direction direction{};
   /// Asked now and then while a walk looks for its next posting, with how far it has come; true
   /// ends that with kCancelled. Null goes on.
   std::function<bool(const Posting&)> give_up;
 };
 
-/// `table` must outlive the walk. `query` is not kAny.
+/// The postings of all of `parts`, which go in that direction. Not empty.
+std::unique_ptr<Postings> join_postings(std::vector<std::unique_ptr<Postings>> parts,
+                                        Direction direction);
+
+/// `table` must outlive the walk. `terms` is not kAny.
 std::unique_ptr<Postings> walk_postings(const TermTable& table, const PostingsQuery& query,
                                         const event::TermQuery& terms);
 

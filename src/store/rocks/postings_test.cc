@@ -36,6 +36,7 @@ class PostingsTest : public TableTest {
       if (up_to(50) == 0) terms.insert(100 + last_);
       const std::vector<Term> sorted(terms.begin(), terms.end());
       entry.id = "e";
+      entry.name = event::Name::kOpened;
       entry.terms = sorted;
       run.append(entry);
       events_.emplace(Posting{entry.timestamp_us, entry.position}, sorted);
@@ -64,6 +65,7 @@ class PostingsTest : public TableTest {
       entry.domain = kDomain;
       entry.timestamp_us = kBaseUs + static_cast<int64_t>(i);
       entry.id = "e";
+      entry.name = event::Name::kOpened;
       entry.terms = terms;
       run.append(entry);
     }

@@ -110,6 +110,12 @@ class ReadFaultTest : public testing::Test {
     return q;
   }
 
+  std::shared_ptr<const DomainSet> domains_beside(uint64_t others) const {
+    DomainSet out{kOnlyAccount, {rig_->domain}};
+    for (uint64_t i = 1; i <= others; ++i) out.domains.push_back({rig_->domain.value + i});
+    return std::make_shared<DomainSet>(std::move(out));
+  }
+
   // Every reader tells the truth or an error; how many told an error.
   int errors_of_readers() {
     auto& store = *rig_->store;
@@ -139,6 +145,14 @@ class ReadFaultTest : public testing::Test {
       const auto found = store.read_page(search);
       errors += found && unreadable() == before ? 0 : 1;
       if (found) EXPECT_EQ(found->events.size() + found->damaged.size(), ids_.size());
+      // Over a few domains by their times, over many by what the account has of terms.
+      for (const uint64_t others : {1, 100}) {
+        auto several = page(ascending);
+        several.domains = domains_beside(others);
+        const auto of_all = store.read_page(several);
+        errors += of_all && unreadable() == before ? 0 : 1;
+        if (of_all) EXPECT_EQ(of_all->events.size() + of_all->damaged.size(), ids_.size());
+      }
     }
     for (const auto domain : {std::optional(rig_->domain), std::optional<DomainUid>()}) {
       OrderQuery order;

@@ -1,4 +1,4 @@
-// The index of terms: of each run of the tail, where the events of each (domain, term) are
+// The index of terms: of each run of the tail, where the events of each (term, scope) are
 // (tables/term_table.h).
 #pragma once
 
@@ -6,7 +6,6 @@
 #include "store/rocks/tables/term_table.h"
 
 #include <cstdint>
-#include <span>
 #include <vector>
 
 namespace eventhorn::store {
@@ -24,14 +23,31 @@ class TermIndex final : public Index {
 
   Status add_rows(const TailRun& run, Reads reads, std::vector<IndexRow>& out) override;
 
-  /// The width of the periods for `count` postings of a domain whose events took `span_us`.
+  /// The width of the periods for `count` postings of a scope whose events took `span_us`.
   static unsigned width_for(size_t count, int64_t span_us);
 
  private:
-  void add_domain(DomainUid domain, std::vector<const TailEntry*>& events,
-                  std::vector<IndexRow>& out);
+  /// The events of a scope, in order: some of events_.
+  struct Part {
+    TermScope scope;
+    int64_t span_us;
+  };
 
-  std::vector<uint64_t> term_events_;  // of one domain; kept for its memory
+  struct Placed {
+    const TailEntry* entry;
+    size_t part;
+  };
+
+  void take_domains(const TailRun& run);
+  void take_account(const TailRun& run);
+  void add_part(TermScope scope, size_t begin, size_t end);
+  void add_term(event::Term term, size_t place);
+  void put_rows(std::vector<IndexRow>& out);
+
+  // Of the run; kept for their memory.
+  std::vector<Placed> events_;  // by scope and time
+  std::vector<Part> parts_;
+  std::vector<uint64_t> term_events_;
 };
 
 }  // namespace eventhorn::store

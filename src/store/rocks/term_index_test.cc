@@ -10,6 +10,8 @@
 namespace eventhorn::store {
 namespace {
 
+using Found = std::vector<Posting>;
+
 class TermIndexTest : public testing::Test {
  protected:
   void add(int64_t timestamp_us, std::vector<event::Term> terms, DomainUid domain = kDomain) {
@@ -18,6 +20,8 @@ class TermIndexTest : public testing::Test {
     entry.domain = domain;
     entry.timestamp_us = timestamp_us;
     entry.id = "e";
+    entry.name = event::Name::kFailed;
+    entry.severity = event::Severity::kPermanent;
     entry.terms = terms;
     run.append(entry);
   }
@@ -29,6 +33,18 @@ class TermIndexTest : public testing::Test {
     for (auto& row : out) EXPECT_TRUE(sorted.emplace(row.key, row.value).second) << "a key twice";
     EXPECT_EQ(sorted.size(), out.size());
     return sorted;
+  }
+
+  /// Of one term.
+  std::vector<Posting> postings(TermScope scope, event::Term term) {
+    std::vector<Posting> out;
+    const auto prefix = TermTable::prefix(scope, term);
+    for (const auto& [key, value] : rows()) {
+      if (!key.starts_with(prefix)) continue;
+      const auto width = static_cast<unsigned>(key[prefix.size()]);
+      EXPECT_TRUE(TermTable::decode(value, TermTable::period_of(width, kBaseUs), out));
+    }
+    return out;
   }
 
   /// Their widths, of one term.
@@ -49,15 +65,22 @@ TEST_F(TermIndexTest, EachTermOfADomainHasItsPostingsInOrder) {
   add(kBaseUs + 30, {5, 6});
   add(kBaseUs + 10, {5});
   add(kBaseUs + 20, {5}, kOtherDomain);
-  const auto all = rows();
-  EXPECT_EQ(all.size(), 3U);
-  const unsigned width = TermIndex::width_for(2, 1'000'000);
-  const int64_t period = TermTable::period_of(width, kBaseUs);
-  const auto row = all.find(TermTable::key(kDomain, 5, width, kBaseUs));
-  ASSERT_NE(row, all.end());
-  std::vector<Posting> postings;
-  ASSERT_TRUE(TermTable::decode(row->second, period, postings));
-  EXPECT_EQ(postings, (std::vector<Posting>{{kBaseUs + 10, {2}}, {kBaseUs + 30, {1}}}));
+  EXPECT_EQ(rows().size(), 3U + 2U);
+  EXPECT_EQ(postings(kDomain, 5), (Found{{kBaseUs + 10, {2}}, {kBaseUs + 30, {1}}}));
+  EXPECT_EQ(postings(kDomain, 6), (Found{{kBaseUs + 30, {1}}}));
+  EXPECT_EQ(postings(kOtherDomain, 5), (Found{{kBaseUs + 20, {3}}}));
+}
+
+TEST_F(TermIndexTest, TheAccountHasTheKindsOfAllEventsInOrder) {
+  add(kBaseUs + 30, {5, 6});
+  add(kBaseUs + 10, {event::kCrowded});
+  add(kBaseUs + 20, {5}, kOtherDomain);
+  const TermScope account(kOnlyAccount);
+  const Found all = {{kBaseUs + 10, {2}}, {kBaseUs + 20, {3}}, {kBaseUs + 30, {1}}};
+  EXPECT_EQ(postings(account, event::name_term(event::Name::kFailed)), all);
+  EXPECT_EQ(postings(account, event::severity_term(event::Severity::kPermanent)), all);
+  EXPECT_EQ(postings(account, event::kCrowded), Found{all[0]});
+  EXPECT_EQ(postings(account, 5), Found());
 }
 
 TEST_F(TermIndexTest, TheWidthGoesByHowOftenATermComes) {
@@ -82,7 +105,7 @@ TEST_F(TermIndexTest, LateEventsDoNotWidenThePeriods) {
 
 TEST_F(TermIndexTest, EventsAtOneMomentAreInOneRow) {
   for (int i = 0; i < 3000; ++i) add(kBaseUs, {5});
-  EXPECT_EQ(rows().size(), 1U);
+  EXPECT_EQ(rows().size(), 1U + 2U) << "those of the account too";
 }
 
 TEST_F(TermIndexTest, AnEmptyRunHasNoRows) {

@@ -13,7 +13,8 @@
 namespace eventhorn::store {
 namespace {
 
-constexpr size_t kPrefixBytes = 2 + 8 + event::kTermBytes;
+constexpr size_t kScopeAt = 2 + event::kTermBytes;
+constexpr size_t kPrefixBytes = kScopeAt + 8;
 
 // A value that no postings have: a number that does not end. What was merged of such rows is as
 // unreadable as they are, and a search goes on without the index (term_search.h).
@@ -106,18 +107,18 @@ class PostingsMerge final : public rocksdb::MergeOperator {
 
 }  // namespace
 
-std::string TermTable::prefix(DomainUid domain, event::Term term) {
+std::string TermTable::prefix(TermScope scope, event::Term term) {
   std::string out;
   out.reserve(kPrefixBytes + 7);
   put_big_endian(out, event::terms_version(), 2);
-  format::put_u64_be(out, domain.value);
   put_big_endian(out, term, event::kTermBytes);
+  format::put_u64_be(out, scope.value());
   return out;
 }
 
-std::string TermTable::key(DomainUid domain, event::Term term, unsigned width,
+std::string TermTable::key(TermScope scope, event::Term term, unsigned width,
                            int64_t timestamp_us) {
-  std::string out = prefix(domain, term);
+  std::string out = prefix(scope, term);
   out.push_back(static_cast<char>(width));
   put_big_endian(out, static_cast<uint64_t>(timestamp_us) >> period_bits(width),
                  period_bytes(width));
@@ -148,8 +149,26 @@ Status TermTable::decode(std::string_view value, int64_t period, std::vector<Pos
   return {};
 }
 
-TermTable::Rows::Rows(const TermTable& table, DomainUid domain, event::Term term)
-    : prefix_(prefix(domain, term)), rows_(table.database_.rows(Family::kTerms)) {}
+TermTable::Domains::Domains(const TermTable& table, event::Term term)
+    : term_(term), rows_(table.database_.rows(Family::kTerms)) {}
+
+TermTable::Domains::~Domains() = default;
+
+std::optional<DomainUid> TermTable::Domains::seek(DomainUid domain) {
+  const std::string from = prefix(domain, term_);
+  rows_->Seek(from);
+  if (!rows_->Valid() || rows_->key().size() < kPrefixBytes) return std::nullopt;
+  const auto found = rows_->key().ToStringView();
+  if (!found.starts_with(std::string_view(from).substr(0, kScopeAt))) return std::nullopt;
+  return TermScope(DomainUid{format::get_u64_be(found.data() + kScopeAt)}).domain();
+}
+
+Status TermTable::Domains::status() const {
+  return to_status(rows_->status(), "reading the index of terms");
+}
+
+TermTable::Rows::Rows(const TermTable& table, TermScope scope, event::Term term)
+    : prefix_(prefix(scope, term)), rows_(table.database_.rows(Family::kTerms)) {}
 
 TermTable::Rows::~Rows() = default;
 

@@ -1,6 +1,10 @@
-// Family `terms`: (terms_version, domain uid, term, width, period) -> postings: where the events of
-// a domain that have a term are. A period is a part of time; its rows have every posting of the
-// term whose timestamp is in it, in order.
+// Family `terms`: (terms_version, term, scope, width, period) -> postings: where the events of a
+// scope that have a term are. A period is a part of time; its rows have every posting of the term
+// whose timestamp is in it, in order.
+//
+// A scope is a domain, with all terms of its events, or an account, with those of their kinds
+// alone: every event has one, so they find all events of the account. The scopes that have a term
+// stand together, so a search of an account finds out by it in which of its domains the term is.
 //
 // Periods come in widths, because terms are as frequent as they please: one width would make
 // millions of postings a row, or a row of each posting. term_index.h picks the width, by how many
@@ -18,6 +22,7 @@
 #include <compare>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -36,6 +41,27 @@ struct Posting {
   friend auto operator<=>(const Posting&, const Posting&) = default;
 };
 
+/// Whose events postings are of.
+class TermScope {
+ public:
+  // NOLINTNEXTLINE(google-explicit-constructor): most scopes are domains
+  TermScope(DomainUid domain) : value_(domain.value) {}
+
+  explicit TermScope(AccountId account) : value_(kAccount | account.value) {}
+
+  /// nullopt when it is an account.
+  std::optional<DomainUid> domain() const {
+    return value_ < kAccount ? std::optional(DomainUid{value_}) : std::nullopt;
+  }
+
+  /// In keys: domains come first.
+  uint64_t value() const { return value_; }
+
+ private:
+  static constexpr uint64_t kAccount = uint64_t{1} << 63;
+  uint64_t value_;
+};
+
 /// Any thread, with the database in use.
 class TermTable {
  public:
@@ -47,8 +73,8 @@ class TermTable {
   explicit TermTable(const Database& database) : database_(database) {}
 
   // The bytes on disk.
-  static std::string prefix(DomainUid domain, event::Term term);
-  static std::string key(DomainUid domain, event::Term term, unsigned width, int64_t timestamp_us);
+  static std::string prefix(TermScope scope, event::Term term);
+  static std::string key(TermScope scope, event::Term term, unsigned width, int64_t timestamp_us);
   /// `postings` are in order, and of the period of key(), which begins at `period`.
   static std::string encode(std::span<const Posting> postings, int64_t period);
   /// Appends them. kCorruption when the bytes are not of this form.
@@ -62,10 +88,26 @@ class TermTable {
     return timestamp_us >> period_bits(width) << period_bits(width);
   }
 
+  /// The domains that have a term.
+  class Domains {
+   public:
+    Domains(const TermTable& table, event::Term term);
+    ~Domains();
+
+    /// The first from `domain` on; nullopt when there is none, or after an error.
+    std::optional<DomainUid> seek(DomainUid domain);
+
+    Status status() const;
+
+   private:
+    const event::Term term_;
+    const std::unique_ptr<rocksdb::Iterator> rows_;
+  };
+
   /// The rows of one term. The iterator is shared by what walks the term's widths.
   class Rows {
    public:
-    Rows(const TermTable& table, DomainUid domain, event::Term term);
+    Rows(const TermTable& table, TermScope scope, event::Term term);
     ~Rows();
 
     /// To the row of that width whose period has the timestamp, or the next one in that direction;

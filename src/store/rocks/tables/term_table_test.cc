@@ -44,11 +44,11 @@ class TermTableTest : public TableTest {
   TermTable table{database};
 };
 
-TEST_F(TermTableTest, KeysSortByDomainTermWidthAndPeriod) {
+TEST_F(TermTableTest, KeysSortByTermScopeWidthAndPeriod) {
   EXPECT_EQ(TermTable::key(kDomain, kTerm, 0, (5 << 14) + 17),
-            version() + big_endian(kDomain.value) + big_endian(kTerm, 5) + '\0' + big_endian(5, 6));
+            version() + big_endian(kTerm, 5) + big_endian(kDomain.value) + '\0' + big_endian(5, 6));
   EXPECT_EQ(TermTable::key(kDomain, kTerm, 7, int64_t{3} << 42),
-            version() + big_endian(kDomain.value) + big_endian(kTerm, 5) + '\7' + big_endian(3, 2));
+            version() + big_endian(kTerm, 5) + big_endian(kDomain.value) + '\7' + big_endian(3, 2));
   EXPECT_EQ(TermTable::period_of(0, (5 << 14) + 17), 5 << 14);
   EXPECT_EQ(TermTable::period_us(1), 16 * TermTable::period_us(0));
 }
