@@ -28,13 +28,21 @@ constexpr Node kMessageNodes[] = {{"headers", kNoField, kHeaderNodes},
                                   {"recipients", kRecipients, {}},
                                   {"size", kSize, {}}};
 constexpr Node kListNodes[] = {{"address", kList, {}}};
+constexpr Node kPlaceNodes[] = {{"country", kCountry, {}}};
+constexpr Node kEnvelopeNodes[] = {{"transport", kTransport, {}}, {"sending-ip", kIp, {}}};
+constexpr Node kStatusNodes[] = {{"bounce-type", kBounceType, {}}};
 constexpr Node kEventNodes[] = {{"event", kEvent, {}},
                                 {"severity", kSeverity, {}},
                                 {"reason", kReason, {}},
                                 {"recipient", kRecipient, {}},
                                 {"tags", kTags, {}},
                                 {"message", kNoField, kMessageNodes},
-                                {"mailing-list", kNoField, kListNodes}};
+                                {"mailing-list", kNoField, kListNodes},
+                                {"recipient-provider", kProvider, {}},
+                                {"ip", kIp, {}},
+                                {"geolocation", kNoField, kPlaceNodes},
+                                {"envelope", kNoField, kEnvelopeNodes},
+                                {"delivery-status", kNoField, kStatusNodes}};
 constexpr Node kRoot{"", kNoField, kEventNodes};
 
 FieldValue string_value(Field field, const json::Text& string) {

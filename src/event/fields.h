@@ -26,7 +26,12 @@ enum Field : uint8_t {
   kAttachment,
   kRecipients,
   kSize,
-  kReason,
+  kReason,  // the last of which there are terms
+  kProvider,
+  kCountry,
+  kIp,
+  kTransport,
+  kBounceType,
   kNoField,
 };
 
@@ -58,6 +63,11 @@ inline constexpr std::array<FieldRule, kNoField> kFields = {{
     {"recipients", Match::kWords, true},
     {"size", Match::kNumber, true},
     {"reason", Match::kWhole, false},
+    {"recipient-provider", Match::kWhole, false},
+    {"country", Match::kWhole, false},
+    {"ip", Match::kWhole, false},
+    {"transport", Match::kWhole, false},
+    {"bounce-type", Match::kWhole, false},
 }};
 
 /// A value of an event.
@@ -73,7 +83,7 @@ constexpr FieldSet field_bit(size_t field) {
   return FieldSet{1} << field;
 }
 
-inline constexpr FieldSet kAllFields = field_bit(kNoField) - 1;
+inline constexpr FieldSet kTermFields = field_bit(kReason + 1) - 1;
 
 /// Appends the values that the normalised bytes of an event have of the `wanted` fields. Only
 /// `failed` events have a severity.

@@ -51,7 +51,7 @@ void add_terms(const FieldValue& value, std::vector<Term>& out) {
   }
   const auto at = value.text.rfind('@');
   if (value.field == kRecipient && at != std::string::npos)
-    out.push_back(term_of(kRecipientDomain, std::string_view(value.text).substr(at + 1)));
+    out.push_back(recipient_domain_term(std::string_view(value.text).substr(at + 1)));
 }
 
 }  // namespace
@@ -63,6 +63,10 @@ uint16_t terms_version() {
 
 Term whole_term(size_t field, std::string_view folded) {
   return term_of(field, folded);
+}
+
+Term recipient_domain_term(std::string_view folded) {
+  return term_of(kRecipientDomain, folded);
 }
 
 Term name_term(Name name) {
@@ -89,7 +93,7 @@ unsigned size_bucket(double size) {
 
 std::vector<Term> terms_of(std::string_view event_bytes) {
   std::vector<FieldValue> values;
-  read_fields(event_bytes, kAllFields, values);
+  read_fields(event_bytes, kTermFields, values);
   std::vector<Term> out;
   for (const auto& value : values) {
     add_terms(value, out);

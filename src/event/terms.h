@@ -44,6 +44,8 @@ Term severity_term(Severity severity);
 
 /// The term of a value that is compared whole, of the field with that number (fields.h); folded.
 Term whole_term(size_t field, std::string_view folded);
+/// The term of the domain of a recipient, folded.
+Term recipient_domain_term(std::string_view folded);
 /// The term of one word.
 Term word_term(size_t field, std::string_view word);
 /// The term of a size in the power of two `bucket`.

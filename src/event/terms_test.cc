@@ -162,6 +162,22 @@ TEST(Terms, WhatAsksNothingIsSaidSo) {
   EXPECT_TRUE(Filter().term_query().any());
 }
 
+// What an account knows of all its events.
+TEST(Terms, OfAQueryTheKindsAreKept) {
+  const auto failed = name_term(Name::kFailed);
+  const auto permanent = severity_term(Severity::kPermanent);
+  const auto terms = terms_of(R"({"event":"failed","severity":"permanent","tags":["a"]})");
+  EXPECT_TRUE(std::ranges::binary_search(terms, failed));
+  EXPECT_TRUE(std::ranges::binary_search(terms, permanent));
+  const auto both = Filter::parse({{"event", "failed"}, {"tags", "b"}})->term_query();
+  EXPECT_FALSE(both.holds(terms));
+  EXPECT_TRUE(both.of_kinds().holds(terms));
+  EXPECT_FALSE(both.of_kinds().holds(std::vector<Term>{name_term(Name::kOpened)}));
+  EXPECT_TRUE(both.of_kinds().holds(std::vector<Term>{kCrowded}));
+  EXPECT_TRUE(query_of("tags", "a").of_kinds().any());
+  EXPECT_TRUE(TermQuery().of_kinds().any());
+}
+
 TEST(Terms, ASizeIsInTheBucketOfItsPowerOfTwo) {
   EXPECT_EQ(size_bucket(-1), 0U);
   EXPECT_EQ(size_bucket(0), 0U);
@@ -197,7 +213,7 @@ TEST(Terms, ALongPhraseLooksForItsLongestWords) {
 }
 
 TEST(Terms, TheVersionNamesTheRulesAndUnicode) {
-  EXPECT_EQ(terms_version() >> 8, 1);
+  EXPECT_EQ(terms_version() >> 8, 2);
   EXPECT_GE(terms_version() & 0xff, 14);  // Debian 12 has 15
 }
 
