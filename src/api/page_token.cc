@@ -10,7 +10,14 @@ namespace {
 
 constexpr size_t kMaxCursorIdBytes = event::kMaxIdBytes;
 
-enum Flag : uint64_t { kAscending = 1, kForward = 2, kPretty = 4, kCursor = 8, kAllFlags = 15 };
+enum Flag : uint64_t {
+  kAscending = 1,
+  kForward = 2,
+  kPretty = 4,
+  kCursor = 8,
+  kPosition = 16,
+  kAllFlags = 31,
+};
 
 size_t size_of(const event::Filter::Terms& terms) {
   size_t bytes = 0;
@@ -30,16 +37,20 @@ std::optional<PageToken> parse_payload(std::string_view payload) {
   page.range.from_us = static_cast<int64_t>(in.number(8));
   page.range.to_us = static_cast<int64_t>(in.number(8));
   if ((flags & kCursor) != 0) {
-    const auto timestamp = static_cast<int64_t>(in.number(8));
-    page.cursor = store::PageCursor{timestamp, in.text(1)};
+    page.cursor = store::PageCursor{static_cast<int64_t>(in.number(8))};
+    if ((flags & kPosition) != 0) {
+      page.cursor->position = {in.number(8)};
+    } else {
+      page.cursor->id = in.text(1);
+    }
   }
   const auto& range = page.range;
   const bool range_ok =
       range.from_us >= 0 && range.from_us <= range.to_us && range.to_us <= kOpenEndUs;
-  const bool cursor_ok =
-      !page.cursor ||
-      (page.cursor->timestamp_us >= range.from_us && page.cursor->timestamp_us < range.to_us &&
-       !page.cursor->id.empty() && page.cursor->id.size() <= kMaxCursorIdBytes);
+  const bool cursor_ok = !page.cursor || (page.cursor->timestamp_us >= range.from_us &&
+                                          page.cursor->timestamp_us < range.to_us &&
+                                          page.cursor->id.empty() == ((flags & kPosition) != 0) &&
+                                          page.cursor->id.size() <= kMaxCursorIdBytes);
   if (!in.ok() || flags > kAllFlags || page.limit == 0 || page.limit > kMaxPageLimit || !range_ok ||
       !cursor_ok)
     return std::nullopt;
@@ -60,32 +71,38 @@ Status check_terms_size(const event::Filter::Terms& terms) {
                                           std::to_string(kMaxTermsBytes) + " bytes together");
 }
 
-std::string encode_page_token(const PageToken& page, DomainUid domain, const crypto::HmacKey& key) {
+std::string encode_page_token(const PageToken& page, DomainUid owner, const crypto::HmacKey& key) {
   CHECK(page.limit > 0 && page.limit <= kMaxPageLimit && check_terms_size(page.terms));
   std::string out;
   put_list(out, TokenList::kEvents);
+  const bool by_position = page.cursor && page.cursor->id.empty();
   put_number(out,
              (page.range.ascending ? kAscending : 0U) | (page.forward ? kForward : 0U) |
-                 (page.pretty ? kPretty : 0U) | (page.cursor ? kCursor : 0U),
+                 (page.pretty ? kPretty : 0U) | (page.cursor ? kCursor : 0U) |
+                 (by_position ? kPosition : 0U),
              1);
   put_number(out, page.limit, 2);
   put_number(out, static_cast<uint64_t>(page.range.from_us), 8);
   put_number(out, static_cast<uint64_t>(page.range.to_us), 8);
   if (page.cursor) {
-    CHECK(!page.cursor->id.empty() && page.cursor->id.size() <= kMaxCursorIdBytes);
+    CHECK(page.cursor->id.size() <= kMaxCursorIdBytes);
     put_number(out, static_cast<uint64_t>(page.cursor->timestamp_us), 8);
-    put_text(out, page.cursor->id, 1);
+    if (by_position) {
+      put_number(out, page.cursor->position.value, 8);
+    } else {
+      put_text(out, page.cursor->id, 1);
+    }
   }
   for (const auto& [field, expression] : page.terms) {
     put_text(out, field, 1);
     put_text(out, expression, 2);
   }
-  return seal_token(std::move(out), domain, key);
+  return seal_token(std::move(out), owner, key);
 }
 
-Result<PageToken> decode_page_token(std::string_view token, DomainUid domain,
+Result<PageToken> decode_page_token(std::string_view token, DomainUid owner,
                                     const crypto::HmacKey& key) {
-  TRY(const auto payload, open_token(token, domain, key));
+  TRY(const auto payload, open_token(token, owner, key));
   auto page = parse_payload(payload);
   if (!page) return refused_token();
   return *std::move(page);

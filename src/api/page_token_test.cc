@@ -37,7 +37,9 @@ bool is_refused(std::string_view token, DomainUid domain = kDomain) {
 TEST(PageToken, BringsBackEverything) {
   PageToken open;
   open.range = {0, kOpenEndUs, false};
-  for (const auto& page : {full_page(), open}) {
+  auto of_account = full_page();
+  of_account.cursor = store::PageCursor{1'773'222'312'249'999, {}, {UINT64_MAX - 1}};
+  for (const auto& page : {full_page(), open, of_account}) {
     const auto token = encode_page_token(page, kDomain, key());
     EXPECT_EQ(
         token.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"),
@@ -93,7 +95,7 @@ TEST(PageToken, RefusesWhatItWouldNotEncode) {
   };
   using namespace std::string_view_literals;
   EXPECT_TRUE(is_refused(with(0, "\x02")));                      // version
-  EXPECT_TRUE(is_refused(with(1, "\x1f")));                      // unknown flag
+  EXPECT_TRUE(is_refused(with(1, "\x3f")));                      // unknown flag
   EXPECT_TRUE(is_refused(with(2, "\0\0"sv)));                    // limit 0
   EXPECT_TRUE(is_refused(with(2, "\x01\x2d")));                  // limit 301
   EXPECT_TRUE(is_refused(with(4, "\xff")));                      // begins before the epoch

@@ -1,5 +1,5 @@
 // Page tokens that come back as they were given out: bytes of the caller, signed for one life of
-// one domain; opaque to clients, one path segment of base64url. Pure.
+// one domain, or for an account; opaque to clients, one path segment of base64url. Pure.
 //
 // The token ends in the first 16 bytes of HMAC-SHA256 over a label, the domain's uid and the bytes.
 // These begin with a number of the list that they are of, so that no other list takes them. Numbers
@@ -19,7 +19,12 @@ namespace eventhorn::api {
 
 /// The first of a token's bytes: the list that it is of, and the form of the rest. Numbers are
 /// never given twice, because clients keep tokens.
-enum class TokenList : uint8_t { kEvents = 1, kUnacked = 2 };
+enum class TokenList : uint8_t { kEvents = 1, kUnacked = 2, kLogs = 3 };
+
+/// What stands for an account in the place of a domain: no domain has such a number.
+constexpr DomainUid token_owner(AccountId account) {
+  return {uint64_t{1} << 63 | account.value};
+}
 
 /// `bytes` begin with put_list().
 std::string seal_token(std::string bytes, DomainUid domain, const crypto::HmacKey& key);

@@ -28,6 +28,17 @@ DomainPtr Directory::find(LaneId lane) const {
   return it == lanes_.end() ? nullptr : it->second;
 }
 
+std::vector<DomainUid> Directory::uids() const {
+  std::vector<DomainUid> out;
+  {
+    const std::shared_lock lock(mutex_);
+    out.reserve(uids_.size());
+    for (const auto& [uid, domain] : uids_) out.push_back(uid);
+  }
+  std::ranges::sort(out);
+  return out;
+}
+
 std::vector<DomainPtr> Directory::all() const {
   return page(0, SIZE_MAX);
 }

@@ -38,6 +38,9 @@ class Directory {
 
   bool has(DomainUid uid) const { return find(uid) != nullptr; }
 
+  /// Of all domains, in order.
+  std::vector<DomainUid> uids() const;
+
   /// All domains, by name: a copy of as many pointers.
   std::vector<DomainPtr> all() const;
 

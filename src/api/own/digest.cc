@@ -71,10 +71,14 @@ Task<http::Reply> digest(Services& services, http::RequestContext& context) {
   page.limit = kMaxPageLimit;
   const Deadline deadline = std::min<Deadline>(
       context.deadline, services.clock.steady_now() + services.options.query_timeout);
+  CO_TRY(const auto filter, event::Filter::parse(page.terms));
+  EventSearch search;
+  search.domain = domain->uid;
+  search.filter_by(filter);
   Digest out;
   size_t damaged = 0;
   for (;;) {
-    CO_TRY(auto found, co_await read_event_page(services, domain->uid, page, context));
+    CO_TRY(auto found, co_await read_event_page(services, search, page, context));
     damaged += found.damaged.size();
     if (found.events.empty()) break;
     const auto add = [&] {

@@ -108,8 +108,12 @@ Task<http::Reply> reconcile(Services& services, http::RequestContext& context) {
   if (first) {
     CO_TRY(unknown, co_await find_unknown(services, domain->uid, ids, context));
   }
-  const auto lacks = [&](std::string_view id) { return !std::ranges::binary_search(ids, id); };
-  CO_TRY(const auto found, co_await read_event_page(services, domain->uid, page, context, lacks));
+  CO_TRY(const auto filter, event::Filter::parse(page.terms));
+  EventSearch search;
+  search.domain = domain->uid;
+  search.filter_by(filter);
+  search.wants_id = [&](std::string_view id) { return !std::ranges::binary_search(ids, id); };
+  CO_TRY(const auto found, co_await read_event_page(services, search, page, context));
   page.cursor = found.next;
   const std::string next = context.request.base + "/eventhorn/v1/" + context.params.at("domain") +
                            "/reconcile?page=" + encode_page_token(page, domain->uid, key);

@@ -8,13 +8,13 @@
 #include <rocksdb/merge_operator.h>
 
 #include <algorithm>
+#include <bit>
 #include <optional>
 
 namespace eventhorn::store {
 namespace {
 
 constexpr size_t kScopeAt = 2 + event::kTermBytes;
-constexpr size_t kPrefixBytes = kScopeAt + 8;
 
 // A value that no postings have: a number that does not end. What was merged of such rows is as
 // unreadable as they are, and a search goes on without the index (term_search.h).
@@ -109,10 +109,12 @@ class PostingsMerge final : public rocksdb::MergeOperator {
 
 std::string TermTable::prefix(TermScope scope, event::Term term) {
   std::string out;
-  out.reserve(kPrefixBytes + 7);
+  out.reserve(kScopeAt + 9 + 8);
   put_big_endian(out, event::terms_version(), 2);
   put_big_endian(out, term, event::kTermBytes);
-  format::put_u64_be(out, scope.value());
+  const auto bytes = static_cast<size_t>(std::bit_width(scope.value()) + 7) / 8;
+  out.push_back(static_cast<char>(bytes));
+  put_big_endian(out, scope.value(), bytes);
   return out;
 }
 
@@ -157,10 +159,12 @@ TermTable::Domains::~Domains() = default;
 std::optional<DomainUid> TermTable::Domains::seek(DomainUid domain) {
   const std::string from = prefix(domain, term_);
   rows_->Seek(from);
-  if (!rows_->Valid() || rows_->key().size() < kPrefixBytes) return std::nullopt;
+  if (!rows_->Valid() || rows_->key().size() <= kScopeAt) return std::nullopt;
   const auto found = rows_->key().ToStringView();
   if (!found.starts_with(std::string_view(from).substr(0, kScopeAt))) return std::nullopt;
-  return TermScope(DomainUid{format::get_u64_be(found.data() + kScopeAt)}).domain();
+  const auto bytes = static_cast<size_t>(found[kScopeAt]);
+  const auto uid = get_big_endian(found.substr(kScopeAt + 1, bytes));
+  return TermScope(DomainUid{uid}).domain();
 }
 
 Status TermTable::Domains::status() const {
@@ -191,12 +195,12 @@ bool TermTable::Rows::seek(unsigned width, int64_t timestamp_us, bool ascending)
 unsigned TermTable::Rows::next_width(unsigned width) {
   rows_->Seek(prefix_ + static_cast<char>(width));
   if (!rows_->Valid() || !rows_->key().starts_with(prefix_)) return kWidths;
-  if (rows_->key().size() <= kPrefixBytes) return kWidths;
-  return std::min(kWidths, static_cast<unsigned>(rows_->key()[kPrefixBytes]));
+  if (rows_->key().size() <= prefix_.size()) return kWidths;
+  return std::min(kWidths, static_cast<unsigned>(rows_->key()[prefix_.size()]));
 }
 
 int64_t TermTable::Rows::period() const {
-  const auto period = get_big_endian(rows_->key().ToStringView().substr(kPrefixBytes + 1));
+  const auto period = get_big_endian(rows_->key().ToStringView().substr(prefix_.size() + 1));
   return static_cast<int64_t>(period << period_bits(width_));
 }
 
@@ -211,7 +215,7 @@ Status TermTable::Rows::status() const {
 }
 
 bool TermTable::expired(std::string_view key, std::string_view value, const Floors& floors) {
-  if (key.size() < kPrefixBytes) return false;
+  if (key.size() <= kScopeAt) return false;
   if (get_big_endian(key.substr(0, 2)) != event::terms_version()) return true;
   const uint64_t floor = floors.events;
   std::string_view rest = value;

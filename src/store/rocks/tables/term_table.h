@@ -5,6 +5,7 @@
 // A scope is a domain, with all terms of its events, or an account, with those of their kinds
 // alone: every event has one, so they find all events of the account. The scopes that have a term
 // stand together, so a search of an account finds out by it in which of its domains the term is.
+// In a key a scope is its number without leading zeros, behind how many bytes that leaves.
 //
 // Periods come in widths, because terms are as frequent as they please: one width would make
 // millions of postings a row, or a row of each posting. term_index.h picks the width, by how many

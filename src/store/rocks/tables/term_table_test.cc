@@ -46,9 +46,9 @@ class TermTableTest : public TableTest {
 
 TEST_F(TermTableTest, KeysSortByTermScopeWidthAndPeriod) {
   EXPECT_EQ(TermTable::key(kDomain, kTerm, 0, (5 << 14) + 17),
-            version() + big_endian(kTerm, 5) + big_endian(kDomain.value) + '\0' + big_endian(5, 6));
+            version() + big_endian(kTerm, 5) + "\1d" + '\0' + big_endian(5, 6));
   EXPECT_EQ(TermTable::key(kDomain, kTerm, 7, int64_t{3} << 42),
-            version() + big_endian(kTerm, 5) + big_endian(kDomain.value) + '\7' + big_endian(3, 2));
+            version() + big_endian(kTerm, 5) + "\1d" + '\7' + big_endian(3, 2));
   EXPECT_EQ(TermTable::period_of(0, (5 << 14) + 17), 5 << 14);
   EXPECT_EQ(TermTable::period_us(1), 16 * TermTable::period_us(0));
 }
@@ -132,6 +132,23 @@ TEST_F(TermTableTest, RowsAreFoundByTimeInBothDirections) {
   EXPECT_EQ(rows.next_width(0), 0U);
   EXPECT_EQ(rows.next_width(1), 1U);
   EXPECT_EQ(rows.next_width(3), TermTable::kWidths);
+}
+
+TEST_F(TermTableTest, TheDomainsOfATermAreFoundInOrder) {
+  const std::vector<uint64_t> uids = {1, 7, 255, 256, 65'536, 1 << 30};
+  for (const uint64_t uid : uids)
+    merge_raw(TermTable::key(DomainUid{uid}, kTerm, 0, 0), TermTable::encode(Postings(), 0));
+  merge_raw(TermTable::key(DomainUid{9}, kTerm + 1, 0, 0), TermTable::encode(Postings(), 0));
+  merge_raw(TermTable::key(TermScope(kOnlyAccount), kTerm, 0, 0), "");
+  TermTable::Domains domains(table, kTerm);
+  std::vector<uint64_t> found;
+  for (auto at = domains.seek({0}); at; at = domains.seek({at->value + 1}))
+    found.push_back(at->value);
+  EXPECT_EQ(found, uids);
+  EXPECT_EQ(domains.seek({200}), DomainUid{255});
+  EXPECT_EQ(domains.seek({256}), DomainUid{256});
+  EXPECT_TRUE(domains.status());
+  EXPECT_EQ(TermTable::Domains(table, kTerm + 2).seek({0}), std::nullopt);
 }
 
 TEST_F(TermTableTest, RowsExpireWithTheLastOfTheirEvents) {
