@@ -19,6 +19,7 @@ http::Router make_router(Services& services) {
   ADD_ROUTES(event_routes);
   ADD_ROUTES(http_signing_key_routes);
   ADD_ROUTES(key_routes);
+  ADD_ROUTES(logs_routes);
   ADD_ROUTES(webhook_by_url_routes);
   ADD_ROUTES(webhook_routes);
 

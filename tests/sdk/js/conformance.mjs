@@ -92,6 +92,18 @@ const scenarios = {
     await fails(mg.events.get(domain, { begin: "yesterday" }), 400, /Invalid date/);
     await fails(mg.events.get("unknown.example.org", {}), 404, /^Domain not found$/);
     await fails(client("wrong").events.get(domain, {}), 401, /^Forbidden/);
+
+    const logs = { start: new Date((now - 3600) * 1000), end: new Date((now + 60) * 1000), events: ["opened"],
+                   filter: { AND: [{ attribute: "domain", comparator: "=", values: [{ label: domain, value: domain }] }] },
+                   pagination: { sort: "timestamp:asc", limit: 2 } };
+    const logged = [];
+    for (let found = await mg.logs.list(logs); found.items.length > 0;) {
+      assert.ok(found.start instanceof Date && found.items.every((item) => item["@timestamp"]));
+      logged.push(...ids(found));
+      const pagination = { ...logs.pagination, token: found.pagination.next };
+      found = await mg.logs.list({ ...logs, pagination });
+    }
+    assert.deepEqual(logged, ["js-00", "js-05", "js-10", "js-15", "js-20"]);
   },
 
   async "domains: create, list, get, destroy"() {
