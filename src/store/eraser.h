@@ -76,8 +76,12 @@ class Eraser {
 
   /// Leaves nothing on the disk of what was changed or removed before the call: writes tables anew
   /// and drops the write-ahead logs of before. `changed` are events of the domain, nullopt for
-  /// none. Takes long in a large store; kCancelled when the store was reopened meanwhile.
+  /// none. Takes long in a large store; kCancelled when the store is reopened meanwhile, and after
+  /// end_purges().
   virtual Status purge(DomainUid domain, std::optional<PositionRange> changed) = 0;
+
+  /// The process is about to end: no purge goes on. Does not wait.
+  virtual void end_purges() = 0;
 };
 
 }  // namespace eventhorn::store

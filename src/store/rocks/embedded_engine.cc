@@ -171,9 +171,9 @@ Status EmbeddedEngine::rebuild_tail() {
 }
 
 Status EmbeddedEngine::recover() {
-  reopening_ = true;  // who writes tables anew may hold the database for minutes
+  no_purges_ = true;  // one may hold the database for minutes
   const auto alone = database_.alone();
-  reopening_ = false;
+  no_purges_ = ending_.load();
   database_.close();
   ballast_.yield();
   auto status = open_database();

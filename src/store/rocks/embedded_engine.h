@@ -111,6 +111,7 @@ class EmbeddedEngine final : public RocksStore {
   Result<bool> values_mention(const std::string& prefix,
                               const std::function<bool(std::string_view value)>& mentions) override;
   Status purge(DomainUid domain, std::optional<PositionRange> changed) override;
+  void end_purges() override;
 
   // RocksStore
   Status index_now() override { return indexer_.index_now(head()); }
@@ -168,7 +169,8 @@ class EmbeddedEngine final : public RocksStore {
   OrderFill order_fill_;
   const OrderReader order_;
   const LogEraser eraser_;
-  std::atomic<bool> reopening_{false};  // ends a purge
+  std::atomic<bool> ending_{false};     // of the process
+  std::atomic<bool> no_purges_{false};  // one that is under way ends
 
   std::atomic<uint64_t> generation_{0};
   mutable Mutex last_commit_mutex_;

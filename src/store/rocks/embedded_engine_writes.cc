@@ -188,22 +188,27 @@ Status EmbeddedEngine::purge(DomainUid domain, std::optional<PositionRange> chan
   return rewrite_tables(Family::kTimes, first, last);
 }
 
+void EmbeddedEngine::end_purges() {
+  ending_ = true;
+  no_purges_ = true;
+}
+
 // Those with keys from `begin` to `end`; all when they are empty.
 Status EmbeddedEngine::rewrite_tables(Family family, const std::string& begin,
                                       const std::string& end) {
   TRY(const auto use, database_.use());
-  if (reopening_) return fail(Errc::kCancelled, "the store is being reopened");
+  if (no_purges_) return fail(Errc::kCancelled, "the store is about to be closed");
   rocksdb::CompactRangeOptions options;
   options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForce;
   options.exclusive_manual_compaction = false;
-  options.canceled = &reopening_;
+  options.canceled = &no_purges_;
   const rocksdb::Slice first(begin);
   const rocksdb::Slice last(end);
   const auto status =
       database_->CompactRange(options, database_.family(family), begin.empty() ? nullptr : &first,
                               end.empty() ? nullptr : &last);
-  if (status.IsIncomplete() && reopening_)
-    return fail(Errc::kCancelled, "the store is being reopened");
+  if (status.IsIncomplete() && no_purges_)
+    return fail(Errc::kCancelled, "the store is about to be closed");
   return to_status(status, "writing tables anew");
 }
 

@@ -261,6 +261,13 @@ TEST_F(LogEraserTest, AKillInTheMiddleLeavesWholeEvents) {
   EXPECT_EQ(ordered().size(), 20U);
 }
 
+TEST_F(LogEraserTest, APurgeEndsWithTheProcess) {
+  add("a", kDana);
+  const auto slice = erase_all();
+  rig.store->end_purges();
+  EXPECT_EQ(rig.store->purge(rig.domain, slice.changed).error().code, Errc::kCancelled);
+}
+
 TEST_F(LogEraserTest, AFailedWriteIsToldAndRepeated) {
   add("a", kDana);
   ASSERT_TRUE(rig.store->index_now());

@@ -176,8 +176,7 @@ Result<bool> AttemptTable::rewrite(std::string_view key, std::string_view value,
   auto& row = rows.front();
   const bool error = change(row.error);
   const bool response = change(row.response);
-  if (error || response)
-    batch.Put(database_.family(Family::kAttempts), to_slice(key), encode(row));
+  if (error || response) batch.Put(database_.family(Family::kAttempts), to_slice(key), encode(row));
   return error || response;
 }
 
