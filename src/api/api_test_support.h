@@ -122,7 +122,9 @@ class TestApi {
                               },
                               resolver,
                               notices,
-                              writers->doorbells});
+                              writers->doorbells,
+                              erasures,
+                              [] { return std::vector<std::string>(); }});
     router = make_router(*services);
     admission.emplace(*services, router);
     writers->start();
@@ -206,6 +208,15 @@ class TestApi {
   FakeResolver resolver;
   control::NoticeBoard notices{clock.now()};
   FakeDeliveries deliveries;
+  Pool erasure_pool{"erasures", 1};
+  control::Erasures erasures{
+      {*store, *store, *store, keys.token_key(), clock, erasure_pool},
+      {[this](DomainUid domain, Position through, control::Erasures::Mentions mentions) {
+         return deliveries.forget_events(domain, through, std::move(mentions));
+       },
+       [this](const control::Erasures::Mentions& mentions) { return bins.forget(mentions); },
+       [](DomainUid) { return std::vector<LaneId>(); }},
+      {control::EraseMode::kRemove, std::chrono::milliseconds(0)}};
   std::optional<Services> services;
   http::Router router;
   std::optional<Admission> admission;

@@ -111,6 +111,12 @@ class FakeDeliveries final : public control::Deliveries {
     co_return note(lane.value, call);
   }
 
+  Task<Result<bool>> forget_events(DomainUid domain, Position,
+                                   std::function<bool(std::string_view)>) override {
+    calls.push_back("forget_events " + std::to_string(domain.value));
+    co_return false;
+  }
+
   Task<Status> change_replay(uint64_t replay, control::ReplayAction action) override {
     for (auto& status : lane_list) {
       for (auto& segment : status.segments) {

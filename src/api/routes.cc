@@ -31,6 +31,7 @@ http::Router make_router(Services& services) {
   ADD_ROUTES(domain_settings_routes);
   ADD_ROUTES(endpoint_routes);
   ADD_ROUTES(endpoint_settings_routes);
+  ADD_ROUTES(erase_routes);
   ADD_ROUTES(export_routes);
   ADD_ROUTES(follow_routes);
   ADD_ROUTES(ingest_routes);

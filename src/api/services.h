@@ -10,6 +10,7 @@
 #include "control/api_keys.h"
 #include "control/audit_trail.h"
 #include "control/deliveries.h"
+#include "control/erasures.h"
 #include "control/keys.h"
 #include "control/notices.h"
 #include "http/basic_auth.h"
@@ -112,6 +113,9 @@ struct Services {
   control::NoticeBoard& notices;
   /// Who waits for events.
   store::Doorbells& doorbells;
+  control::Erasures& erasures;
+  /// Names what an erasure does not reach: copies of the store beside it.
+  std::function<std::vector<std::string>()> quarantines;
   /// Set when the server is about to end; null: never.
   const std::atomic<bool>* draining = nullptr;
 };

@@ -10,6 +10,7 @@
 #include "async/task_group.h"
 #include "base/log.h"
 #include "bin/kept_bins.h"
+#include "control/erasures.h"
 #include "control/kept_notices.h"
 #include "control/retention.h"
 #include "crypto/random.h"
@@ -27,7 +28,7 @@ namespace {
 constexpr size_t kShortKey = 20;  // characters
 // Beside the cores': those of Pools, those of commits, progress, the index, notices and bins,
 // RocksDB's, jemalloc's, and a few to spare.
-constexpr size_t kOtherThreads = 27;
+constexpr size_t kOtherThreads = 28;
 
 size_t core_count(const config::Config& config) {
   return config.server.threads > 0 ? config.server.threads
@@ -55,6 +56,14 @@ bin::Bins::Options bin_options(const config::BinLimits& config) {
   return out;
 }
 
+std::vector<LaneId> lanes_of(const store::Directory& directory, DomainUid domain) {
+  std::vector<LaneId> out;
+  const auto found = directory.find(domain);
+  if (!found) return out;
+  for (const auto& lane : found->lanes) out.push_back(lane.id);
+  return out;
+}
+
 }  // namespace
 
 // Members in the order in which they are built; destroyed in reverse.
@@ -64,6 +73,7 @@ struct Application::Impl {
   Status open_store();
   Status load_keys();
   Status build_bins();
+  Status build_erasures();
   Status build_halves();
   void start_housekeeping();
   Task<void> end_housekeeping();
@@ -89,6 +99,7 @@ struct Application::Impl {
   std::unique_ptr<LocalBins> local_bins;
   std::unique_ptr<net::AddressGuard> guard;
   std::unique_ptr<Sending> sending;
+  std::unique_ptr<control::Erasures> erasures;
   std::unique_ptr<Front> front;
   std::unique_ptr<control::Retention> retention;
   std::unique_ptr<TaskGroup> housekeeping;  // on the first core
@@ -149,6 +160,26 @@ Status Application::Impl::build_bins() {
   return {};
 }
 
+Status Application::Impl::build_erasures() {
+  control::Erasures::Elsewhere elsewhere;
+  elsewhere.forget_deliveries = [this](DomainUid domain, Position through,
+                                       control::Erasures::Mentions mentions) {
+    return sending->deliveries().forget_events(domain, through, std::move(mentions));
+  };
+  elsewhere.forget_bins = [this](const control::Erasures::Mentions& mentions) {
+    return bins->forget(mentions);
+  };
+  elsewhere.lanes = [this](DomainUid domain) { return lanes_of(directory, domain); };
+  const control::Erasures::Options options{config.events.erase == config::Erase::kRemove
+                                               ? control::EraseMode::kRemove
+                                               : control::EraseMode::kRedact,
+                                           config.delivery.timeout};
+  erasures = std::make_unique<control::Erasures>(
+      control::Erasures::Parts{*store, *store, *store, keys->token_key(), clock, pools->erasures},
+      std::move(elsewhere), options);
+  return erasures->load();
+}
+
 // What sends, and what clients reach.
 Status Application::Impl::build_halves() {
   TRY(auto allowed, net::parse_networks(config.delivery.allow_networks));
@@ -156,9 +187,10 @@ Status Application::Impl::build_halves() {
   const Sending::Parts sending_parts{config,        clock,  *store, *writers,    *keys, notices,
                                      *kept_notices, *cores, *pools, *local_bins, *guard};
   TRY(sending, Sending::make(sending_parts));
-  const Front::Parts front_parts{config,    clock,     *store, directory, *writers,
-                                 *keys,     *api_keys, *audit, notices,   *bins,
-                                 *own_bins, *guard,    *cores, *pools,    *sending};
+  TRY_STATUS(build_erasures());
+  const Front::Parts front_parts{config,    clock,  *store,   directory, *writers,  *keys,
+                                 *api_keys, *audit, notices,  *bins,     *own_bins, *guard,
+                                 *cores,    *pools, *sending, *erasures};
   front = std::make_unique<Front>(front_parts);
   return {};
 }
@@ -171,7 +203,10 @@ void Application::Impl::start_housekeeping() {
   retention =
       std::make_unique<control::Retention>(options, *store, *store, notices, clock, pools->readers,
                                            [this](Position last) { return sending->expire(last); });
-  asio::post(executor, [this] { housekeeping->spawn("retention", retention->run()); });
+  asio::post(executor, [this, executor] {
+    housekeeping->spawn("retention", retention->run());
+    housekeeping->spawn("erasures", erasures->run(executor));
+  });
 }
 
 Task<void> Application::Impl::end_housekeeping() {
@@ -207,6 +242,7 @@ void Application::stop() {
   const auto deadline = i.clock.steady_now() + i.config.delivery.drain_timeout;
   // Attempts end while requests do: neither uses up the time of the other.
   i.sending->stop_sending();
+  i.store->end_purges();
   i.front->stop(deadline);
   block_on(i.cores->at(0).get_executor(), i.end_housekeeping());
   i.sending->stop(deadline);

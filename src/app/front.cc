@@ -4,6 +4,7 @@
 #include "net/address.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <utility>
 #include <vector>
 
@@ -23,6 +24,18 @@ api::Options api_options(const config::Config& config) {
   out.webhook_rate_limit = config.api.webhook_rate_limit;
   out.max_waits_per_key = config.api.max_waits_per_key;
   out.attempt_timeout = config.delivery.timeout;
+  return out;
+}
+
+// What repairs have left of earlier stores.
+std::vector<std::string> quarantines_of(const std::string& data) {
+  std::vector<std::string> out;
+  std::error_code ec;
+  for (const auto& entry : std::filesystem::directory_iterator(data, ec)) {
+    const auto name = entry.path().filename().string();
+    if (name.starts_with("quarantine-")) out.push_back(name);
+  }
+  std::ranges::sort(out);
   return out;
 }
 
@@ -73,6 +86,8 @@ Front::Front(const Parts& parts)
           parts.sending.resolver(),
           parts.notices,
           parts.writers.doorbells,
+          parts.erasures,
+          [data = parts.config.store.data] { return quarantines_of(data); },
           &draining_},
       router_(api::make_router(services_)),
       admission_(services_, router_) {}

@@ -38,6 +38,7 @@ class Front {
     Cores& cores;
     Pools& pools;
     Sending& sending;
+    control::Erasures& erasures;
   };
 
   explicit Front(const Parts& parts);

@@ -13,12 +13,14 @@ struct Pools {
   Pool searchers{"searchers", 2};              // see api::Services
   Pool delivery_readers{"delivery reads", 2};  // of the engines
   Pool writer{"writer", 1};                    // see api::Services
+  Pool erasures{"erasures", 1};                // see control::Erasures
 
   void join() {
     readers.join();
     searchers.join();
     delivery_readers.join();
     writer.join();
+    erasures.join();
   }
 };
 

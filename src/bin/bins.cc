@@ -204,7 +204,12 @@ void Bins::drop(BinMap::iterator bin) {
 // Within a bin and over all of them the order is that of capture, so the oldest of all is also the
 // first of its bin.
 void Bins::drop_oldest(Bin& bin) {
-  const auto kept = bin.requests.front();
+  drop(bin, 0);
+}
+
+// One of its requests.
+void Bins::drop(Bin& bin, size_t place) {
+  const auto kept = bin.requests[place];
   kept_bytes_ -= kept->bytes;
   if (on_change_) {
     // What was not taken since it came need not be written at all.
@@ -213,7 +218,33 @@ void Bins::drop_oldest(Bin& bin) {
     if (!is_new && at->second) changed_requests_.erase(at);
   }
   kept_.erase(kept);
-  bin.requests.pop_front();
+  bin.requests.erase(bin.requests.begin() + static_cast<std::ptrdiff_t>(place));
+}
+
+size_t Bins::forget(const std::function<bool(std::string_view)>& mentions) {
+  std::vector<std::shared_ptr<const Captured>> all;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& kept : kept_) all.push_back(kept.request);
+  }
+  std::set<const Captured*> bad;
+  for (const auto& request : all) {
+    const auto& fields = request->fields.all();
+    const bool bad_field =
+        std::ranges::any_of(fields, [&](const auto& field) { return mentions(field.second); });
+    if (bad_field || mentions(request->path) || mentions(request->body)) bad.insert(request.get());
+  }
+  const std::lock_guard lock(mutex_);
+  size_t out = 0;
+  for (auto& [id, bin] : bins_) {
+    for (size_t i = bin.requests.size(); i-- > 0;) {
+      if (!bad.contains(bin.requests[i]->request.get())) continue;
+      drop(bin, i);
+      mark(id);
+      ++out;
+    }
+  }
+  return out;
 }
 
 // Drops what has expired, and for room one more bin when that was not enough.

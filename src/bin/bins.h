@@ -96,6 +96,10 @@ class Bins {
   /// nullopt when there is no such bin, or no longer.
   std::optional<Listing> list(std::string_view id);
 
+  /// Drops the requests of which the path, a header field or the body satisfies `mentions`; how
+  /// many they are. Looks at them without holding up captures.
+  size_t forget(const std::function<bool(std::string_view)>& mentions);
+
   /// Takes up what an earlier process had, within the limits, and from then on calls `on_change`,
   /// which must be quick, whenever take_changes() has something to give. Before anything else.
   void restore(const std::vector<BinState>& bins,
@@ -132,6 +136,7 @@ class Bins {
   BinMap::iterator find(std::string_view id);
   void drop(BinMap::iterator bin);
   void drop_oldest(Bin& bin);
+  void drop(Bin& bin, size_t place);
   void make_room();
   void keep(BinMap::iterator bin, Captured request);
   void keep_within_limits(Bin& bin);

@@ -175,5 +175,29 @@ TEST_F(BinsTest, IsSafeToUseFromSeveralThreads) {
   EXPECT_EQ(bins.list(ids[1])->total, 400U);
 }
 
+// What must not be kept goes, wherever in a request it is, and the rest stays in its order.
+TEST_F(BinsTest, ForgetsRequestsThatMentionAText) {
+  Bins bins = make({});
+  const std::string id = bins.create();
+  bins.restore({}, {}, [] {});
+  bins.capture(id, request("a"));
+  bins.capture(id, request("x secret x"));
+  bins.capture(id, request("b", "/bin/x?secret"));
+  auto with_field = request("c");
+  with_field.fields.add("X-Field", "secret");
+  bins.capture(id, with_field);
+  bins.capture(id, request("d"));
+  (void)bins.take_changes(SIZE_MAX);
+  const auto secret = [](std::string_view text) {
+    return text.find("secret") != std::string_view::npos;
+  };
+  EXPECT_EQ(bins.forget(secret), 3U);
+  EXPECT_THAT(bodies(bins, id), ElementsAre("a", "d"));
+  EXPECT_EQ(bins.list(id)->total, 5U);
+  const auto changes = bins.take_changes(SIZE_MAX);
+  EXPECT_EQ(changes.requests.size(), 3U) << "they are removed from the store";
+  EXPECT_EQ(bins.forget(secret), 0U);
+}
+
 }  // namespace
 }  // namespace eventhorn::bin

@@ -19,6 +19,7 @@ using std::chrono::milliseconds;
 
 /// Which statuses settle a delivery: every 2xx, or 200 alone as Mailgun documents it.
 enum class Success { k2xx, k200 };
+enum class Erase { kRemove, kRedact };
 
 struct Server {
   /// Address and port to listen on; port 0 takes a free one.
@@ -158,6 +159,8 @@ struct Events {
   milliseconds max_ahead = std::chrono::minutes(5);
   /// How long one page of a search may take; it is refused then, unless it has found something.
   milliseconds query_timeout = std::chrono::seconds(10);
+  /// What becomes of the events of a recipient who is erased.
+  Erase erase = Erase::kRemove;
 
   friend bool operator==(const Events&, const Events&) = default;
 };

@@ -104,6 +104,7 @@ constexpr Field kFields[] = {
     {"events.max_ahead", [](Config& c) -> FieldRef { return &c.events.max_ahead; }, kSecond, kDay},
     {"events.query_timeout", [](Config& c) -> FieldRef { return &c.events.query_timeout; }, 100,
      10 * kMinute},
+    {"events.erase", [](Config& c) -> FieldRef { return &c.events.erase; }},
     {"attempts.retention", [](Config& c) -> FieldRef { return &c.attempts.retention; }, kSecond,
      3650 * kDay},
     {"api.webhook_rate_limit", [](Config& c) -> FieldRef { return &c.api.webhook_rate_limit; }, 0,
@@ -124,6 +125,7 @@ constexpr Field kFields[] = {
 
 // Names of enumerators, in their order.
 constexpr std::array<std::string_view, 2> kSuccessNames = {"2xx", "200"};
+constexpr std::array<std::string_view, 2> kEraseNames = {"remove", "redact"};
 constexpr std::array<std::string_view, 4> kLevelNames = {"debug", "info", "warn", "error"};
 
 struct SizeUnit {
@@ -254,6 +256,8 @@ struct Assign {
 
   Status operator()(Success* member) const { return assign_name(*member, value, kSuccessNames); }
 
+  Status operator()(Erase* member) const { return assign_name(*member, value, kEraseNames); }
+
   Status operator()(LogLevel* member) const { return assign_name(*member, value, kLevelNames); }
 };
 
@@ -282,6 +286,10 @@ struct Format {
     std::vector<std::string> items;
     for (const T& item : *v) items.push_back((*this)(&item));
     return fmt::format("[{}]", fmt::join(items, ", "));
+  }
+
+  std::string operator()(const Erase* v) const {
+    return quote_toml(kEraseNames.at(static_cast<size_t>(*v)));
   }
 
   std::string operator()(const Success* v) const {

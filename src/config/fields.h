@@ -20,7 +20,7 @@ namespace eventhorn::config {
 /// in bytes.
 using FieldRef = std::variant<bool*, uint32_t*, uint64_t*, double*, std::chrono::milliseconds*,
                               std::string*, std::vector<std::string>*,
-                              std::vector<std::chrono::milliseconds>*, Success*, LogLevel*>;
+                              std::vector<std::chrono::milliseconds>*, Success*, Erase*, LogLevel*>;
 
 struct Field {
   std::string_view key;

@@ -10,6 +10,7 @@
 #include "store/endpoint_id.h"
 #include "store/model.h"
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -106,6 +107,13 @@ class Deliveries {
   /// Attempts these events anew, now, whatever became of them; answers after it is saved.
   virtual Task<Status> attempt_again(LaneId lane, std::string url,
                                      std::vector<store::EventPtr> events) = 0;
+  /// Events of the domain up to `through` were changed in the store: lanes send nothing of what
+  /// they had read of them before; what is shown of attempts loses texts that satisfy `mentions`.
+  /// Attempts that are under way end as they will: true when there are some. What was decided
+  /// before is readable in the store when this returns.
+  virtual Task<Result<bool>> forget_events(DomainUid domain, Position through,
+                                           std::function<bool(std::string_view)> mentions) = 0;
+
   /// On all lanes; answers after it is saved.
   virtual Task<Status> change_replay(uint64_t replay, ReplayAction action) = 0;
 };

@@ -1,5 +1,6 @@
 #include "delivery/attempts.h"
 
+#include "async/timer.h"
 #include "webhook/payload.h"
 #include "webhook/standard.h"
 
@@ -8,6 +9,12 @@
 #include <utility>
 
 namespace eventhorn::delivery {
+namespace {
+
+// Before an event in memory that cannot be read anew is tried again.
+constexpr std::chrono::seconds kAfterFailedRead{1};
+
+}  // namespace
 
 Attempts::Attempts(Parts parts, std::chrono::milliseconds timeout, TaskGroup& tasks)
     : parts_(parts), timeout_(timeout), tasks_(tasks) {}
@@ -33,6 +40,7 @@ Task<void> Attempts::work(Attempt first) {
 
 Task<void> Attempts::make(Attempt& attempt) {
   auto& job = attempt.job();
+  if (job.position <= attempt.lane()->erased_through) job.event.reset();
   if (!job.event) {
     const bool loaded = co_await load_event(attempt);
     if (!loaded) co_return;
@@ -46,7 +54,8 @@ Task<void> Attempts::make(Attempt& attempt) {
   parts_.outcomes.on_reply(endpoint, attempt.lane(), job, reply, started);
 }
 
-// The event of a retry. False when there is nothing to send.
+// The event of a retry, or one that may have been erased since it was read. False when there is
+// nothing to send.
 Task<bool> Attempts::load_event(Attempt& attempt) {
   const auto lane = attempt.lane();
   auto& job = attempt.job();
@@ -56,6 +65,11 @@ Task<bool> Attempts::load_event(Attempt& attempt) {
   if (lane->ended) {
     attempt.decide();
     parts_.outcomes.on_lane_ended();
+    co_return false;
+  }
+  if (!events && job.segment != nullptr) {
+    // It is given back.
+    co_await sleep_until(parts_.clock, parts_.clock.steady_now() + kAfterFailedRead);
     co_return false;
   }
   if (!events) {

@@ -144,6 +144,17 @@ Task<Status> EngineDeliveries::attempt_again(LaneId lane, std::string url,
   return run_on(engine.executor(), engine.operators().attempt_again(lane, std::move(events)));
 }
 
+Task<Result<bool>> EngineDeliveries::forget_events(DomainUid domain, Position through,
+                                                   std::function<bool(std::string_view)> mentions) {
+  bool under_way = false;
+  for (auto* engine : engines_) {
+    CO_TRY(const bool some, co_await run_on(engine->executor(), engine->operators().forget_events(
+                                                                    domain, through, mentions)));
+    under_way = under_way || some;
+  }
+  co_return under_way;
+}
+
 Task<Status> EngineDeliveries::change_replay(uint64_t replay, control::ReplayAction action) {
   for (auto* engine : engines_) {
     auto changed =

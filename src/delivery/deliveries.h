@@ -33,6 +33,8 @@ class EngineDeliveries final : public control::Deliveries {
                             std::vector<store::SegmentRow> segments) override;
   Task<Status> attempt_again(LaneId lane, std::string url,
                              std::vector<store::EventPtr> events) override;
+  Task<Result<bool>> forget_events(DomainUid domain, Position through,
+                                   std::function<bool(std::string_view)> mentions) override;
   Task<Status> change_replay(uint64_t replay, control::ReplayAction action) override;
 
  private:

@@ -155,6 +155,7 @@ class Lane {
   RingMark ringing;
   ReadMark reading;
   bool ended = false;
+  Position erased_through{};   // what is in memory of events up to here may not be sent
   bool misses_lately = false;  // something was missed since the lane is in memory
 
  private:

@@ -234,6 +234,23 @@ Task<Status> Operator::attempt_again(LaneId id, std::vector<EventPtr> events) {
   co_return saved;
 }
 
+Task<Result<bool>> Operator::forget_events(DomainUid domain, Position through,
+                                           std::function<bool(std::string_view)> mentions) {
+  parts_.recent.forget(mentions);
+  bool under_way = false;
+  size_t seen = 0;
+  for (const auto& lane : parts_.lanes.all()) {
+    if (++seen % kLanesPerStep == 0) co_await yield_now();
+    if (lane->ended || lane->domain() != domain) continue;
+    lane->erased_through = std::max(lane->erased_through, through);
+    under_way = under_way || lane->in_flight() > 0;
+    lane->spill();
+    touch(lane);
+  }
+  CO_TRY_STATUS(co_await parts_.saver.flushed());
+  co_return under_way;
+}
+
 Task<Status> Operator::change_replay(uint64_t replay, control::ReplayAction action) {
   std::vector<LanePtr> touched;
   for (const auto& lane : parts_.lanes.replaying()) {

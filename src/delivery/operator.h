@@ -12,8 +12,10 @@
 #include "delivery/scheduler.h"
 #include "delivery/transitions.h"
 
+#include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace eventhorn::delivery {
@@ -33,7 +35,7 @@ class Operator {
     RetryBook& retries;
     Scheduler& scheduler;
     Transitions& transitions;
-    const RecentSuccesses& recent;
+    RecentSuccesses& recent;
   };
 
   /// `max_waiting`: events of a lane that may wait for an attempt.
@@ -67,6 +69,8 @@ class Operator {
   Task<Status> add_segments(LaneId id, DomainUid domain, std::vector<store::SegmentRow> segments);
   /// kNotFound: the webhook was removed; kRateLimited: too many wait for an attempt.
   Task<Status> attempt_again(LaneId id, std::vector<EventPtr> events);
+  Task<Result<bool>> forget_events(DomainUid domain, Position through,
+                                   std::function<bool(std::string_view)> mentions);
   Task<Status> change_replay(uint64_t replay, control::ReplayAction action);
 
  private:

@@ -275,7 +275,7 @@ void Outcomes::on_unreadable(const LanePtr& lane, const Job& job, const Error& e
 void Outcomes::on_unwanted(const LanePtr& lane, const Job& job) {
   lane->settle(job);
   parts_.retries.settle(*lane, job.position);
-  if (job.event) {
+  if (job.event || job.position <= lane->erased_through) {
     meters_.dropped.add();
   } else {
     parts_.reader.on_expired(*lane, 1);  // retention was faster than the retries

@@ -48,6 +48,16 @@ void RecentSuccesses::drop_oldest() {
   urls_.erase(urls_.find(url));
 }
 
+void RecentSuccesses::forget(const std::function<bool(std::string_view)>& mentions) {
+  for (auto& kept : order_) {
+    auto& row = kept.row;
+    if (!mentions(row.response) && !mentions(row.error)) continue;
+    bytes_ -= size_of(kept);
+    row.response = row.error = std::string();
+    bytes_ += size_of(kept);
+  }
+}
+
 std::vector<store::AttemptRow> RecentSuccesses::of(const std::string& url) const {
   std::vector<store::AttemptRow> out;
   const auto found = urls_.find(url);

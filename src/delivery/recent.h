@@ -5,6 +5,7 @@
 #include "store/model.h"
 
 #include <deque>
+#include <functional>
 #include <list>
 #include <string>
 #include <string_view>
@@ -22,6 +23,9 @@ class RecentSuccesses {
 
   /// The row with `response` in place of its own.
   void add(const std::string& url, const store::AttemptRow& row, std::string_view response);
+
+  /// Those of which a text satisfies `mentions` lose their texts.
+  void forget(const std::function<bool(std::string_view)>& mentions);
 
   /// Newest first.
   std::vector<store::AttemptRow> of(const std::string& url) const;

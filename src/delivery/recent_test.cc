@@ -55,5 +55,17 @@ TEST(RecentSuccesses, BytesAreThoseOfWhatIsKept) {
   EXPECT_EQ(recent.of("http://a/").at(1).response.size(), 10U);
 }
 
+TEST(RecentSuccesses, ForgetsTexts) {
+  RecentSuccesses recent(1 << 20);
+  store::AttemptRow row;
+  recent.add("http://a/", row, "of dana");
+  recent.add("http://a/", row, "of others");
+  recent.forget([](std::string_view text) { return text.find("dana") != std::string_view::npos; });
+  const auto rows = recent.of("http://a/");
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_EQ(rows[0].response, "of others");
+  EXPECT_EQ(rows[1].response, "");
+}
+
 }  // namespace
 }  // namespace eventhorn::delivery

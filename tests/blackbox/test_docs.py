@@ -10,7 +10,7 @@ from harness import SECONDS, Case, Server, event
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HOOK = "https://example.com/hook"
-COMMAND = re.compile(r"(curl |(build/release/)?eventhorn |\w+=)")
+COMMAND = re.compile(r"(curl |(build/release/)?eventhorn |(export )?\w+=)")
 
 # Names of commands that the examples use. A stream ends by itself here, with an error of curl that says so.
 SHELL = r"""
@@ -78,15 +78,17 @@ class Docs(Case):
                               text=True)
 
     def check(self, command, after):
-        if re.match(r"\w+=", command):
+        if re.match(r"(export )?\w+=", command):
             self.assertEqual(self.run_command(command).returncode, 0, command)
             self.variables.append(command.replace("http://127.0.0.1:8480", self.server.base))
             return
         self.prepare(command)
         done = self.run_command(command)
         self.assertEqual(done.returncode, 0, f"{command}\n{done.stderr}")
+        if command.startswith("eventhorn "):
+            return
         answer = (self.folder / "answer").read_text(errors="replace")
-        self.assertEqual((self.folder / "status").read_text(), "200", f"{command}\n{answer}")
+        self.assertIn((self.folder / "status").read_text(), ("200", "202"), f"{command}\n{answer}")
         # What is shown as the answer begins like the answer.
         if key := re.match(r'\{"(\w+)":', after):
             self.assertTrue(answer.lstrip("{ \n").startswith(f'"{key[1]}":'), f"{command}\n{answer}")

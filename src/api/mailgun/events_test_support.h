@@ -234,6 +234,9 @@ class EventsApi : public testing::Test {
   outbound::DnsResolver resolver_{cores_.at(0).get_executor(), {}};
   control::NoticeBoard notices_;
   FakeDeliveries deliveries_;
+  Pool erasure_pool_{"erasures", 1};
+  control::Erasures erasures_{
+      {*store_, *store_, *store_, keys_.token_key(), clock_, erasure_pool_}, {}, {}};
   Services services_{clock_,
                      *store_,
                      directory_,
@@ -254,7 +257,9 @@ class EventsApi : public testing::Test {
                      {},
                      resolver_,
                      notices_,
-                     writers_.doorbells};
+                     writers_.doorbells,
+                     erasures_,
+                     [] { return std::vector<std::string>(); }};
   http::Router router_ = make_router(services_);
   Admission admission_{services_, router_};
 };

@@ -3,6 +3,7 @@
 #include "api/fields.h"
 #include "api/parameters.h"
 #include "api/services.h"
+#include "base/dates.h"
 #include "base/strings.h"
 #include "crypto/random.h"
 #include "event/normalize.h"
@@ -65,8 +66,14 @@ bool is_ndjson(std::string_view content_type) {
          type == "application/jsonl";
 }
 
-// The events lack the domain's uid yet.
+std::string erased_message(SystemTime at) {
+  return "an address of this event was erased at " + format_rfc3339(at) +
+         ": only later events of it are taken";
+}
+
+// The events lack the domain's uid yet. `uid` is nullopt while there is no such domain.
 Task<Batch> normalize_all(const Services& services, const std::string& domain,
+                          std::optional<DomainUid> uid, const control::Erased& erased,
                           const std::vector<std::string_view>& items, std::optional<bool> deliver) {
   Batch batch;
   batch.events.reserve(items.size());
@@ -84,6 +91,10 @@ Task<Batch> normalize_all(const Services& services, const std::string& domain,
     auto event = normalizer().normalize(items[i], context);
     if (!event) {
       batch.rejected.push_back({i, event::peek_id(items[i]), std::move(event).error().message});
+      continue;
+    }
+    if (const auto at = uid ? erased.refuses(*uid, *event) : std::nullopt) {
+      batch.rejected.push_back({i, event->id, erased_message(*at)});
       continue;
     }
     batch.ids.push_back(event->id);
@@ -143,7 +154,10 @@ Task<http::Reply> ingest(Services& services, http::RequestContext& context) {
   const std::string name = to_lower(context.params.at("domain"));
   auto domain = find_domain(services, name);
   if (!domain && !services.options.auto_create) co_return fail(domain.error());
-  auto batch = co_await normalize_all(services, name, items, deliver);
+  // Held until the append has ended: an erasure waits for it.
+  const auto erased = services.erasures.erased();
+  const auto uid = domain ? std::optional((*domain)->uid) : std::nullopt;
+  auto batch = co_await normalize_all(services, name, uid, *erased, items, deliver);
   std::vector<AppendQueue::Outcome> outcomes;
   if (!batch.events.empty()) {
     // Created only for events that can be stored.
