@@ -51,7 +51,8 @@ std::optional<PageToken> parse_payload(std::string_view payload) {
                                           page.cursor->timestamp_us < range.to_us &&
                                           page.cursor->id.empty() == ((flags & kPosition) != 0) &&
                                           page.cursor->id.size() <= kMaxCursorIdBytes);
-  if (!in.ok() || flags > kAllFlags || page.limit == 0 || page.limit > kMaxPageLimit || !range_ok ||
+  const bool flags_ok = flags <= kAllFlags && (page.cursor || (flags & kPosition) == 0);
+  if (!in.ok() || !flags_ok || page.limit == 0 || page.limit > kMaxPageLimit || !range_ok ||
       !cursor_ok)
     return std::nullopt;
   while (!in.at_end()) {

@@ -63,6 +63,7 @@ class Newsletter(Case):
     """The way of a newsletter engine: the last half hour, oldest first, again and again, while events arrive, some of them late."""
 
     ROUNDS = 6
+    ENOUGH = 700  # events, for walks of several pages
     NAMES = ("delivered", "opened", "failed", "unsubscribed", "complained")
     settings = ()
 
@@ -97,7 +98,9 @@ class Newsletter(Case):
         with concurrent.futures.ThreadPoolExecutor() as pool:
             producers = [pool.submit(self.produce, domain, number, acknowledged, go_on) for number in range(3)]
             try:
-                for _ in range(self.ROUNDS):
+                rounds = 0
+                while rounds < self.ROUNDS or len(acknowledged) < self.ENOUGH:
+                    rounds += 1
                     before = set(acknowledged)
                     ids = self.walk(domain)
                     self.assertEqual(len(ids), len(set(ids)), "twice in one walk")
@@ -107,4 +110,3 @@ class Newsletter(Case):
             for producer in producers:
                 producer.result()
         self.assertEqual(set(self.walk(domain)), acknowledged)
-        self.assertGreater(len(acknowledged), 300, "more than one page")

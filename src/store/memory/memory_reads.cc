@@ -157,7 +157,7 @@ Result<LaneSlice> MemoryStore::read_lane(const LaneQuery& q) {
   for_each_of_lane(t, q, to, [&](Position position, webhook::Hook hook) {
     const auto* row = t.find_event(position);
     if (row == nullptr) {
-      ++out.expired;
+      if (position < t.gone_below) ++out.expired;
       return true;
     }
     const bool first = out.events.empty();

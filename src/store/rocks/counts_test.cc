@@ -166,7 +166,7 @@ TEST(RunningCounts, C9TheIndexOfVersion1IsCountedAndGoesOn) {
   // A missed event of the 101st position, which was `accepted`: its row has no hook.
   const std::string missed = ExceptionTable::encode({{5}, {101}, true, 8, {}, {}, 0, {}});
   ASSERT_TRUE(db->Put({}, families[0], format::meta_key('x', 5, 101),
-                      '\1' + missed.substr(1, missed.size() - 2))
+                      '\1' + missed.substr(1, missed.size() - 3))
                   .ok());
   for (const auto later : {Family::kTries, Family::kTerms})
     ASSERT_TRUE(db->DropColumnFamily(families[static_cast<size_t>(later)]).ok());
