@@ -24,10 +24,10 @@ std::string text_of(const json::Value& answer, std::string_view key) {
 
 void print_done(const json::Value& answer) {
   fmt::print(
-      "removed {} events, redacted {}, and {} records of attempts, {} requests of bins, {} "
-      "notices\n",
+      "removed {} events, redacted {}, and changed {} records of attempts, dropped {} requests of "
+      "bins\n",
       text_of(answer, "removed"), text_of(answer, "redacted"), text_of(answer, "attempts"),
-      text_of(answer, "bin_requests"), text_of(answer, "notices"));
+      text_of(answer, "bin_requests"));
   const auto* left = answer.find("not_touched");
   if (left == nullptr || left->as_array() == nullptr) return;
   for (const auto& one : *left->as_array()) {

@@ -98,7 +98,8 @@ Failure Session::refused(const Reply& reply) {
     const auto* message = json->find("message");
     if (message != nullptr && message->as_string() != nullptr) why = *message->as_string();
   }
-  if (reply.status == 401) why = "the key in EVENTHORN_API_KEY is not one of the server's";
+  if (reply.status == 401 && why.empty())
+    why = "the key in EVENTHORN_API_KEY is not one of the server's";
   if (why.empty()) why = clipped(trim(reply.body), 200);
   const bool ours = reply.status >= 400 && reply.status < 500 && reply.status != 429;
   return {ours ? Exit::kRefused : Exit::kFailed,

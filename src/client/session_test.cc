@@ -16,6 +16,9 @@ TEST(Session, SaysWhoIsToBlame) {
   EXPECT_EQ(Session::refused({503, ""}).code, Exit::kFailed);
   EXPECT_EQ(Session::refused({429, ""}).code, Exit::kFailed);
   EXPECT_THAT(Session::refused({401, "Forbidden"}).message, HasSubstr("EVENTHORN_API_KEY"));
+  EXPECT_THAT(Session::refused({401, R"({"message":"Invalid private key"})"}).message,
+              HasSubstr("401: Invalid private key"))
+      << "of a key that is for something else";
   EXPECT_THAT(Session::refused({400, "a\nb"}).message, HasSubstr("a\\nb")) << "one line";
 }
 

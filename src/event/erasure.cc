@@ -178,6 +178,22 @@ std::string bare(std::string_view bytes) {
   return out;
 }
 
+// Of a text as it is.
+void for_each_plain_address(std::string_view text,
+                            const std::function<void(std::string_view)>& each) {
+  for (size_t at = text.find('@'); at != std::string_view::npos; at = text.find('@', at + 1)) {
+    size_t end = at + 1;
+    while (end < text.size() && is_domain_char(text[end])) ++end;
+    while (end > at + 1 && text[end - 1] == '.') --end;
+    size_t begin = at;
+    while (begin > 0 && is_plain_local(text[begin - 1])) --begin;
+    if (begin < at) each(to_lower(text.substr(begin, end - begin)));
+    const size_t plain_begin = begin;
+    while (begin > 0 && is_atext(text[begin - 1])) --begin;
+    if (begin < plain_begin) each(to_lower(text.substr(begin, end - begin)));
+  }
+}
+
 std::string json_string(std::string_view text) {
   std::string out;
   json::append_quoted(out, text);
@@ -253,29 +269,17 @@ std::optional<std::string> AddressPattern::replaced(std::string_view text) const
   return out;
 }
 
+// Decoded once, as AddressPattern does: what is encoded time and again could cost its square.
 void for_each_address(std::string_view text, const std::function<void(std::string_view)>& each) {
-  if (text.find('%') != std::string_view::npos) {
-    // Also as it is, where it is not encoded but for something that looks like it.
-    std::string plain;
-    for (size_t at = 0; at < text.size();) {
-      const auto [byte, size] = decode_at(text, at);
-      plain += byte;
-      at += size;
-    }
-    if (plain != text) for_each_address(plain, each);
+  for_each_plain_address(text, each);
+  if (text.find('%') == std::string_view::npos) return;
+  std::string decoded;
+  for (size_t at = 0; at < text.size();) {
+    const auto [byte, size] = decode_at(text, at);
+    decoded += byte;
+    at += size;
   }
-  for (size_t at = text.find('@'); at != std::string_view::npos; at = text.find('@', at + 1)) {
-    size_t end = at + 1;
-    while (end < text.size() && is_domain_char(text[end])) ++end;
-    while (end > at + 1 && text[end - 1] == '.') --end;
-    size_t begin = at;
-    while (begin > 0 && is_plain_local(text[begin - 1])) --begin;
-    const auto plain = to_lower(text.substr(begin, end - begin));
-    if (begin < at) each(plain);
-    const size_t plain_begin = begin;
-    while (begin > 0 && is_atext(text[begin - 1])) --begin;
-    if (begin < plain_begin) each(to_lower(text.substr(begin, end - begin)));
-  }
+  if (decoded != text) for_each_plain_address(decoded, each);
 }
 
 Trace find_trace(const Event& event, const AddressPattern& pattern) {

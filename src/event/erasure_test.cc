@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <set>
+#include <string>
+#include <vector>
 
 namespace eventhorn::event {
 namespace {
@@ -127,6 +129,16 @@ TEST(Trace, AddressesOfAnEventAreFound) {
     EXPECT_TRUE(all(event_of(bytes)).contains("dana@inbox.example")) << bytes;
   EXPECT_TRUE(all(event_of(R"({"x":"<o'brien@b.c>"})")).contains("o'brien@b.c"));
   EXPECT_TRUE(all(event_of(R"({"x":"no @ here @"})")).empty());
+}
+
+// What is encoded a hundred thousand times is decoded once.
+TEST(Erasure, AddressesThatAreEncodedTimeAndAgainCostNoMoreThanOthers) {
+  std::string text = "%";
+  for (int i = 0; i < 100'000; ++i) text += "25";
+  text += "40 a%40b.example";
+  std::vector<std::string> found;
+  for_each_address(text, [&](std::string_view address) { found.emplace_back(address); });
+  EXPECT_EQ(found, std::vector<std::string>{"a@b.example"});
 }
 
 }  // namespace

@@ -279,7 +279,11 @@ Result<SystemTime> LogTable::cut_to_bytes(uint64_t bytes, Position begin, Positi
   while (low < high) {
     const uint64_t mid = low + (high - low) / 2;
     TRY(const auto from, bytes_from({mid}));
-    from <= bytes ? high = mid : low = mid + 1;
+    if (from <= bytes) {
+      high = mid;
+    } else {
+      low = mid + 1;
+    }
   }
   const auto it = database_.rows(Family::kLog);
   it->Seek(key({low}));
