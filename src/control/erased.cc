@@ -28,17 +28,21 @@ std::optional<SystemTime> Erased::refuses(DomainUid domain, const event::Event& 
   return out;
 }
 
-std::shared_ptr<const Erased> Erased::with(DomainUid domain, const AddressMark& mark,
-                                           SystemTime at) const {
-  auto out = std::make_shared<Erased>(*this);
-  auto of_domain = std::make_shared<OfDomain>();
-  if (const auto found = domains_.find(domain); found != domains_.end())
-    *of_domain = *found->second;
+void Erased::add(DomainUid domain, const AddressMark& mark, SystemTime at) {
+  auto& of_domain = domains_[domain];
+  if (!of_domain) of_domain = std::make_shared<OfDomain>();
   of_domain->latest = std::max(of_domain->latest, at);
   auto& time = of_domain->at[mark];
   time = std::max(time, at);
-  out->domains_[domain] = std::move(of_domain);
-  ++out->number_;
+  ++number_;
+}
+
+std::shared_ptr<const Erased> Erased::with(DomainUid domain, const AddressMark& mark,
+                                           SystemTime at) const {
+  auto out = std::make_shared<Erased>(*this);
+  auto& of_domain = out->domains_[domain];
+  if (of_domain) of_domain = std::make_shared<OfDomain>(*of_domain);
+  out->add(domain, mark, at);
   return out;
 }
 

@@ -1,5 +1,5 @@
 // Which addresses were erased, and when: what ingest asks. The addresses themselves are not kept,
-// only an HMAC of each. Immutable; any thread.
+// only an HMAC of each. Any thread, once it is shared: it does not change any more then.
 #pragma once
 
 #include "base/ids.h"
@@ -29,11 +29,14 @@ class Erased {
   /// When an address that the event has was erased, if the event is not later than that.
   std::optional<SystemTime> refuses(DomainUid domain, const event::Event& event) const;
 
-  /// The same and one more address, or a later time of it.
+  /// One more address, or a later time of it. Before it is shared.
+  void add(DomainUid domain, const AddressMark& mark, SystemTime at);
+
+  /// The same and add(). Copies what there is of the domain.
   std::shared_ptr<const Erased> with(DomainUid domain, const AddressMark& mark,
                                      SystemTime at) const;
 
-  /// Counts up with each with().
+  /// Counts up with each add().
   uint64_t number() const { return number_; }
 
  private:
@@ -43,7 +46,7 @@ class Erased {
   };
 
   const crypto::HmacKey& key_;
-  std::map<DomainUid, std::shared_ptr<const OfDomain>> domains_;
+  std::map<DomainUid, std::shared_ptr<OfDomain>> domains_;
   uint64_t number_ = 0;
 };
 

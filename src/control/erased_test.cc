@@ -29,6 +29,10 @@ TEST(Erased, RefusesWhatIsNotLater) {
   EXPECT_EQ(erased->refuses(domain, event_at(1, kOther)), std::nullopt);
   EXPECT_EQ(erased->refuses({8}, event_at(1, kDanas)), std::nullopt);
   EXPECT_EQ(none->refuses(domain, event_at(1, kDanas)), std::nullopt) << "it is as it was";
+  const auto more = erased->with(domain, mark_of(key, domain, "jordana@inbox.example"), at);
+  EXPECT_EQ(more->refuses(domain, event_at(1, kOther)), at);
+  EXPECT_EQ(more->refuses(domain, event_at(1, kDanas)), at);
+  EXPECT_EQ(erased->refuses(domain, event_at(1, kOther)), std::nullopt) << "it is as it was";
 }
 
 TEST(Erased, TheLatestTimeOfEachAddressCounts) {

@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <iterator>
 
 namespace eventhorn::control {
@@ -84,11 +85,11 @@ class Reader {
 
 bool read_mark(std::string_view hex, AddressMark& out) {
   if (hex.size() != 2 * out.size()) return false;
-  std::string escaped;
-  for (size_t i = 0; i < hex.size(); i += 2) escaped.append("%").append(hex.substr(i, 2));
-  const auto bytes = percent_decode(escaped, false);
-  if (!bytes || bytes->size() != out.size()) return false;
-  std::copy(bytes->begin(), bytes->end(), out.begin());
+  for (size_t i = 0; i < out.size(); ++i) {
+    const char* digits = hex.data() + 2 * i;
+    const auto read = std::from_chars(digits, digits + 2, out[i], 16);
+    if (read.ec != std::errc() || read.ptr != digits + 2) return false;
+  }
   return true;
 }
 
@@ -140,12 +141,14 @@ Erasures::Erasures(const Parts& parts, Elsewhere elsewhere, const Options& optio
 
 Status Erasures::load() {
   TRY(const auto values, parts_.values.load_values(kPrefix));
+  auto erased = std::make_shared<Erased>(parts_.key);
   const std::lock_guard lock(mutex_);
   for (const auto& [key, text] : values) {
     TRY(auto erasure, decode(text));
-    erased_ = erased_->with(erasure.domain, erasure.mark, erasure.at);
+    erased->add(erasure.domain, erasure.mark, erasure.at);
     all_[{erasure.domain, erasure.mark}] = std::move(erasure);
   }
+  erased_ = std::move(erased);
   return {};
 }
 

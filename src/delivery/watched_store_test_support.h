@@ -143,6 +143,8 @@ class WatchedStore final : public store::Store {
     return store_.expire(events_before, attempts_before);
   }
 
+  Result<SystemTime> cut_to_bytes(uint64_t bytes) override { return store_.cut_to_bytes(bytes); }
+
   Result<std::optional<std::string>> load_value(const std::string& key) override {
     return store_.load_value(key);
   }

@@ -42,11 +42,8 @@ class Upkeep {
 
   /// The `events_before` with which expire() leaves about `bytes` of the log on the disk, rather
   /// more than less: the time of the first event that stays. The beginning of time when the log
-  /// takes no more than that, and where the engine cannot tell.
-  virtual Result<SystemTime> cut_to_bytes(uint64_t bytes) {
-    (void)bytes;
-    return SystemTime();
-  }
+  /// takes no more than that.
+  virtual Result<SystemTime> cut_to_bytes(uint64_t bytes) = 0;
 };
 
 }  // namespace eventhorn::store

@@ -19,6 +19,8 @@ class FakeUpkeep : public Upkeep {
 
   Result<uint64_t> expire(SystemTime, SystemTime) override { return 0; }
 
+  Result<SystemTime> cut_to_bytes(uint64_t) override { return SystemTime(); }
+
   bool has_failed = false;
   Status recovery;
   Status room;

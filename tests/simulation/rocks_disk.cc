@@ -197,6 +197,8 @@ class RocksProcess final : public store::Store {
     return store_->expire(events_before, attempts_before);
   }
 
+  Result<SystemTime> cut_to_bytes(uint64_t bytes) override { return store_->cut_to_bytes(bytes); }
+
  private:
   /// While it lives the log's writes fail, or its syncs, if the faults say so.
   class Failing {

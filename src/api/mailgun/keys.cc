@@ -2,6 +2,7 @@
 #include "api/domains.h"
 #include "api/fields.h"
 #include "api/handlers.h"
+#include "api/own/write.h"
 #include "api/parameters.h"
 #include "base/dates.h"
 #include "base/log.h"
@@ -31,11 +32,7 @@ std::string format_time(SystemTime time) {
   return format_iso8601(time).substr(0, std::string_view("2006-01-02T15:04:05").size());
 }
 
-void write_text(json::Writer& w, std::string_view name, std::string_view text) {
-  w.key(name).value(text.empty() ? std::nullopt : std::optional(text));
-}
-
-void write_time(json::Writer& w, std::string_view name, std::optional<SystemTime> time) {
+void write_zoneless_time(json::Writer& w, std::string_view name, std::optional<SystemTime> time) {
   w.key(name).value(time ? std::optional(format_time(*time)) : std::nullopt);
 }
 
@@ -44,10 +41,10 @@ void write_key(json::Writer& w, const ApiKey& key, std::string_view secret = {})
   w.key("description").value(key.description);
   w.key("kind").value(key.kind);
   w.key("role").value(control::to_string(key.role));
-  write_time(w, "created_at", key.created);
-  write_time(w, "updated_at", key.created);
-  write_time(w, "expires_at", key.expires);
-  write_time(w, "last_used_at", key.used);
+  write_zoneless_time(w, "created_at", key.created);
+  write_zoneless_time(w, "updated_at", key.created);
+  write_zoneless_time(w, "expires_at", key.expires);
+  write_zoneless_time(w, "last_used_at", key.used);
   if (!secret.empty()) w.key("secret").value(secret);
   w.key("is_disabled").value(false);
   w.key("disabled_reason").value(nullptr);

@@ -27,6 +27,7 @@ struct UrlHooks {
 
 constexpr std::array<std::string_view, 2> kKnownFields = {"url", kEventTypes};
 constexpr size_t kMaxRemoved = 100;
+constexpr std::string_view kUnknownUrl = "Webhook not found";
 
 bool has(const std::vector<std::string>& urls, std::string_view url) {
   return std::ranges::find(urls, url) != urls.end();
@@ -40,8 +41,8 @@ bool has_url(const store::Domain& domain, std::string_view url) {
 http::Response not_found() {
   std::string body;
   json::Writer w(body);
-  constexpr std::string_view kText = "Webhook not found";
-  w.begin_object().key("message").value(kText).key("Description").value(kText).end_object();
+  w.begin_object().key("message").value(kUnknownUrl);
+  w.key("Description").value(kUnknownUrl).end_object();
   return http::json_response(404, std::move(body));
 }
 
@@ -131,7 +132,7 @@ std::vector<std::string> read_removed(const http::Form& query, const store::Doma
 }
 
 http::Refusal refusal_of(const Error& error) {
-  if (error.code == Errc::kNotFound && error.message == "Webhook not found") return not_found();
+  if (error.code == Errc::kNotFound && error.message == kUnknownUrl) return not_found();
   return refused(error);
 }
 
@@ -166,7 +167,7 @@ Task<http::Reply> set_url_types(Services& services, http::RequestContext& contex
          co_await read_url_hooks(services, context.request, "invalid parameters: "));
   const auto edit = [&](const store::DomainPtr& current, Position at) -> Result<store::DomainPtr> {
     if (!current) return fail(Errc::kNotFound, "Domain not found");
-    if (!has_url(*current, given.url)) return fail(Errc::kNotFound, "Webhook not found");
+    if (!has_url(*current, given.url)) return fail(Errc::kNotFound, std::string(kUnknownUrl));
     auto next = std::make_shared<store::Domain>(*current);
     // Those that are to have it first: the lane of a URL ends when no webhook names it.
     for (const Hook hook : given.hooks) {
@@ -197,7 +198,7 @@ Task<http::Reply> remove_urls(Services& services, http::RequestContext& context)
     if (!current) return fail(Errc::kNotFound, "Domain not found");
     auto next = std::make_shared<store::Domain>(*current);
     for (const auto& url : urls) {
-      if (!has_url(*current, url)) return fail(Errc::kNotFound, "Webhook not found");
+      if (!has_url(*current, url)) return fail(Errc::kNotFound, std::string(kUnknownUrl));
       for (const Hook hook : webhook::kAllHooks) remove(*next, hook, url, at);
     }
     return store::DomainPtr(std::move(next));
